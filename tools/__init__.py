@@ -1,0 +1,1 @@
+"""Programs of the repository, never part of the wheel."""
