@@ -1,0 +1,203 @@
+"""What a component is given at its activation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from urllib.parse import quote
+
+from framework.storage import make_private_directory
+from metatype import ChangePolicy, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from framework.clock import Clock
+    from framework.event_admin import EventAdmin
+    from framework.execution import Mailbox, WorkerPool
+    from framework.scheduler import Scheduler, Timer
+
+T = TypeVar("T")
+
+
+class ComponentSecrets(Protocol):
+    """Secrets that a component keeps, sealed in the gateway's store and durable when a call returns."""
+
+    def get(self, name: str) -> Secret | None:
+        """The secret, or None if there is none of that name."""
+
+    def set(self, name: str, secret: Secret) -> None:
+        """Store or replace a secret."""
+
+    def delete(self, name: str) -> None:
+        """Remove a secret; nothing happens if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationChange:
+    """What `modified` is told.
+
+    Attributes:
+        properties: All properties as they are now, typed, defaults filled.
+        previous: All properties as they were.
+        changed: Names of the properties that differ, came or went.
+    """
+
+    properties: Mapping[str, Any]
+    previous: Mapping[str, Any]
+    changed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundResult(Generic[T]):
+    """What came of work in the background: a value, or the error that it raised."""
+
+    value: T | None
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facilities:
+    """What the gateway lends to components; one for all of them."""
+
+    clock: Clock
+    scheduler: Scheduler
+    event_admin: EventAdmin
+    background: WorkerPool
+    state_directory: Path
+    secrets: Callable[[str], ComponentSecrets]
+
+
+class ComponentContext:
+    """A component's view of the gateway, from `activate` to `deactivate`.
+
+    Callbacks given to `call_later`, `call_at` and `run_in_background` run on the component's mailbox: never
+    two at once, never together with another callback of it, and never after `deactivate` was called.
+
+    Attributes:
+        pid: The component configuration's pid: the component's name, or `factoryPid~name`.
+        name: The component's name.
+        properties: Typed properties, defaults filled, at the time of activation.
+        clock: The gateway's clock, the only source of time.
+        logger: A logger named after the pid.
+        state_directory: What relative paths in properties are relative to.
+        secrets: Secrets that the component keeps.
+    """
+
+    def __init__(
+        self,
+        pid: str,
+        name: str,
+        properties: Mapping[str, Any],
+        *,
+        policies: Mapping[str, ChangePolicy],
+        reference_properties: Mapping[str, tuple[Mapping[str, Any], ...]],
+        mailbox: Mailbox,
+        facilities: Facilities,
+    ) -> None:
+        self.pid = pid
+        self.name = name
+        self.properties = properties
+        self.clock = facilities.clock
+        self.logger = logging.getLogger(f"gatewright.{pid.removeprefix('gatewright.')}")
+        self.state_directory = facilities.state_directory
+        self.secrets = facilities.secrets(pid)
+        self._policies = policies
+        self._reference_properties = reference_properties
+        self._mailbox = mailbox
+        self._facilities = facilities
+        self._timers: set[Timer] = set()
+        self._closed = False
+
+    @property
+    def service_pid(self) -> str:
+        """The instance's stable, user-visible id (`kura.service.pid`), which target filters name."""
+        return str(self.properties.get("kura.service.pid", self.pid))
+
+    @property
+    def bootstrap_identity(self) -> str:
+        """A digest of all properties whose change policy is `bootstrap`: 64 lower-case hex digits of SHA-256.
+
+        A component that derives something durable from them (trust, an identity) stores this value with it. When
+        the two differ at activation, what was stored belongs to other properties, whenever they were changed.
+        """
+        derived_from = {
+            name: _plain(self.properties.get(name))
+            for name, policy in self._policies.items()
+            if policy is ChangePolicy.BOOTSTRAP
+        }
+        return hashlib.sha256(json.dumps(derived_from, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def data_directory(self) -> Path:
+        """A private directory (0700) of this component configuration that survives restarts."""
+        directory = self._facilities.state_directory / "data" / quote(self.pid, safe="~")
+        make_private_directory(directory.parent)
+        make_private_directory(directory)
+        return directory
+
+    def reference_properties(self, name: str) -> Mapping[str, Any]:
+        """The service properties of what the unary reference `name` is bound to; empty if it is unbound."""
+        bound = self._reference_properties.get(name, ())
+        return bound[0] if bound else {}
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
+        """Run `callback` in `delay_s` seconds, whatever the wall clock does meanwhile."""
+        return self._keep(self._facilities.scheduler.call_later(delay_s, self._guarded(callback)))
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        """Run `callback` when the wall clock shows `when` (aware) or later."""
+        return self._keep(self._facilities.scheduler.call_at(when, self._guarded(callback)))
+
+    def run_in_background(
+        self, work: Callable[[], T], done: Callable[[BackgroundResult[T]], None]
+    ) -> None:
+        """Run `work`, which may wait for a network, on a thread of its own; then `done` on the mailbox."""
+
+        def perform() -> None:
+            try:
+                result = BackgroundResult(work(), None)
+            except BaseException as error:  # noqa: BLE001  # handed on: `done` hears of whatever happened
+                result = BackgroundResult(None, error)
+            self._mailbox.post(lambda: self._run(lambda: done(result)))
+
+        self._facilities.background.submit(perform)
+
+    def publish(self, topic: str, properties: Mapping[str, Any]) -> None:
+        """Publish an event."""
+        self._facilities.event_admin.publish(topic, properties)
+
+    def close(self) -> None:
+        """Cancel what is scheduled; called by the runtime on the mailbox when this life ends."""
+        self._closed = True
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def _keep(self, timer: Timer) -> Timer:
+        self._timers = {kept for kept in self._timers if kept.active} | {timer}
+        return timer
+
+    def _guarded(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return lambda: self._mailbox.post(lambda: self._run(callback))
+
+    def _run(self, callback: Callable[[], None]) -> None:
+        if self._closed:
+            return
+        try:
+            callback()
+        except Exception:
+            self.logger.exception("a callback of %s failed", self.pid)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return {"secret": hashlib.sha256(value.reveal().encode()).hexdigest()}
+    if isinstance(value, list | tuple):
+        return [_plain(element) for element in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,292 @@
+"""How a component is written in Python: the `component` decorator and `reference` attributes."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+from framework.declarative_services.description import (
+    Cardinality,
+    ComponentDescription,
+    ConfigurationPolicy,
+    PolicyOption,
+    ReferenceDescription,
+    ReferencePolicy,
+)
+from framework.declarative_services.errors import DeclarationError, UnboundReferenceError
+from framework.filter import Filter, FilterError
+from framework.registry import interface_name
+
+if TYPE_CHECKING:
+    import enum
+    from collections.abc import Callable, Mapping, Sequence
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+E = TypeVar("E", bound="enum.Enum")
+
+_DESCRIPTION = "__gatewright_component__"
+
+
+class Reference(Generic[T]):
+    """A reference of a component: reads as the bound service (a tuple of them, or None, by cardinality).
+
+    Made with `reference`. A unit test may assign a service to the attribute of an instance.
+    """
+
+    def __init__(
+        self,
+        interface: object,
+        name: str | None,
+        target: str | None,
+        cardinality: str,
+        policy: str,
+        policy_option: str,
+    ) -> None:
+        self._interface = interface
+        self._name = name
+        self._target = target
+        self._cardinality = cardinality
+        self._policy = policy
+        self._policy_option = policy_option
+        self._attribute = ""
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self._attribute = attribute
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Reference[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Reference[T] | T:
+        if instance is None:
+            return self
+        try:
+            return instance.__dict__[self._attribute]  # type: ignore[no-any-return]  # only T is ever put there
+        except KeyError:
+            raise UnboundReferenceError(owner.__name__, self._attribute) from None
+
+    def __set__(self, instance: object, value: T) -> None:
+        instance.__dict__[self._attribute] = value
+
+    def __delete__(self, instance: object) -> None:
+        instance.__dict__.pop(self._attribute, None)
+
+    def describe(self, component_name: str) -> ReferenceDescription:
+        """The reference as data; DeclarationError where it is declared wrongly."""
+
+        def wrong(message: str) -> DeclarationError:
+            return DeclarationError(component_name, self._attribute, message)
+
+        if not isinstance(self._interface, type | str):
+            raise wrong(f"the interface must be a class or a name, not {self._interface!r}")
+        try:
+            target = None if self._target is None else Filter.parse(self._target)
+        except FilterError as error:
+            raise wrong(f"the target is no valid filter: {error}") from error
+        return ReferenceDescription(
+            attribute=self._attribute,
+            name=self._name or self._attribute,
+            interface=interface_name(self._interface),
+            target=target,
+            cardinality=_member(Cardinality, self._cardinality, wrong),
+            policy=_member(ReferencePolicy, self._policy, wrong),
+            policy_option=_member(PolicyOption, self._policy_option, wrong),
+        )
+
+
+@overload
+def reference(
+    interface: Callable[..., T],
+    *,
+    name: str | None = ...,
+    target: str | None = ...,
+    cardinality: Literal["1..1"] = ...,
+    policy: Literal["static", "dynamic"] = ...,
+    policy_option: Literal["reluctant", "greedy"] = ...,
+) -> Reference[T]: ...
+
+
+@overload
+def reference(
+    interface: Callable[..., T],
+    *,
+    name: str | None = ...,
+    target: str | None = ...,
+    cardinality: Literal["0..1"],
+    policy: Literal["static", "dynamic"] = ...,
+    policy_option: Literal["reluctant", "greedy"] = ...,
+) -> Reference[T | None]: ...
+
+
+@overload
+def reference(
+    interface: Callable[..., T],
+    *,
+    name: str | None = ...,
+    target: str | None = ...,
+    cardinality: Literal["0..n", "1..n"],
+    policy: Literal["static", "dynamic"] = ...,
+    policy_option: Literal["reluctant", "greedy"] = ...,
+) -> Reference[tuple[T, ...]]: ...
+
+
+def reference(
+    interface: Callable[..., Any],
+    *,
+    name: str | None = None,
+    target: str | None = None,
+    cardinality: str = "1..1",
+    policy: str = "static",
+    policy_option: str = "reluctant",
+) -> Reference[Any]:
+    """Declare that a component uses a service (Compendium R8 112.3).
+
+    Args:
+        interface: The class that the service is registered under.
+        name: The reference's name, the attribute's name if None. `<name>.target` in the component's
+            configuration replaces `target`.
+        target: An OSGi filter over the properties of the service, such as "(kura.service.pid=Enrolment)".
+        cardinality: "1..1" (the attribute reads as the service), "0..1" (the service or None), "0..n" or
+            "1..n" (a tuple of services, best first).
+        policy: "static": a change of what is bound deactivates the component and activates a new instance;
+            "dynamic": the attribute changes in place.
+        policy_option: "reluctant": what is bound stays while it is there; "greedy": the best is bound.
+
+    Returns:
+        A descriptor that a type checker reads as the service.
+    """
+    return Reference(interface, name, target, cardinality, policy, policy_option)
+
+
+def component(
+    name: str,
+    *,
+    provides: type | str | Sequence[type | str] = (),
+    factory: bool = False,
+    configuration_policy: Literal["optional", "require", "ignore"] = "optional",
+    properties: Mapping[str, Any] | None = None,
+    descriptor: str | None = None,
+) -> Callable[[C], C]:
+    """Declare a class to be a component (Compendium R8 112.4).
+
+    The class is made without arguments and may have `activate(context)`, `modified(change)` and
+    `deactivate(reason)`. All its callbacks run one at a time, so it needs no lock for them.
+
+    Args:
+        name: The component's name, which is the pid of its configuration, or the factory pid of its instances.
+        provides: Interfaces that an active component is registered under in the service registry.
+        factory: Whether each factory configuration `name~instance` makes a component of its own.
+        configuration_policy: "optional", "require" (active only with a stored or file configuration) or
+            "ignore".
+        properties: Properties where the configuration says nothing.
+        descriptor: The metatype descriptor's file (XML or JSON), relative to the module of the class.
+
+    Raises:
+        DeclarationError: The declaration is wrong; it names the class and the attribute.
+    """
+
+    def declare(cls: C) -> C:
+        setattr(
+            cls,
+            _DESCRIPTION,
+            _describe(cls, name, provides, factory, configuration_policy, properties or {}, descriptor),
+        )
+        return cls
+
+    return declare
+
+
+def description_of(cls: type) -> ComponentDescription:
+    """What `cls` declares; DeclarationError if it is not a component class."""
+    description = cls.__dict__.get(_DESCRIPTION)
+    if not isinstance(description, ComponentDescription):
+        raise DeclarationError(cls.__name__, None, "is not a component: decorate the class with @component(...)")
+    return description
+
+
+def _describe(
+    cls: type,
+    name: str,
+    provides: type | str | Sequence[type | str],
+    factory: bool,
+    configuration_policy: str,
+    properties: Mapping[str, Any],
+    descriptor: str | None,
+) -> ComponentDescription:
+    def wrong(message: str) -> DeclarationError:
+        return DeclarationError(cls.__name__, None, message)
+
+    if not isinstance(name, str) or not name or "~" in name or name != name.strip():
+        raise wrong(f"the name must be non-empty text without '~' and outer blanks, not {name!r}")
+    for callback, arguments in (("activate", 1), ("modified", 1), ("deactivate", 1)):
+        _check_callback(cls, callback, arguments)
+    references = _references(cls)
+    interfaces = (provides,) if isinstance(provides, type | str) else tuple(provides)
+    return ComponentDescription(
+        name=name,
+        implementation=cls,
+        provides=tuple(interface_name(interface) for interface in interfaces),
+        references=references,
+        properties=MappingProxyType(dict(properties)),
+        configuration_policy=_member(ConfigurationPolicy, configuration_policy, wrong),
+        factory=factory,
+        descriptor=None if descriptor is None else _beside(cls, descriptor),
+        modifiable=callable(getattr(cls, "modified", None)),
+    )
+
+
+def _references(cls: type) -> tuple[ReferenceDescription, ...]:
+    found: dict[str, ReferenceDescription] = {}
+    for base in reversed(cls.__mro__):
+        for attribute, value in vars(base).items():
+            if isinstance(value, Reference):
+                found[attribute] = value.describe(cls.__name__)
+            else:
+                found.pop(attribute, None)
+    names: set[str] = set()
+    for described in found.values():
+        if described.name in names:
+            raise DeclarationError(
+                cls.__name__, described.attribute, f"there is another reference named {described.name!r}"
+            )
+        names.add(described.name)
+    return tuple(found.values())
+
+
+def _check_callback(cls: type, name: str, arguments: int) -> None:
+    method = getattr(cls, name, None)
+    if method is None:
+        return
+    if not callable(method) or inspect.iscoroutinefunction(method):
+        raise DeclarationError(cls.__name__, name, "must be a plain method")
+    try:
+        inspect.signature(method).bind(*[None] * (arguments + 1))
+    except TypeError as error:
+        raise DeclarationError(cls.__name__, name, f"must take self and one argument: {error}") from error
+
+
+def _beside(cls: type, descriptor: str) -> Path:
+    module = sys.modules.get(cls.__module__)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise DeclarationError(
+            cls.__name__, None, f"the module {cls.__module__} has no file that {descriptor!r} could stand beside"
+        )
+    path = Path(file).parent / descriptor
+    if not path.is_file():
+        raise DeclarationError(cls.__name__, None, f"the descriptor {path} does not exist")
+    return path
+
+
+def _member(kind: type[E], value: str, wrong: Callable[[str], DeclarationError]) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        choices = ", ".join(repr(member.value) for member in kind)
+        raise wrong(f"{value!r} is none of {choices}") from None

@@ -1,0 +1,114 @@
+"""What a component declares, as immutable data (Declarative Services, Compendium R8 112.4)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from framework.filter import Filter
+
+
+class Cardinality(enum.Enum):
+    """How many services a reference takes: at least `minimum`, and more than one if `multiple`."""
+
+    OPTIONAL = "0..1"
+    MANDATORY = "1..1"
+    MULTIPLE = "0..n"
+    AT_LEAST_ONE = "1..n"
+
+    @property
+    def minimum(self) -> int:
+        """The number of services without which the component is not satisfied."""
+        return int(self.value[0])
+
+    @property
+    def multiple(self) -> bool:
+        """Whether all matching services are bound, or only the best one."""
+        return self.value.endswith("n")
+
+
+class ReferencePolicy(enum.Enum):
+    """What happens when what is bound has to change: a new life (static) or a change in place (dynamic)."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+class PolicyOption(enum.Enum):
+    """Whether a better service replaces one that is bound (greedy) or not (reluctant)."""
+
+    RELUCTANT = "reluctant"
+    GREEDY = "greedy"
+
+
+class ConfigurationPolicy(enum.Enum):
+    """Whether a component needs a stored configuration (require), takes one (optional) or never does (ignore)."""
+
+    OPTIONAL = "optional"
+    REQUIRE = "require"
+    IGNORE = "ignore"
+
+
+class DeactivationReason(enum.Enum):
+    """Why a component was deactivated (Compendium R8 112.5.16)."""
+
+    DISABLED = "disabled"
+    REFERENCE = "reference"
+    CONFIGURATION_MODIFIED = "configuration modified"
+    CONFIGURATION_DELETED = "configuration deleted"
+    DISPOSED = "disposed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceDescription:
+    """One reference of a component.
+
+    Attributes:
+        attribute: The class attribute that holds the bound service.
+        name: The reference's name; `<name>.target` in the configuration overrides `target`.
+        interface: The service's interface name, as in `objectClass`.
+        target: The filter that a service has to match, or None.
+    """
+
+    attribute: str
+    name: str
+    interface: str
+    target: Filter | None
+    cardinality: Cardinality
+    policy: ReferencePolicy
+    policy_option: PolicyOption
+
+    @property
+    def target_property(self) -> str:
+        """The configuration property that overrides the target."""
+        return f"{self.name}.target"
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentDescription:
+    """One declared component.
+
+    Attributes:
+        name: The component's name, which is its pid, or its factory pid if `factory`.
+        implementation: The class; called without arguments to make an instance.
+        provides: Names of the interfaces that it is registered under.
+        properties: Properties that hold where the configuration says nothing.
+        descriptor: Path of its metatype descriptor, or None.
+        modifiable: Whether it takes changes of configuration in place (it has a `modified` method).
+    """
+
+    name: str
+    implementation: type
+    provides: tuple[str, ...]
+    references: tuple[ReferenceDescription, ...]
+    properties: Mapping[str, Any]
+    configuration_policy: ConfigurationPolicy
+    factory: bool
+    descriptor: Path | None
+    modifiable: bool

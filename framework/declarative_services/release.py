@@ -1,0 +1,79 @@
+"""Who holds which service, and who waits until it is let go (Core R8 5.2: UNREGISTERING)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from framework.declarative_services.lifecycle import Bindings
+    from framework.registry import ServiceReference
+
+
+class ReleaseLedger:
+    """Keeps account of holders; only the dispatcher changes it, `is_withdrawn` may be asked by anybody.
+
+    A holder that itself goes and waits, perhaps through others, for the owner of the service is not waited for:
+    nobody would ever end that circle.
+    """
+
+    def __init__(self) -> None:
+        self._holders: dict[ServiceReference, set[str]] = {}
+        self._waiting: dict[ServiceReference, list[Callable[[], None]]] = {}
+        self._withdrawn: dict[str, ServiceReference] = {}
+
+    def is_withdrawn(self, service: ServiceReference) -> bool:
+        """Whether the runtime itself takes this service away, and so awaits its release without a thread."""
+        return service in self._withdrawn.values()
+
+    def holders(self, service: ServiceReference) -> tuple[str, ...]:
+        """The pids of those who hold the service now."""
+        return tuple(sorted(self._holders.get(service, ())))
+
+    def withdraw(self, owner: str, service: ServiceReference) -> None:
+        """`owner` takes its service away."""
+        self._withdrawn = {**self._withdrawn, owner: service}
+
+    def forget_withdrawal(self, owner: str) -> None:
+        """`owner` has gone."""
+        self._withdrawn = {pid: service for pid, service in self._withdrawn.items() if pid != owner}
+
+    def bound_changed(self, pid: str, before: Bindings, after: Bindings) -> None:
+        """`pid` holds other services than before."""
+        held = {service for bound in after.values() for service in bound}
+        for service in held:
+            self._holders.setdefault(service, set()).add(pid)
+        for service in {service for bound in before.values() for service in bound} - held:
+            holders = self._holders.get(service, set())
+            holders.discard(pid)
+            if not holders:
+                self._holders.pop(service, None)
+            self._settle(service)
+
+    def when_released(self, service: ServiceReference, then: Callable[[], None]) -> None:
+        """Call `then` as soon as nobody holds the service."""
+        self._waiting.setdefault(service, []).append(then)
+        self._settle(service)
+
+    def _settle(self, service: ServiceReference) -> None:
+        if service not in self._waiting:
+            return
+        owner = next((pid for pid, own in self._withdrawn.items() if own == service), None)
+        if any(owner is None or not self._waits_for(holder, owner) for holder in self._holders.get(service, ())):
+            return
+        for then in self._waiting.pop(service):
+            then()
+
+    def _waits_for(self, pid: str, owner: str) -> bool:
+        seen: set[str] = set()
+        open_ends = [pid]
+        while open_ends:
+            current = open_ends.pop()
+            if current == owner:
+                return True
+            service = self._withdrawn.get(current)
+            if service is not None and current not in seen:
+                seen.add(current)
+                open_ends.extend(self._holders.get(service, ()))
+        return False

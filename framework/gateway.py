@@ -1,0 +1,187 @@
+"""The composition root: makes the rooms of the kernel, joins them, starts and stops them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import metatype
+from framework.clock import Clock, SystemClock
+from framework.configuration import (
+    ConfigurationAdmin,
+    ConfigurationDirectory,
+    ConfigurationStore,
+    DescriptorCatalogue,
+)
+from framework.declarative_services import (
+    ComponentRuntime,
+    ComponentSnapshot,
+    Explanation,
+    Facilities,
+    description_of,
+)
+from framework.errors import FrameworkError
+from framework.event_admin import EventAdmin
+from framework.execution import Activity, Mailbox, WorkerPool
+from framework.plugins import Plugin, PluginHost
+from framework.registry import ServiceRegistry
+from framework.scheduler import Scheduler
+from framework.sealing import MasterKey
+from framework.storage import make_private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from framework.admin import Command
+
+T = TypeVar("T")
+
+_log = logging.getLogger("framework.gateway")
+
+STOP_DEADLINE_S: Final = 8.0
+"""How long components have to end; a gateway stops within 10 s, whatever they do."""
+
+BACKGROUND_WORKERS: Final = 8
+"""Threads for work that components do in the background, such as waiting for a network."""
+
+
+class Gateway:
+    """One gateway on one state directory.
+
+    Whoever makes a `Gateway` sees to it that no second one uses the directory at the same time (the command
+    `gatewright run` does, with `framework.instance_lock`).
+
+    Args:
+        state_directory: Where all that is durable is kept; made (0700) if it is not there.
+        conf_directory: Where `*.json` configuration files are read from, or None.
+        clock: The source of time; the system's if None.
+        plugins: Objects or modules with hook implementations, beside those that are installed.
+        discover: Whether installed distributions are searched for plugins.
+        environ: The environment that credentials are looked up in; the process's if None.
+    """
+
+    def __init__(
+        self,
+        state_directory: Path,
+        conf_directory: Path | None = None,
+        *,
+        clock: Clock | None = None,
+        plugins: Iterable[object] = (),
+        discover: bool = True,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.state_directory = Path(state_directory).absolute()
+        self.conf_directory = None if conf_directory is None else Path(conf_directory).absolute()
+        self.clock: Clock = clock or SystemClock()
+        self.started_at: datetime = self.clock.now()
+        self.activity = Activity()
+        self.registry = ServiceRegistry()
+        self.scheduler = Scheduler(self.clock)
+        self.plugins = PluginHost()
+        self._environ = os.environ if environ is None else environ
+        self._extra_plugins = tuple(plugins)
+        self._discover = discover
+        self._event_pool = WorkerPool("gatewright-events", 1, self.activity)
+        self._background = WorkerPool("gatewright-background", BACKGROUND_WORKERS, self.activity)
+        self.event_admin = EventAdmin(self.clock, deliver=Mailbox(self._event_pool, self.activity).post)
+        self._catalogue = DescriptorCatalogue()
+        self._store: ConfigurationStore | None = None
+        self._configuration_admin: ConfigurationAdmin | None = None
+        self._runtime: ComponentRuntime | None = None
+
+    def __enter__(self) -> Gateway:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def configuration_admin(self) -> ConfigurationAdmin:
+        """The configuration admin of the running gateway."""
+        return _running(self._configuration_admin)
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """The commands that plugins contribute."""
+        return tuple(command for plugin in self.plugins.plugins for command in plugin.commands)
+
+    def start(self) -> None:
+        """Open the store, load the plugins, configure and wire the components.
+
+        Raises:
+            FrameworkError: The state directory, its store or its master key cannot be used; the message says
+                why and what to do. A plugin that fails does not keep the gateway from starting.
+        """
+        make_private_directory(self.state_directory)
+        key = MasterKey.load_or_create(self.state_directory, self._environ)
+        store = ConfigurationStore(self.state_directory / "configuration.db", key)
+        self._store = store
+        facilities = Facilities(
+            clock=self.clock,
+            scheduler=self.scheduler,
+            event_admin=self.event_admin,
+            background=self._background,
+            state_directory=self.state_directory,
+            secrets=store.component_secrets,
+        )
+        runtime = ComponentRuntime(self.registry, facilities, self.activity)
+        self._runtime = runtime
+        files = None if self.conf_directory is None else ConfigurationDirectory(self.conf_directory)
+        admin = ConfigurationAdmin(store, files, self._catalogue, runtime.deliver)
+        self._configuration_admin = admin
+        self.registry.register(ConfigurationAdmin, admin)
+        self.registry.register(EventAdmin, self.event_admin)
+        self.scheduler.start()
+        if self._discover:
+            self.plugins.load_entry_points()
+        self.plugins.load_objects(self._extra_plugins)
+        for plugin in self.plugins.plugins:
+            self._take_components(plugin, runtime)
+        admin.load_files()
+        admin.deliver_all()
+
+    def stop(self) -> None:
+        """Deactivate all components, dependents first, and close what was opened; at most 10 s."""
+        if self._runtime is not None and not self._runtime.stop(STOP_DEADLINE_S):
+            _log.error("some components did not end in time; the gateway stops without them")
+        self.scheduler.stop()
+        self._background.close()
+        self._event_pool.close()
+        if self._store is not None:
+            self._store.close()
+        self._runtime = self._configuration_admin = self._store = None
+
+    def components(self) -> tuple[ComponentSnapshot, ...]:
+        """All component configurations, by pid."""
+        return _running(self._runtime).components()
+
+    def explain(self, pid: str) -> Explanation:
+        """Why the component configuration `pid` is as it is."""
+        return _running(self._runtime).explain(pid)
+
+    def _take_components(self, plugin: Plugin, runtime: ComponentRuntime) -> None:
+        """Take all components of a plugin; a wrong declaration or descriptor puts the plugin into quarantine."""
+        taken: list[str] = []
+        try:
+            for cls in plugin.components:
+                description = description_of(cls)
+                object_class = None
+                if description.descriptor is not None:
+                    object_class = metatype.load(description.descriptor).object_class_for(description.name)
+                    if object_class is None:
+                        raise FrameworkError(f"{description.descriptor} designates no object class for {description.name}")
+                runtime.add_component(cls, plugin=plugin.name, object_class=object_class)
+                self._catalogue.add(description.name, factory=description.factory, object_class=object_class)
+                taken.append(description.name)
+        except (FrameworkError, metatype.MetatypeError, OSError) as error:
+            self.plugins.quarantine(plugin.name, str(error), plugin.distribution, plugin.version)
+
+
+def _running(part: T | None) -> T:
+    if part is None:
+        raise FrameworkError("the gateway is not running; start it first")
+    return part
