@@ -1,0 +1,62 @@
+"""Keystores: the contract that third parties implement, entries, key handles and certification requests."""
+
+from components.keystore.certificates import self_signed_certificate
+from components.keystore.contract import (
+    CHANGED_TOPIC,
+    Changes,
+    KeystoreCapabilities,
+    KeystoreEdit,
+    KeystoreService,
+    changed_properties,
+)
+from components.keystore.csr import create_csr
+from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
+from components.keystore.errors import (
+    AliasError,
+    DamagedKeystoreError,
+    EntryError,
+    KeystoreError,
+    KeystoreUnavailableError,
+    UnsupportedOperationError,
+    WrongPasswordError,
+)
+from components.keystore.keys import (
+    ExportedPrivateKey,
+    KeyAlgorithm,
+    PrivateKey,
+    PublicKey,
+    SoftwarePrivateKey,
+    as_rsa_private_key,
+    as_signing_key,
+    describe_public_key,
+)
+
+__all__ = [
+    "CHANGED_TOPIC",
+    "AliasError",
+    "Changes",
+    "DamagedKeystoreError",
+    "Entry",
+    "EntryError",
+    "ExportedPrivateKey",
+    "KeyAlgorithm",
+    "KeystoreCapabilities",
+    "KeystoreEdit",
+    "KeystoreError",
+    "KeystoreService",
+    "KeystoreUnavailableError",
+    "PrivateKey",
+    "PrivateKeyEntry",
+    "PublicKey",
+    "SoftwarePrivateKey",
+    "TrustedCertificateEntry",
+    "UnsupportedOperationError",
+    "WrongPasswordError",
+    "as_rsa_private_key",
+    "as_signing_key",
+    "changed_properties",
+    "check_alias",
+    "create_csr",
+    "describe_public_key",
+    "self_signed_certificate",
+]

@@ -1,0 +1,78 @@
+"""What a keystore holds: private keys with their certificates, and certificates that are trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from components.keystore.errors import AliasError, EntryError
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from components.keystore.keys import PrivateKey
+
+_LONGEST_ALIAS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKeyEntry:
+    """A private key and the certificates that speak for it.
+
+    Attributes:
+        key: The handle on the key.
+        chain: The key's certificate first, then its issuers; never empty.
+
+    Raises:
+        EntryError: There is no certificate, or the first one is for another key.
+    """
+
+    key: PrivateKey
+    chain: tuple[x509.Certificate, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chain", tuple(self.chain))
+        if not self.chain:
+            raise EntryError(
+                "a private key is stored with its certificate, or with a self-signed one for now"
+            )
+        try:
+            certified = self.chain[0].public_key()
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise EntryError(f"the certificate's public key cannot be read: {error}") from error
+        if certified != self.key.public_key:
+            raise EntryError("the first certificate of the chain is for another key: put the key's own first")
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The key's own certificate."""
+        return self.chain[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedCertificateEntry:
+    """A certificate that is trusted, such as a CA's."""
+
+    certificate: x509.Certificate
+
+
+Entry: TypeAlias = PrivateKeyEntry | TrustedCertificateEntry
+
+
+def check_alias(alias: str) -> str:
+    """Return `alias` if it can be one: 1 to 255 characters, none of them a control character or a surrogate.
+
+    Aliases are case-sensitive. (Java's PKCS #12 keystores are not: avoid aliases that differ only in case.)
+
+    Raises:
+        AliasError: It cannot.
+    """
+    if not isinstance(alias, str):
+        raise AliasError(alias, "an alias is a text")
+    if not 0 < len(alias) <= _LONGEST_ALIAS:
+        raise AliasError(alias, f"an alias has 1 to {_LONGEST_ALIAS} characters")
+    if not alias.isprintable():
+        raise AliasError(alias, "an alias holds printable characters and the space only")
+    return alias
