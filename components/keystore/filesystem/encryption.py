@@ -1,0 +1,225 @@
+"""Password-based encryption and integrity of PKCS #12 files (RFC 8018, RFC 7292 appendix B).
+
+Written: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC, MAC by HMAC-SHA-256. Read also: PBES2 with the other
+HMACs, AES sizes and triple DES, PKCS #12's own triple DES, and MACs with the other SHA digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from components.keystore import der
+from components.keystore.der import DerError
+from components.keystore.filesystem import object_identifiers as oid
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
+
+    from components.keystore.der import Element
+    from metatype import Secret
+
+ITERATIONS: Final = 10_000
+"""What is written, as Java does; the same for keys and MAC, since an attacker tries the weaker of both."""
+
+MOST_ITERATIONS: Final = 1_000_000
+"""What is read: a hostile file costs no more than a second."""
+
+_SALT_SIZE: Final = 16
+_MAC_KEY: Final = 3
+_CIPHER_KEY: Final = 1
+_CIPHER_IV: Final = 2
+
+
+class UnknownAlgorithmError(ValueError):
+    """A file is protected by an algorithm that is not supported."""
+
+
+def pkcs12_key(
+    password: Secret, salt: bytes, iterations: int, *, purpose: int, size: int, digest: str
+) -> bytes:
+    """Derive key material as RFC 7292 appendix B.2 does.
+
+    Args:
+        password: The password; it enters as a zero-terminated UTF-16.
+        salt: The salt.
+        iterations: How often the digest is repeated.
+        purpose: The `ID` octet: 1 for a key, 2 for an initialization vector, 3 for a MAC key.
+        size: How many octets are needed.
+        digest: hashlib's name of the digest.
+    """
+    block = hashlib.new(digest, usedforsecurity=False).block_size
+    encoded = password.reveal().encode("utf-16-be", "surrogatepass") + b"\x00\x00"
+    material = bytearray(_fill(salt, block) + _fill(encoded, block))
+    derived = b""
+    while len(derived) < size:
+        value = bytes([purpose]) * block + bytes(material)
+        for _ in range(iterations):
+            value = hashlib.new(digest, value, usedforsecurity=False).digest()
+        derived += value
+        addend = int.from_bytes(_fill(value, block)[:block]) + 1
+        for start in range(0, len(material), block):
+            part = int.from_bytes(material[start : start + block]) + addend
+            material[start : start + block] = (part % (1 << 8 * block)).to_bytes(block)
+    return derived[:size]
+
+
+def _fill(data: bytes, block: int) -> bytes:
+    """Repeat `data` up to the next multiple of `block`."""
+    size = block * -(-len(data) // block)
+    return (data * (size // len(data) + 1))[:size] if data else b""
+
+
+def mac_data(content: bytes, password: Secret) -> bytes:
+    """Make the MacData of a file (RFC 7292 section 4)."""
+    salt = os.urandom(_SALT_SIZE)
+    key = pkcs12_key(password, salt, ITERATIONS, purpose=_MAC_KEY, size=32, digest="sha256")
+    value = hmac.digest(key, content, "sha256")
+    digest_info = der.sequence(
+        der.sequence(der.object_identifier(oid.SHA256), der.NULL), der.octet_string(value)
+    )
+    return der.sequence(digest_info, der.octet_string(salt), der.integer(ITERATIONS))
+
+
+def mac_holds(mac: Element, content: bytes, password: Secret) -> bool:
+    """Whether the MacData `mac` is that of `content` under this password.
+
+    Raises:
+        DerError: It is no MacData.
+        UnknownAlgorithmError: It is of a kind that is not supported.
+    """
+    fields = mac.children()
+    digest_info = fields.next().children()
+    algorithm = digest_info.next().children().next().object_identifier()
+    expected = digest_info.next().expect(der.OCTET_STRING)
+    salt = fields.next().expect(der.OCTET_STRING)
+    iterations = 1 if fields.at_end else _iterations(fields.next())
+    digest = oid.DIGESTS.get(algorithm)
+    if digest is None:
+        kind = "PBMAC1" if algorithm == oid.PBMAC1 else algorithm
+        raise UnknownAlgorithmError(f"its MAC is by {kind}, which is not supported")
+    size = hashlib.new(digest, usedforsecurity=False).digest_size
+    key = pkcs12_key(password, salt, iterations, purpose=_MAC_KEY, size=size, digest=digest)
+    return hmac.compare_digest(hmac.digest(key, content, digest), expected)
+
+
+class Encryptor:
+    """Encrypts the parts of one file: one key for all of them, an initialization vector for each."""
+
+    def __init__(self, password: Secret) -> None:
+        self._salt = os.urandom(_SALT_SIZE)
+        encoded = password.reveal().encode()
+        self._key = hashlib.pbkdf2_hmac("sha256", encoded, self._salt, ITERATIONS, 32)
+
+    def encrypt(self, data: bytes) -> tuple[bytes, bytes]:
+        """Encrypt `data`; returns the AlgorithmIdentifier and the ciphertext."""
+        vector = os.urandom(16)
+        padder = padding.PKCS7(128).padder()
+        encryptor = Cipher(algorithms.AES(self._key), modes.CBC(vector)).encryptor()
+        ciphertext = encryptor.update(padder.update(data) + padder.finalize()) + encryptor.finalize()
+        function = der.sequence(
+            der.octet_string(self._salt),
+            der.integer(ITERATIONS),
+            der.integer(32),
+            der.sequence(der.object_identifier(oid.HMAC_SHA256), der.NULL),
+        )
+        parameters = der.sequence(
+            der.sequence(der.object_identifier(oid.PBKDF2), function),
+            der.sequence(der.object_identifier(oid.AES_256_CBC), der.octet_string(vector)),
+        )
+        return der.sequence(der.object_identifier(oid.PBES2), parameters), ciphertext
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyDerivation:
+    """What a key is derived from; parts of a file often share it."""
+
+    salt: bytes
+    iterations: int
+    size: int
+    digest: str
+
+
+class Decryptor:
+    """Decrypts the parts of one file; a key that several of them share is derived once."""
+
+    def __init__(self, password: Secret) -> None:
+        self._password = password
+        self._keys: dict[_KeyDerivation, bytes] = {}
+
+    def decrypt(self, algorithm: Element, ciphertext: bytes) -> bytes:
+        """Decrypt what was encrypted by `algorithm`, an AlgorithmIdentifier.
+
+        Raises:
+            ValueError: The parameters or the padding are wrong (a DerError among others).
+            UnknownAlgorithmError: The algorithm is not supported.
+        """
+        fields = algorithm.children()
+        identifier = fields.next().object_identifier()
+        if identifier == oid.PBES2:
+            cipher, vector = self._pbes2(fields.next())
+        elif identifier == oid.PBE_SHA1_3DES:
+            cipher, vector = self._pbe_sha1_3des(fields.next())
+        else:
+            raise UnknownAlgorithmError(f"its content is encrypted by {identifier}, which is not supported")
+        decryptor = Cipher(cipher, modes.CBC(vector)).decryptor()
+        unpadder = padding.PKCS7(cipher.block_size).unpadder()
+        padded = decryptor.update(ciphertext) + decryptor.finalize()
+        return unpadder.update(padded) + unpadder.finalize()
+
+    def _pbes2(self, parameters: Element) -> tuple[BlockCipherAlgorithm, bytes]:
+        fields = parameters.children()
+        function = fields.next().children()
+        scheme = fields.next().children()
+        if (name := function.next().object_identifier()) != oid.PBKDF2:
+            raise UnknownAlgorithmError(f"its keys are derived by {name}, which is not supported")
+        name = scheme.next().object_identifier()
+        vector = scheme.next().expect(der.OCTET_STRING)
+        if name in oid.AES_CBC_KEY_SIZES:
+            return algorithms.AES(self._pbkdf2(function.next(), oid.AES_CBC_KEY_SIZES[name])), vector
+        if name == oid.DES_EDE3_CBC:
+            return _triple_des(self._pbkdf2(function.next(), 24)), vector
+        raise UnknownAlgorithmError(f"its content is encrypted by {name}, which is not supported")
+
+    def _pbkdf2(self, parameters: Element, size: int) -> bytes:
+        fields = parameters.children()
+        salt = fields.next().expect(der.OCTET_STRING)
+        iterations = _iterations(fields.next())
+        if fields.peek() == der.INTEGER and fields.next().integer() != size:
+            raise DerError("the key length does not fit the cipher")
+        name = oid.HMAC_SHA1 if fields.at_end else fields.next().children().next().object_identifier()
+        if name not in oid.HMACS:
+            raise UnknownAlgorithmError(f"its keys are derived with {name}, which is not supported")
+        derivation = _KeyDerivation(salt, iterations, size, oid.HMACS[name])
+        if derivation not in self._keys:
+            encoded = self._password.reveal().encode()
+            self._keys[derivation] = hashlib.pbkdf2_hmac(derivation.digest, encoded, salt, iterations, size)
+        return self._keys[derivation]
+
+    def _pbe_sha1_3des(self, parameters: Element) -> tuple[BlockCipherAlgorithm, bytes]:
+        fields = parameters.children()
+        salt = fields.next().expect(der.OCTET_STRING)
+        count = _iterations(fields.next())
+        key = pkcs12_key(self._password, salt, count, purpose=_CIPHER_KEY, size=24, digest="sha1")
+        vector = pkcs12_key(self._password, salt, count, purpose=_CIPHER_IV, size=8, digest="sha1")
+        return _triple_des(key), vector
+
+
+def _iterations(element: Element) -> int:
+    iterations = element.integer()
+    if not 0 < iterations <= MOST_ITERATIONS:
+        raise DerError(f"{iterations} iterations are outside of 1 to {MOST_ITERATIONS}")
+    return iterations
+
+
+def _triple_des(key: bytes) -> BlockCipherAlgorithm:
+    # Only old files need it; whoever has none does not load what is on its way out.
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES  # noqa: PLC0415  # see above
+
+    return TripleDES(key)

@@ -1,0 +1,139 @@
+"""The file of a keystore: read when it changed, replaced as a whole, one writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from components.keystore.errors import DamagedKeystoreError, KeystoreUnavailableError
+from framework.storage import make_private_directory, replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""The largest file that is read; thousands of entries fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """What tells one content of a file from the next without reading it: every replacement is a new inode."""
+
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileVersion:
+        """The version that a stat shows."""
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+class KeystoreFile:
+    """A file that is replaced atomically, for its owner only (0600), with a lock file beside it.
+
+    Args:
+        path: Where it is; symbolic links are followed once, here.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.realpath(path))
+        self._lock_path = self.path.with_name(f"{self.path.name}.lock")
+
+    def version(self) -> FileVersion | None:
+        """The file's present version, or None if there is no file.
+
+        Raises:
+            KeystoreUnavailableError: Whether there is one cannot be told.
+        """
+        try:
+            return FileVersion.of(self.path.stat())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unavailable("cannot be looked at", error) from error
+
+    def read(self) -> tuple[FileVersion, bytes]:
+        """The content, and the version that it is of.
+
+        Raises:
+            KeystoreUnavailableError: It cannot be read.
+            DamagedKeystoreError: It is larger than any keystore.
+        """
+        try:
+            with self.path.open("rb") as file:
+                version = FileVersion.of(os.fstat(file.fileno()))
+                data = file.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise self._unavailable("cannot be read", error) from error
+        if len(data) > MOST_BYTES:
+            raise DamagedKeystoreError(str(self.path), f"it is larger than {MOST_BYTES} bytes")
+        return version, data
+
+    def replace(self, data: bytes) -> FileVersion:
+        """Put new content in place of the old one; durable on return, and untouched if this raises.
+
+        Raises:
+            KeystoreUnavailableError: It cannot be written.
+        """
+        try:
+            replace_file(self.path, data)
+            return FileVersion.of(self.path.stat())
+        except OSError as error:
+            raise self._unavailable("cannot be written", error) from error
+
+    def make_directory(self) -> None:
+        """Make the directory of the file, private, where it is missing.
+
+        Raises:
+            KeystoreUnavailableError: It cannot be made.
+        """
+        directory = self.path.parent
+        try:
+            for missing in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
+                make_private_directory(missing)
+        except OSError as error:
+            raise self._unavailable("the directory cannot be made", error) from error
+
+    def restrict(self) -> bool:
+        """Take the file from the eyes of others; whether that was necessary.
+
+        Raises:
+            KeystoreUnavailableError: It was, and cannot be done.
+        """
+        try:
+            if not self.path.stat().st_mode & 0o077:
+                return False
+            self.path.chmod(0o600)
+        except OSError as error:
+            raise self._unavailable("is open to other users and cannot be closed to them", error) from error
+        return True
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold off every other writer, in this process and in others, for the time of the `with` block.
+
+        The lock is the kernel's (flock), so it ends with its holder; the lock file stays and means nothing.
+
+        Raises:
+            KeystoreUnavailableError: The lock file cannot be opened.
+        """
+        try:
+            descriptor = os.open(
+                self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+        except OSError as error:
+            raise self._unavailable("cannot be locked for writing", error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _unavailable(self, what: str, error: OSError) -> KeystoreUnavailableError:
+        return KeystoreUnavailableError(str(self.path), f"{what} ({error.strerror or error})")

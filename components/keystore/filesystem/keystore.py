@@ -1,0 +1,211 @@
+"""A keystore in one PKCS #12 file, usable without a gateway."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, final
+
+from components.keystore.contract import Changes, KeystoreCapabilities, KeystoreService
+from components.keystore.entries import Entry, PrivateKeyEntry
+from components.keystore.errors import KeystoreUnavailableError, UnsupportedOperationError, WrongPasswordError
+from components.keystore.filesystem.file import FileVersion, KeystoreFile
+from components.keystore.filesystem.pkcs12 import decode_pkcs12, encode_pkcs12
+from components.keystore.keys import SoftwarePrivateKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from metatype import Secret
+
+_log = logging.getLogger("components.keystore.filesystem")
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """The file's entries, and the version of the file that they are of."""
+
+    version: FileVersion
+    entries: Mapping[str, Entry]
+
+
+@final
+class Pkcs12Keystore(KeystoreService):
+    """Keeps its entries in one PKCS #12 file that OpenSSL and Java read.
+
+    Other processes may write the file too, if they lock it as this does; what they write is seen at the next
+    call. The file is decoded again only if it changed, and readers never wait for a writer.
+
+    Args:
+        path: The file. It is made by `open`, with its directory, if it does not exist.
+        committed: Called with what really changed, after each commit, in the order of commits, under no lock.
+    """
+
+    def __init__(self, path: Path, committed: Callable[[Changes], None] = lambda _: None) -> None:
+        self._file = KeystoreFile(path)
+        self._writing = threading.Lock()
+        self._snapshot: _Snapshot | None = None
+        self._passwords: tuple[Secret, ...] = ()
+        self._announcements = _Announcements(committed)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    def open(self, password: Secret, earlier: Sequence[Secret] = ()) -> bool:
+        """Open the file, or make an empty one; afterwards it is encrypted under `password`.
+
+        A file that opens by one of the earlier passwords is encrypted anew, in one step that a crash leaves
+        done or undone.
+
+        Returns:
+            Whether the file was made.
+
+        Raises:
+            WrongPasswordError: None of the passwords opens it.
+            KeystoreError: It cannot be read, or is no keystore, or cannot be written though it must be.
+        """
+        with self._writing:
+            self._passwords = (password, *earlier)
+            if self._file.version() is None:
+                self._file.make_directory()
+                with self._file.locked():
+                    if self._file.version() is None:
+                        self._write({}, password)
+                        return True
+            if self._load(password) is None:
+                self._encrypt_anew(password)
+            self._passwords = (password,)
+        return False
+
+    def change_password(self, password: Secret) -> None:
+        """Encrypt the file under another password, in one step that a crash leaves done or undone.
+
+        Raises:
+            KeystoreError: The file cannot be read or written; it keeps its password.
+        """
+        with self._writing:
+            self._passwords = (*self._known_passwords(), password)
+            self._encrypt_anew(password)
+
+    def restrict(self) -> bool:
+        """Close the file to other users; whether it was open to them."""
+        return self._file.restrict()
+
+    @property
+    def capabilities(self) -> KeystoreCapabilities:
+        """Everything, for keys that can leave where they are."""
+        return KeystoreCapabilities()
+
+    def aliases(self) -> tuple[str, ...]:
+        """All aliases, sorted."""
+        return tuple(self.entries())
+
+    def get(self, alias: str) -> Entry | None:
+        """The entry of `alias`, or None."""
+        return self.entries().get(alias)
+
+    def entries(self) -> Mapping[str, Entry]:
+        """All entries by alias, as they are at this moment."""
+        passwords = self._known_passwords()
+        version = self._file.version()
+        if version is None:
+            raise KeystoreUnavailableError(
+                str(self.path),
+                "the file is gone; put it back, or restart the keystore to begin with an empty one",
+            )
+        snapshot = self._snapshot
+        if snapshot is None or snapshot.version != version:
+            snapshot = self._load(*passwords)
+            if snapshot is None:
+                raise WrongPasswordError(str(self.path))
+        return snapshot.entries
+
+    def commit(self, changes: Changes) -> None:
+        """Make all changes in one replacement of the file. Where nothing differs, nothing is written."""
+        ours = {alias: _in_memory(alias, entry) for alias, entry in changes.items()}
+        with self._writing, self._file.locked():
+            entries = self.entries()
+            different = {alias: entry for alias, entry in ours.items() if entries.get(alias) != entry}
+            if not different:
+                return
+            changed = {**entries, **different}
+            kept = {alias: entry for alias, entry in sorted(changed.items()) if entry is not None}
+            self._write(kept, self._passwords[0])
+            self._announcements.add(MappingProxyType(different))
+        self._announcements.deliver()
+
+    def __repr__(self) -> str:
+        return f"Pkcs12Keystore({str(self.path)!r})"
+
+    def _load(self, *passwords: Secret) -> _Snapshot | None:
+        """Read the file by the first password that opens it; None if none does."""
+        version, data = self._file.read()
+        for password in dict.fromkeys(passwords):
+            try:
+                entries = decode_pkcs12(data, password, str(self.path))
+            except WrongPasswordError:
+                continue
+            # Whoever of several readers comes last wins, even with an older file: the next reader sees that.
+            self._snapshot = _Snapshot(version, MappingProxyType(entries))
+            return self._snapshot
+        return None
+
+    def _encrypt_anew(self, password: Secret) -> None:
+        with self._file.locked():
+            self._write(self.entries(), password)
+
+    def _known_passwords(self) -> tuple[Secret, ...]:
+        if not self._passwords:
+            raise KeystoreUnavailableError(str(self.path), "it was not opened; call open() first")
+        return self._passwords
+
+    def _write(self, entries: Mapping[str, Entry], password: Secret) -> None:
+        """Replace the file; called with both locks held, and `password` among those that readers try."""
+        version = self._file.replace(encode_pkcs12(entries, password))
+        self._snapshot = _Snapshot(version, MappingProxyType(dict(entries)))
+        self._passwords = (password,)
+
+
+def _in_memory(alias: str, entry: Entry | None) -> Entry | None:
+    """The entry with a key of our own, whatever handle it came with."""
+    if not isinstance(entry, PrivateKeyEntry) or isinstance(entry.key, SoftwarePrivateKey):
+        return entry
+    if not entry.key.exportable:
+        raise UnsupportedOperationError(f"store {alias}", "its key cannot leave where it is")
+    return PrivateKeyEntry(SoftwarePrivateKey(entry.key.export()), entry.chain)
+
+
+class _Announcements:
+    """Tells of changes in the order in which they were added, by one thread at a time, under no lock."""
+
+    def __init__(self, receiver: Callable[[Changes], None]) -> None:
+        self._receiver = receiver
+        self._waiting: deque[Changes] = deque()
+        self._lock = threading.Lock()
+        self._delivering = False
+
+    def add(self, changes: Changes) -> None:
+        with self._lock:
+            self._waiting.append(changes)
+
+    def deliver(self) -> None:
+        """Deliver what waits, unless another thread is about it; then that one does."""
+        while True:
+            with self._lock:
+                if self._delivering or not self._waiting:
+                    return
+                self._delivering = True
+                changes = self._waiting.popleft()
+            try:
+                self._receiver(changes)
+            except Exception:  # noqa: BLE001  # the commit stands, whatever its receiver does
+                _log.exception("a change of %s was stored, but its announcement failed", ", ".join(changes))
+            finally:
+                with self._lock:
+                    self._delivering = False

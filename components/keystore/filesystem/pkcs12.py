@@ -1,0 +1,360 @@
+"""PKCS #12 (RFC 7292) with many entries, as Java keeps its keystores and OpenSSL reads them.
+
+Each private key is a shrouded key bag, its own certificate a bag with the same localKeyId, both with the
+alias as friendlyName. Other certificates of chains are bags without a name; trusted certificates bear
+Java's attribute. A certificate of a foreign file that belongs to no key is taken as trusted, so that
+nothing is lost when the file is written again. A file that holds what this keystore cannot keep (secret
+keys, CRLs, keys that are neither RSA nor EC) is refused rather than impoverished; of attributes, only the
+name, the key id and trust are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from components.keystore import der
+from components.keystore.der import DerError, Reader
+from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
+from components.keystore.errors import (
+    AliasError,
+    DamagedKeystoreError,
+    EntryError,
+    UnsupportedOperationError,
+    WrongPasswordError,
+)
+from components.keystore.filesystem import object_identifiers as oid
+from components.keystore.filesystem.encryption import (
+    Decryptor,
+    Encryptor,
+    UnknownAlgorithmError,
+    mac_data,
+    mac_holds,
+)
+from components.keystore.keys import SoftwarePrivateKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from components.keystore.der import Element
+    from metatype import Secret
+
+_VERSION: Final = 3
+_EXPLICIT_0: Final = 0xA0
+_IMPLICIT_OCTETS_0: Final = 0x80
+
+
+def encode_pkcs12(entries: Mapping[str, Entry], password: Secret) -> bytes:
+    """Write entries as a PKCS #12 file, encrypted and authenticated under `password`.
+
+    Raises:
+        UnsupportedOperationError: A private key cannot leave where it is.
+    """
+    encryptor = Encryptor(password)
+    key_bags: list[bytes] = []
+    certificate_bags: list[bytes] = []
+    written: set[bytes] = set()
+    issuers: dict[bytes, x509.Certificate] = {}
+    for alias, entry in sorted(entries.items()):
+        name = _attribute(oid.FRIENDLY_NAME, der.encode(der.BMP_STRING, alias.encode("utf-16-be")))
+        if isinstance(entry, TrustedCertificateEntry):
+            trusted = _attribute(oid.TRUSTED_KEY_USAGE, der.object_identifier(oid.ANY_EXTENDED_KEY_USAGE))
+            certificate_bags.append(_certificate_bag(entry.certificate, name, trusted))
+            continue
+        # Unique to the entry, not to its key: a key may stand under two aliases with different certificates.
+        key_id = _attribute(oid.LOCAL_KEY_ID, der.octet_string(hashlib.sha256(alias.encode()).digest()[:20]))
+        digests = [_digest(certificate) for certificate in entry.chain]
+        chain = _attribute(oid.CHAIN, der.octet_string(b"".join(digests)))
+        key_bags.append(_key_bag(entry, encryptor, name, key_id, chain))
+        certificate_bags.append(_certificate_bag(entry.certificate, name, key_id))
+        written.add(digests[0])
+        issuers.update(zip(digests[1:], entry.chain[1:], strict=True))
+    certificate_bags += [
+        _certificate_bag(certificate) for digest, certificate in issuers.items() if digest not in written
+    ]
+    safes = der.sequence(
+        _content_info(oid.DATA, der.octet_string(der.sequence(*key_bags))),
+        _content_info(oid.ENCRYPTED_DATA, _encrypted_data(der.sequence(*certificate_bags), encryptor)),
+    )
+    return der.sequence(
+        der.integer(_VERSION), _content_info(oid.DATA, der.octet_string(safes)), mac_data(safes, password)
+    )
+
+
+def decode_pkcs12(data: bytes, password: Secret, source: str) -> dict[str, Entry]:
+    """Read a PKCS #12 file, sorted by alias.
+
+    An entry without a usable friendlyName gets a number as its alias, one whose alias is taken a suffix.
+
+    Args:
+        data: The file's content.
+        password: Its password.
+        source: Where it comes from, for messages.
+
+    Raises:
+        WrongPasswordError: The MAC does not hold under this password.
+        DamagedKeystoreError: The content is no PKCS #12.
+        UnsupportedOperationError: It holds what is not supported.
+    """
+    try:
+        return _assemble(_read_bags(_authenticated_safes(data, password, source), Decryptor(password)))
+    except (UnknownAlgorithmError, UnsupportedAlgorithm, EntryError, _ForeignContentError) as error:
+        advice = "; `openssl pkcs12` and `keytool` can convert it"
+        raise UnsupportedOperationError(f"read {source}", f"{error}{advice}") from error
+    except ValueError as error:
+        raise DamagedKeystoreError(source, str(error)) from error
+
+
+class _ForeignContentError(Exception):
+    """The file is sound, but holds what this keystore cannot keep."""
+
+
+@dataclass(slots=True)
+class _Bag:
+    """The attributes of a bag, as far as they matter."""
+
+    name: str | None = None
+    key_id: bytes | None = None
+    trusted: bool = False
+    chain: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class _Contents:
+    """Everything in a file."""
+
+    keys: list[tuple[_Bag, SoftwarePrivateKey]] = field(default_factory=list)
+    certificates: list[tuple[_Bag, x509.Certificate]] = field(default_factory=list)
+
+
+def _authenticated_safes(data: bytes, password: Secret, source: str) -> Element:
+    """The AuthenticatedSafe, after a check of its MAC."""
+    fields = der.decode(data).children()
+    if (version := fields.next().integer()) != _VERSION:
+        raise DerError(f"it is of version {version}, PKCS #12 is {_VERSION}")
+    kind, content = _read_content_info(fields.next())
+    if kind != oid.DATA:
+        raise UnknownAlgorithmError("it is protected by a signature, not by a password")
+    safes = content.expect(der.OCTET_STRING)
+    if fields.at_end:
+        raise DerError("it has no MAC, so whether it was altered cannot be told")
+    if not mac_holds(fields.next(), safes, password):
+        raise WrongPasswordError(source)
+    return der.decode(safes)
+
+
+def _read_bags(safes: Element, decryptor: Decryptor) -> _Contents:
+    contents = _Contents()
+    for content_info in safes.children():
+        kind, content = _read_content_info(content_info)
+        if kind == oid.DATA:
+            bags = content.expect(der.OCTET_STRING)
+        elif kind == oid.ENCRYPTED_DATA:
+            bags = _decrypt_data(content, decryptor)
+        else:
+            raise UnknownAlgorithmError(f"a part of it is protected in a way ({kind}) that is not supported")
+        for element in der.decode(bags).children():
+            _read_bag(element, decryptor, contents)
+    return contents
+
+
+def _read_bag(element: Element, decryptor: Decryptor, contents: _Contents) -> None:
+    fields = element.children()
+    kind = fields.next().object_identifier()
+    value = der.decode(fields.next().expect(_EXPLICIT_0))
+    bag = _Bag() if fields.at_end else _read_attributes(fields.next())
+    if kind == oid.CERT_BAG:
+        certificate_fields = value.children()
+        if (form := certificate_fields.next().object_identifier()) != oid.X509_CERTIFICATE:
+            raise _ForeignContentError(f"it holds a certificate that is not X.509 ({form})")
+        encoded = der.decode(certificate_fields.next().expect(_EXPLICIT_0)).expect(der.OCTET_STRING)
+        contents.certificates.append((bag, x509.load_der_x509_certificate(encoded)))
+    elif kind == oid.SHROUDED_KEY_BAG:
+        key_fields = value.children()
+        private_key_info = decryptor.decrypt(key_fields.next(), key_fields.next().expect(der.OCTET_STRING))
+        contents.keys.append((bag, _read_key(private_key_info)))
+    elif kind == oid.KEY_BAG:
+        contents.keys.append((bag, _read_key(value.encoded)))
+    else:
+        raise _ForeignContentError(f"it holds something (bag type {kind}) that this keystore does not keep")
+
+
+def _read_key(private_key_info: bytes) -> SoftwarePrivateKey:
+    try:
+        key = load_der_private_key(private_key_info, None)
+    except TypeError as error:  # what cryptography raises where a key is encrypted once more
+        raise DerError(str(error)) from error
+    return SoftwarePrivateKey(key)  # type: ignore[arg-type]  # it refuses what is neither RSA nor EC
+
+
+def _read_attributes(attributes: Element) -> _Bag:
+    bag = _Bag()
+    for attribute in attributes.children(der.SET):
+        fields = attribute.children()
+        kind = fields.next().object_identifier()
+        values = fields.next().children(der.SET)
+        if kind == oid.TRUSTED_KEY_USAGE:
+            bag.trusted = True
+        elif values.at_end:
+            continue
+        elif kind == oid.FRIENDLY_NAME:
+            bag.name = _usable(values.next().expect(der.BMP_STRING).decode("utf-16-be", "replace"))
+        elif kind == oid.LOCAL_KEY_ID:
+            bag.key_id = values.next().expect(der.OCTET_STRING)
+        elif kind == oid.CHAIN:
+            digests = values.next().expect(der.OCTET_STRING)
+            bag.chain = tuple(digests[start : start + 32] for start in range(0, len(digests), 32))
+    return bag
+
+
+def _usable(name: str) -> str | None:
+    try:
+        return check_alias(name)
+    except AliasError:
+        return None
+
+
+def _assemble(contents: _Contents) -> dict[str, Entry]:
+    """Make entries of bags: keys with their chains first, then the certificates that no chain has used."""
+    entries: dict[str, Entry] = {}
+    in_chains: set[bytes] = set()
+    pool = [certificate for _, certificate in contents.certificates]
+    for bag, key in contents.keys:
+        own_bag, own = _own_certificate(bag, key, contents.certificates)
+        chain = _recorded_chain(bag, own, pool) or _issued_chain(own, pool)
+        in_chains.update(map(_digest, chain))
+        entries[_free_alias(bag.name or own_bag.name, entries)] = PrivateKeyEntry(key, chain)
+    for bag, certificate in contents.certificates:
+        if bag.trusted or _digest(certificate) not in in_chains:
+            entries[_free_alias(bag.name, entries)] = TrustedCertificateEntry(certificate)
+    return dict(sorted(entries.items()))
+
+
+def _own_certificate(
+    bag: _Bag, key: SoftwarePrivateKey, certificates: Iterable[tuple[_Bag, x509.Certificate]]
+) -> tuple[_Bag, x509.Certificate]:
+    """The certificate of a key: that with its id, else the first with its public key."""
+    fitting = [pair for pair in certificates if not pair[0].trusted and _certifies(pair[1], key)]
+    for pair in fitting:
+        if bag.key_id is not None and pair[0].key_id == bag.key_id:
+            return pair
+    if fitting:
+        return fitting[0]
+    raise _ForeignContentError(f"it holds a key (name {bag.name!r}) without a certificate")
+
+
+def _certifies(certificate: x509.Certificate, key: SoftwarePrivateKey) -> bool:
+    try:
+        return certificate.public_key() == key.public_key
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+
+
+def _recorded_chain(
+    bag: _Bag, own: x509.Certificate, pool: Iterable[x509.Certificate]
+) -> tuple[x509.Certificate, ...]:
+    """The chain that the key was stored with; empty if that is not known or no longer here."""
+    by_digest = {_digest(certificate): certificate for certificate in pool}
+    chain = tuple(by_digest[digest] for digest in bag.chain if digest in by_digest)
+    complete = len(chain) == len(bag.chain) and chain[:1] == (own,)
+    return chain if complete else ()
+
+
+def _issued_chain(own: x509.Certificate, pool: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """The chain as issuers tell it, up to a self-issued certificate or to where the issuer is not here."""
+    candidates = list(pool)
+    chain = [own]
+    while chain[-1].subject != chain[-1].issuer:
+        issuer = next((each for each in candidates if each not in chain and _issued(each, chain[-1])), None)
+        if issuer is None:
+            break
+        chain.append(issuer)
+    return tuple(chain)
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    if issuer.subject != certificate.issuer:
+        return False
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _free_alias(wanted: str | None, taken: Mapping[str, Entry]) -> str:
+    if wanted is not None and wanted not in taken:
+        return wanted
+    number = 1
+    while (alias := str(number) if wanted is None else f"{wanted}-{number}") in taken:
+        number += 1
+    return alias
+
+
+def _digest(certificate: x509.Certificate) -> bytes:
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
+
+
+def _key_bag(entry: PrivateKeyEntry, encryptor: Encryptor, *attributes: bytes) -> bytes:
+    material = entry.key.export().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    algorithm, ciphertext = encryptor.encrypt(material)
+    return _bag(oid.SHROUDED_KEY_BAG, der.sequence(algorithm, der.octet_string(ciphertext)), attributes)
+
+
+def _certificate_bag(certificate: x509.Certificate, *attributes: bytes) -> bytes:
+    encoded = der.encode(_EXPLICIT_0, der.octet_string(certificate.public_bytes(Encoding.DER)))
+    value = der.sequence(der.object_identifier(oid.X509_CERTIFICATE), encoded)
+    return _bag(oid.CERT_BAG, value, attributes)
+
+
+def _bag(kind: str, value: bytes, attributes: Iterable[bytes]) -> bytes:
+    described = list(attributes)
+    return der.sequence(
+        der.object_identifier(kind),
+        der.encode(_EXPLICIT_0, value),
+        der.set_of(described) if described else b"",
+    )
+
+
+def _attribute(kind: str, value: bytes) -> bytes:
+    return der.sequence(der.object_identifier(kind), der.set_of([value]))
+
+
+def _content_info(kind: str, content: bytes) -> bytes:
+    return der.sequence(der.object_identifier(kind), der.encode(_EXPLICIT_0, content))
+
+
+def _read_content_info(element: Element) -> tuple[str, Element]:
+    fields = element.children()
+    kind = fields.next().object_identifier()
+    return kind, der.decode(fields.next().expect(_EXPLICIT_0))
+
+
+def _encrypted_data(content: bytes, encryptor: Encryptor) -> bytes:
+    algorithm, ciphertext = encryptor.encrypt(content)
+    info = der.sequence(
+        der.object_identifier(oid.DATA), algorithm, der.encode(_IMPLICIT_OCTETS_0, ciphertext)
+    )
+    return der.sequence(der.integer(0), info)
+
+
+def _decrypt_data(element: Element, decryptor: Decryptor) -> bytes:
+    fields = element.children()
+    fields.next().integer()
+    info = fields.next().children()
+    info.next().object_identifier()
+    algorithm, content = info.next(), info.next()
+    if content.tag == _IMPLICIT_OCTETS_0:
+        return decryptor.decrypt(algorithm, content.content)
+    parts = Reader(content.expect(_EXPLICIT_0))
+    return decryptor.decrypt(algorithm, b"".join(part.expect(der.OCTET_STRING) for part in parts))
