@@ -1,0 +1,52 @@
+"""Service properties: an immutable snapshot whose keys compare without case and keep their case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from framework.registry.errors import PropertyKeysError
+
+SERVICE_ID: Final = "service.id"
+OBJECT_CLASS: Final = "objectClass"
+SERVICE_SCOPE: Final = "service.scope"
+SERVICE_RANKING: Final = "service.ranking"
+
+
+class ServiceProperties(Mapping[str, Any]):
+    """Properties of a service at one moment.
+
+    Attributes:
+        folded: The values by key in lower case.
+    """
+
+    __slots__ = ("_keys", "folded")
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        keys: dict[str, str] = {}
+        folded: dict[str, Any] = {}
+        for key, value in properties.items():
+            if not isinstance(key, str):
+                raise PropertyKeysError(key, "is no text")
+            low = key.lower()
+            if low in keys:
+                raise PropertyKeysError(key, f"differs from {keys[low]!r} only in case")
+            keys[low] = key
+            folded[low] = tuple(value) if isinstance(value, list) else value
+        self._keys = keys
+        self.folded: dict[str, Any] = folded
+
+    def __getitem__(self, key: str) -> Any:
+        return self.folded[key.lower()]
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower() in self.folded
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys.values())
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"ServiceProperties({dict(self)!r})"
