@@ -10,6 +10,7 @@ from components.keystore.contract import (
     changed_properties,
 )
 from components.keystore.csr import create_csr
+from components.keystore.description import describe_certificate, describe_entry
 from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
 from components.keystore.errors import (
     AliasError,
@@ -57,6 +58,8 @@ __all__ = [
     "changed_properties",
     "check_alias",
     "create_csr",
+    "describe_certificate",
+    "describe_entry",
     "describe_public_key",
     "self_signed_certificate",
 ]

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 _LONGEST_ALIAS = 255
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PrivateKeyEntry:
     """A private key and the certificates that speak for it.
+
+    Two entries are equal if their chains, and so their public keys, are, whatever handles they hold.
 
     Attributes:
         key: The handle on the key.
@@ -49,6 +51,12 @@ class PrivateKeyEntry:
     def certificate(self) -> x509.Certificate:
         """The key's own certificate."""
         return self.chain[0]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PrivateKeyEntry) and self.chain == other.chain
+
+    def __hash__(self) -> int:
+        return hash(self.chain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""What the keystores contribute to a gateway. Light: a hook imports what it names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from framework import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from framework.admin import Command
+
+GATEWRIGHT_API = 1
+
+
+@hookimpl
+def gatewright_components() -> Sequence[type]:
+    """The filesystem keystore."""
+    from components.keystore.filesystem import FilesystemKeystore  # noqa: PLC0415  # only a gateway needs it
+
+    return (FilesystemKeystore,)
+
+
+@hookimpl
+def gatewright_commands() -> Sequence[Command]:
+    """`keystore list` and `keystore export`."""
+    from components.keystore.commands import COMMANDS  # noqa: PLC0415  # only a gateway needs them
+
+    return COMMANDS
