@@ -23,6 +23,7 @@ from components.keystore.errors import EntryError, UnsupportedOperationError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from cryptography.utils import Buffer
 
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -76,11 +77,18 @@ class PrivateKey(Protocol):
 
 @final
 class SoftwarePrivateKey:
-    """A private key in memory. Two are equal if their public keys are."""
+    """A private key in memory. Two are equal if their public keys are.
+
+    Args:
+        key: What cryptography loaded or generated.
+
+    Raises:
+        EntryError: It is neither an RSA nor an EC key.
+    """
 
     __slots__ = ("_key", "_public_key")
 
-    def __init__(self, key: ExportedPrivateKey) -> None:
+    def __init__(self, key: PrivateKeyTypes) -> None:
         if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
             raise EntryError(f"{type(key).__name__} is not supported: use an RSA or an EC key")
         self._key = key

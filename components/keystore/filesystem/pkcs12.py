@@ -194,7 +194,7 @@ def _read_key(private_key_info: bytes) -> SoftwarePrivateKey:
         key = load_der_private_key(private_key_info, None)
     except TypeError as error:  # what cryptography raises where a key is encrypted once more
         raise DerError(str(error)) from error
-    return SoftwarePrivateKey(key)  # type: ignore[arg-type]  # it refuses what is neither RSA nor EC
+    return SoftwarePrivateKey(key)
 
 
 def _read_attributes(attributes: Element) -> _Bag:
