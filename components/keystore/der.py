@@ -143,7 +143,8 @@ def set_of(elements: Iterable[bytes], tag: int = SET) -> bytes:
 
 def integer(value: int) -> bytes:
     """An INTEGER."""
-    return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, signed=True))
+    bits = (value if value >= 0 else ~value).bit_length()
+    return encode(INTEGER, value.to_bytes(bits // 8 + 1, signed=True))
 
 
 def octet_string(value: bytes) -> bytes:
