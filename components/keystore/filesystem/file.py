@@ -93,10 +93,8 @@ class KeystoreFile:
         Raises:
             KeystoreUnavailableError: It cannot be made.
         """
-        directory = self.path.parent
         try:
-            for missing in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
-                make_private_directory(missing)
+            make_private_directory(self.path.parent)
         except OSError as error:
             raise self._unavailable("the directory cannot be made", error) from error
 
