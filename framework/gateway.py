@@ -60,6 +60,8 @@ class Gateway:
         clock: The source of time; the system's if None.
         plugins: Objects or modules with hook implementations, beside those that are installed.
         discover: Whether installed distributions are searched for plugins.
+        keep_time: Whether a thread of the gateway follows the clock; a test that turns the clock itself also runs
+            what is due itself.
         environ: The environment that credentials are looked up in; the process's if None.
     """
 
@@ -71,6 +73,7 @@ class Gateway:
         clock: Clock | None = None,
         plugins: Iterable[object] = (),
         discover: bool = True,
+        keep_time: bool = True,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.state_directory = Path(state_directory).absolute()
@@ -84,6 +87,7 @@ class Gateway:
         self._environ = os.environ if environ is None else environ
         self._extra_plugins = tuple(plugins)
         self._discover = discover
+        self._keep_time = keep_time
         self._event_pool = WorkerPool("gatewright-events", 1, self.activity)
         self._background = WorkerPool("gatewright-background", BACKGROUND_WORKERS, self.activity)
         self.event_admin = EventAdmin(self.clock, deliver=Mailbox(self._event_pool, self.activity).post)
@@ -135,7 +139,8 @@ class Gateway:
         self._configuration_admin = admin
         self.registry.register(ConfigurationAdmin, admin)
         self.registry.register(EventAdmin, self.event_admin)
-        self.scheduler.start()
+        if self._keep_time:
+            self.scheduler.start()
         if self._discover:
             self.plugins.load_entry_points()
         self.plugins.load_objects(self._extra_plugins)

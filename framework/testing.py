@@ -65,6 +65,7 @@ class GatewayHarness:
             clock=self.clock,
             plugins=[contributed, *plugins],
             discover=False,
+            keep_time=False,
             environ={},
         )
 

@@ -293,6 +293,8 @@ def _record(state: Lifecycle, event: Event) -> tuple[Lifecycle, tuple[Action, ..
             return (_reconsider(state) if failures == state.failures else state), ()
         case ActivationFailed(error):
             return _after_failure(state, error)
+        case Released() if state.phase is Phase.WITHDRAWING and state.reason is not None:
+            return replace(state, phase=Phase.DEACTIVATING), (Deactivate(state.reason),)
         case _:
             return _after_callback(state, event), ()
 
@@ -310,8 +312,6 @@ def _after_callback(state: Lifecycle, event: Event) -> Lifecycle:
             return replace(state, phase=Phase.ACTIVE, failure=error)
         case Rebound(bindings), Phase.REBINDING:
             return replace(state, phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings}))
-        case Released(), Phase.WITHDRAWING:
-            return replace(state, phase=Phase.DEACTIVATING)
         case Deactivated(), Phase.DEACTIVATING:
             return replace(state, phase=Phase.UNSATISFIED, bound=MappingProxyType({}))
         case _:

@@ -257,7 +257,7 @@ class Simulation:
             for described in self.state.description.references:
                 bound = action.bindings[described.name]
                 assert len(bound) >= described.cardinality.minimum, "activated unsatisfied"
-                assert set(bound) <= set(self.state.candidates[described.name])
+                assert set(bound) <= set(self.state.candidates.get(described.name, ()))
         else:
             assert self.alive, "a callback without a life"
 

@@ -209,6 +209,7 @@ def test_timers_and_background_work_come_back_to_the_component() -> None:
 def test_timers_die_with_the_component() -> None:
     with GatewayHarness(components=[Timed]) as harness:
         harness.configuration_admin.update("test.Timed", {"x": 1})
+        harness.settle()
         assert RECORDER.entries == [42, 42]
         harness.advance(61)
         assert RECORDER.entries == [42, 42, "due"]

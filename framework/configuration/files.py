@@ -1,0 +1,98 @@
+"""The layer of configuration files: `*.json` in one directory, later names over earlier ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST: Final = 1024 * 1024
+"""A larger file is refused, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """Something in a configuration file that is not used, and why.
+
+    Attributes:
+        path: The file.
+        pid: The configuration at fault, or None if the whole file is.
+        message: What is wrong and what to do.
+    """
+
+    path: Path
+    pid: str | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {'' if self.pid is None else self.pid + ': '}{self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileConfiguration:
+    """What one file says about one pid."""
+
+    path: Path
+    pid: str
+    properties: dict[str, Any]
+
+
+class ConfigurationDirectory:
+    """A directory of configuration files, each an object of pid to properties.
+
+    Args:
+        directory: The directory; it need not be there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self) -> tuple[list[FileConfiguration], list[FileProblem]]:
+        """What all files say, in the order in which they count, and what is wrong with those that say nothing."""
+        found: list[FileConfiguration] = []
+        problems: list[FileProblem] = []
+        for path in sorted(self._directory.glob("*.json")):
+            try:
+                found.extend(_read_file(path))
+            except OSError as error:
+                problems.append(FileProblem(path, None, f"cannot be read: {error.strerror}"))
+            except ValueError as error:
+                problems.append(FileProblem(path, None, f"{error}; the file is not used"))
+        return found, problems
+
+
+def _read_file(path: Path) -> list[FileConfiguration]:
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"is larger than {LARGEST} bytes")
+    try:
+        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise ValueError("is not encoded in UTF-8") from None
+    except RecursionError:
+        raise ValueError("nests too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError('must be an object of pid to properties: {"some.pid": {"key": "value"}}')
+    for pid, properties in document.items():
+        if not isinstance(properties, dict):
+            raise ValueError(f"the properties of {pid!r} must be an object")
+    return [FileConfiguration(path, pid, properties) for pid, properties in document.items()]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"has the key {key!r} twice in one object")
+        found[key] = value
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"has {constant}, which is no JSON")
