@@ -131,6 +131,14 @@ class ConfigurationAdmin:
         instances = {pid for pid in configured if factory_pid_of(pid) and self._catalogue.get(pid)}
         return tuple(sorted(instances.union(self._catalogue.singletons())))
 
+    def kind_of(self, pid: str) -> ConfigurationType:
+        """What a pid's configuration may be.
+
+        Raises:
+            ConfigurationError: The pid is not known.
+        """
+        return self._known(pid)
+
     def get(self, pid: str) -> Configuration:
         """The configuration of a pid.
 

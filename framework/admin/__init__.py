@@ -1,0 +1,13 @@
+"""The admin interface: commands contributed by the rooms, served to thin clients over a socket."""
+
+from framework.admin.command import (
+    Answer,
+    ClientSide,
+    Command,
+    CommandError,
+    GatewayView,
+    Invocation,
+    OutputFile,
+)
+
+__all__ = ["Answer", "ClientSide", "Command", "CommandError", "GatewayView", "Invocation", "OutputFile"]

@@ -1,0 +1,163 @@
+"""What a command is: typed, with its help, its JSON answer and its exit status. Light to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from framework.errors import FrameworkError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from framework.clock import Clock
+    from framework.configuration import ConfigurationAdmin
+    from framework.declarative_services import ComponentSnapshot, Explanation
+    from framework.event_admin import EventAdmin
+    from framework.plugins import PluginHost
+    from framework.registry import ServiceRegistry
+
+
+class GatewayView(Protocol):
+    """What commands see of the gateway."""
+
+    @property
+    def registry(self) -> ServiceRegistry:
+        """The service registry."""
+
+    @property
+    def configuration_admin(self) -> ConfigurationAdmin:
+        """The configuration admin."""
+
+    @property
+    def event_admin(self) -> EventAdmin:
+        """The event admin."""
+
+    @property
+    def clock(self) -> Clock:
+        """The source of time."""
+
+    @property
+    def plugins(self) -> PluginHost:
+        """The plugins."""
+
+    @property
+    def state_directory(self) -> Path:
+        """Where durable state is."""
+
+    @property
+    def conf_directory(self) -> Path | None:
+        """Where configuration files are, or None."""
+
+    @property
+    def started_at(self) -> datetime:
+        """When the gateway was started."""
+
+    def components(self) -> tuple[ComponentSnapshot, ...]:
+        """All component configurations."""
+
+    def explain(self, pid: str) -> Explanation:
+        """Why a component is as it is."""
+
+
+class CommandError(FrameworkError):
+    """A command cannot do what it was asked for.
+
+    Attributes:
+        exit_status: What the command line exits with.
+        data: Facts for `--json`.
+    """
+
+    def __init__(self, message: str, exit_status: int = 1, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+        self.data = dict(data or {})
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file that the client is to write on its side; its path must stand in the client's own arguments."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+    def __repr__(self) -> str:
+        return f"OutputFile({self.path!r}, {len(self.content)} bytes, mode={self.mode:04o})"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command says.
+
+    Attributes:
+        data: The answer as JSON data, printed with `--json`.
+        text: The answer for people, printed otherwise.
+        exit_status: 0 unless the command defines others.
+        files: Files that the client writes.
+    """
+
+    data: Any
+    text: str
+    exit_status: int = 0
+    files: tuple[OutputFile, ...] = ()
+
+
+class ClientSide(Protocol):
+    """What a command can ask of the client while it runs."""
+
+    def read_input(self, path: str) -> bytes:
+        """A file on the client's side, `-` for its standard input."""
+
+    def emit(self, data: Any, text: str) -> None:
+        """Print one piece of a long answer now; raises OSError once the client has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of a command.
+
+    Attributes:
+        options: What `Command.arguments` declared, parsed.
+        gateway: The gateway that it runs in.
+    """
+
+    options: argparse.Namespace
+    gateway: GatewayView
+    client: ClientSide
+
+    def read_input(self, path: str) -> bytes:
+        """The content of a file on the client's side, `-` for its standard input.
+
+        Only files whose path stands in the client's own arguments are given.
+        """
+        return self.client.read_input(path)
+
+    def emit(self, data: Any, text: str) -> None:
+        """Print one piece of a long answer now."""
+        self.client.emit(data, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the admin interface.
+
+    Attributes:
+        path: Its words, such as ("config", "get").
+        help: One line.
+        run: What it does; runs on a thread of the admin interface.
+        arguments: Declares its arguments on a parser, or None if it has none.
+        examples: Whole command lines.
+        exit_statuses: What exit statuses other than 0 mean.
+    """
+
+    path: tuple[str, ...]
+    help: str
+    run: Callable[[Invocation], Answer]
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    examples: tuple[str, ...] = ()
+    exit_statuses: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))

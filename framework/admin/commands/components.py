@@ -1,0 +1,94 @@
+"""`component list`, `explain`, `service list`, `plugin list`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from framework.admin.command import Answer, Command, CommandError, Invocation
+from framework.admin.rendering import json_properties, table
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def _pid(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pid", metavar="PID", help="a component's pid, such as factoryPid~name")
+
+
+def _explain(invocation: Invocation) -> Answer:
+    explanation = invocation.gateway.explain(invocation.options.pid)
+    if explanation.state == "unknown":
+        raise CommandError("\n".join(explanation.sentences), data=dict(explanation.data))
+    first, *rest = explanation.sentences
+    return Answer({**explanation.data, "sentences": list(explanation.sentences)}, "\n  ".join([first, *rest]))
+
+
+def _component_list(invocation: Invocation) -> Answer:
+    components = invocation.gateway.components()
+    data = [
+        {
+            "pid": one.pid,
+            "name": one.name,
+            "state": one.state,
+            "reason": one.reason,
+            "service_pid": one.service_pid,
+            "plugin": one.plugin,
+            "provides": list(one.provides),
+            "references": [reference.as_data() for reference in one.references],
+        }
+        for one in components
+    ]
+    rows = [(one.pid, one.state, one.plugin, one.reason) for one in components]
+    return Answer(data, table(("PID", "STATE", "PLUGIN", "REASON"), rows))
+
+
+def _service_list(invocation: Invocation) -> Answer:
+    services = invocation.gateway.registry.find_all()
+    data = [
+        {
+            "id": one.id,
+            "ranking": one.ranking,
+            "interfaces": list(one.interfaces),
+            "properties": json_properties(one.properties),
+        }
+        for one in services
+    ]
+    rows = [(one.id, one.properties.get("kura.service.pid"), ", ".join(one.interfaces)) for one in services]
+    return Answer(data, table(("ID", "PID", "INTERFACES"), rows))
+
+
+def _plugin_list(invocation: Invocation) -> Answer:
+    host = invocation.gateway.plugins
+    data = [
+        *(
+            {"name": one.name, "distribution": one.distribution, "version": one.version, "state": "loaded", "reason": None}
+            for one in host.plugins
+        ),
+        *(
+            {
+                "name": one.name,
+                "distribution": one.distribution,
+                "version": one.version,
+                "state": "quarantined",
+                "reason": one.reason,
+            }
+            for one in host.quarantined
+        ),
+    ]
+    rows = [(one["name"], one["version"], one["state"], one["reason"]) for one in data]
+    return Answer(data, table(("PLUGIN", "VERSION", "STATE", "REASON"), rows))
+
+
+COMMANDS = (
+    Command(
+        path=("explain",),
+        help="why a component is as it is: what it waits for, and why each candidate was refused",
+        run=_explain,
+        arguments=_pid,
+        examples=("gatewright explain gatewright.scep.SCEPEnrollmentService",),
+        exit_statuses={1: "there is no such component"},
+    ),
+    Command(path=("component", "list"), help="all components and their states", run=_component_list),
+    Command(path=("service", "list"), help="all services and their properties", run=_service_list),
+    Command(path=("plugin", "list"), help="all plugins, also those in quarantine, with the reason", run=_plugin_list),
+)

@@ -1,0 +1,100 @@
+"""From a client's arguments to a command and its options; argparse that never exits the gateway."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+from typing import TYPE_CHECKING, NoReturn
+
+from framework.admin.command import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from framework.admin.command import Command
+
+USAGE_ERROR = 2
+"""The exit status of a wrong command line, as argparse has it."""
+
+
+class HelpAsked(Exception):  # noqa: N818  # asking for help is no error
+    """The client asked for help; `.text` is it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message}\n\n{self.format_usage().strip()}", USAGE_ERROR)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise CommandError(message or "", status)
+
+
+class CommandTable:
+    """All commands of a gateway."""
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        self._commands = {command.path: command for command in commands}
+
+    def parse(self, argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
+        """The command that is meant and its options.
+
+        Raises:
+            CommandError: There is no such command, or its arguments are wrong.
+            HelpAsked: Help was asked for.
+        """
+        words = [word for word in argv if word not in ("-h", "--help")]
+        path = next(
+            (tuple(words[:length]) for length in range(len(words), 0, -1) if tuple(words[:length]) in self._commands),
+            None,
+        )
+        wants_help = len(words) != len(argv)
+        if path is None:
+            if wants_help or not words:
+                raise HelpAsked(self.overview(tuple(words)))
+            raise CommandError(f"there is no command {' '.join(words[:2])!r}\n\n{self.overview(())}", USAGE_ERROR)
+        command = self._commands[path]
+        parser = self._parser(command)
+        if wants_help:
+            raise HelpAsked(parser.format_help())
+        with contextlib.redirect_stderr(io.StringIO()):
+            return command, parser.parse_args(list(argv[len(path) :]))
+
+    def overview(self, prefix: tuple[str, ...]) -> str:
+        """A list of the commands that begin with these words, or of all if none does."""
+        chosen = [c for p, c in sorted(self._commands.items()) if p[: len(prefix)] == prefix]
+        rows = chosen or [command for _, command in sorted(self._commands.items())]
+        width = max((len(" ".join(command.path)) for command in rows), default=0)
+        lines = [f"  {' '.join(command.path):<{width}}  {command.help}" for command in rows]
+        head = [
+            "usage: gatewright COMMAND [ARGUMENTS] [--state-dir DIR] [--json]",
+            "",
+            f"  {'run':<{width}}  start a gateway",
+        ]
+        tail = ["", "gatewright COMMAND --help tells more of each."]
+        return "\n".join([*(head if not prefix or not chosen else []), *lines, *tail])
+
+    def _parser(self, command: Command) -> argparse.ArgumentParser:
+        epilog = ""
+        if command.examples:
+            epilog += "examples:\n" + "".join(f"  {example}\n" for example in command.examples)
+        if command.exit_statuses:
+            statuses = {0: "done", **command.exit_statuses}
+            epilog += "exit status:\n" + "".join(f"  {status}  {text}\n" for status, text in statuses.items())
+        parser = _Parser(
+            prog=f"gatewright {' '.join(command.path)}",
+            description=command.help,
+            epilog=epilog or None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+        )
+        if command.arguments is not None:
+            command.arguments(parser)
+        common = parser.add_argument_group("everywhere")
+        common.add_argument("--state-dir", metavar="DIR", help="the gateway's state directory (GATEWRIGHT_STATE_DIR)")
+        common.add_argument("--json", action="store_true", help="answer in JSON")
+        return parser

@@ -1,0 +1,192 @@
+"""The admin interface's socket: only the gateway's user, and root, can use it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import logging
+import os
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from framework.admin.command import Answer, CommandError, GatewayView, Invocation
+from framework.admin.parsing import CommandTable, HelpAsked
+from framework.admin.wire import Wire, WireError, socket_path
+from framework.errors import FrameworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from framework.admin.command import Command
+
+_log = logging.getLogger("framework.admin")
+
+MOST_CLIENTS: Final = 32
+"""Clients at the same time; others are turned away with a message."""
+
+PATIENCE_S: Final = 30.0
+"""How long a client may take to send what it is asked for, in seconds."""
+
+
+class AdminServer:
+    """Serves commands on `admin.sock` in the state directory.
+
+    Whoever starts it holds the gateway's instance lock: a socket that is there already is a dead gateway's.
+    """
+
+    def __init__(self, gateway: GatewayView, commands: Iterable[Command], state_directory: Path) -> None:
+        self._gateway = gateway
+        self._table = CommandTable(commands)
+        self._directory = state_directory
+        self._listener: socket.socket | None = None
+        self._slots = threading.BoundedSemaphore(MOST_CLIENTS)
+        self._lock = threading.Lock()
+        self._connections: set[socket.socket] = set()
+
+    def start(self) -> None:
+        """Begin to serve; OSError if the socket cannot be made."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with socket_path(self._directory) as path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            before = os.umask(0o177)
+            try:
+                listener.bind(path)
+            finally:
+                os.umask(before)
+        listener.listen(MOST_CLIENTS)
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), name="gatewright-admin", daemon=True).start()
+
+    def stop(self) -> None:
+        """Serve no more; clients that are being served are cut off."""
+        if self._listener is None:
+            return
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._listener = None
+        with contextlib.suppress(FileNotFoundError), socket_path(self._directory) as path:
+            os.unlink(path)
+        with self._lock:
+            connections = tuple(self._connections)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), name="gatewright-client", daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._connections.add(connection)
+        connection.settimeout(PATIENCE_S)
+        wire = Wire(connection)
+        try:
+            if not _is_allowed(connection):
+                wire.send(_refusal("this socket is for the gateway's own user", 1))
+            elif not self._slots.acquire(blocking=False):
+                wire.send(_refusal("the gateway serves too many clients at once; try again", 1))
+            else:
+                try:
+                    self._talk(wire)
+                finally:
+                    self._slots.release()
+        except (OSError, WireError) as error:
+            _log.debug("a client of the admin socket was cut off: %s", error)
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+            wire.close()
+
+    def _talk(self, wire: Wire) -> None:
+        request = wire.receive()
+        if request is None:
+            return
+        argv, as_json = request.get("argv"), bool(request.get("json"))
+        if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
+            raise WireError("sent a request without argv")
+        client = _Client(wire, tuple(argv), as_json)
+        try:
+            command, options = self._table.parse(argv)
+            answer = command.run(Invocation(options, self._gateway, client))
+        except HelpAsked as help_asked:
+            wire.send({"out": help_asked.text, "err": "", "exit": 0, "files": []})
+        except CommandError as error:
+            wire.send(_error(error, error.exit_status, error.data, as_json))
+        except FrameworkError as error:
+            wire.send(_error(error, 1, {}, as_json))
+        except (OSError, WireError):
+            raise
+        except Exception:
+            _log.exception("the command %s failed", " ".join(argv[:2]))
+            wire.send(_refusal("the command failed inside the gateway; its log says why", 1))
+        else:
+            wire.send(_final(answer, as_json))
+
+
+class _Client:
+    """What a running command can ask of its client."""
+
+    def __init__(self, wire: Wire, argv: tuple[str, ...], as_json: bool) -> None:
+        self._wire = wire
+        self._argv = argv
+        self._as_json = as_json
+
+    def read_input(self, path: str) -> bytes:
+        self._wire.send({"ask": path})
+        reply = self._wire.receive()
+        if reply is None:
+            raise WireError("went away when it was asked for a file")
+        if "error" in reply:
+            raise CommandError(f"{path}: {reply['error']}")
+        try:
+            return base64.b64decode(str(reply.get("content", "")), validate=True)
+        except binascii.Error:
+            raise WireError("sent a file that is not in base64") from None
+
+    def emit(self, data: Any, text: str) -> None:
+        self._wire.send({"out": json.dumps(data, default=str) if self._as_json else text})
+
+
+def _is_allowed(connection: socket.socket) -> bool:
+    """The socket's mode keeps others out already; this holds even if somebody changes it."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", credentials)
+    return uid in (0, os.geteuid())
+
+
+def _final(answer: Answer, as_json: bool) -> dict[str, Any]:
+    return {
+        "out": json.dumps(answer.data, indent=2, default=str, ensure_ascii=False) if as_json else answer.text,
+        "err": "",
+        "exit": answer.exit_status,
+        "files": [
+            {"path": file.path, "content": base64.b64encode(file.content).decode(), "mode": file.mode}
+            for file in answer.files
+        ],
+    }
+
+
+def _error(error: Exception, exit_status: int, data: dict[str, Any], as_json: bool) -> dict[str, Any]:
+    document = {"error": {"kind": type(error).__name__, "message": str(error), **data}}
+    return {
+        "out": json.dumps(document, indent=2, default=str, ensure_ascii=False) if as_json else "",
+        "err": str(error),
+        "exit": exit_status,
+        "files": [],
+    }
+
+
+def _refusal(message: str, exit_status: int) -> dict[str, Any]:
+    return {"out": "", "err": message, "exit": exit_status, "files": []}

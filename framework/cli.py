@@ -1,0 +1,170 @@
+"""The command line: a thin client of a running gateway. It imports nothing heavy.
+
+Only `run`, `--version`, and help without a gateway are handled here; everything else is sent to the gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from framework._version import __version__
+from framework.admin.wire import Wire, WireError, socket_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STATE_DIR_VARIABLE = "GATEWRIGHT_STATE_DIR"
+USAGE_ERROR = 2
+
+
+class UsageError(Exception):
+    """The command line cannot be understood."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments in (["--version"], ["-V"]):
+            print(f"gatewright {__version__}")
+            return 0
+        if arguments[:1] == ["run"]:
+            from framework.run import main as run_gateway
+
+            return run_gateway(arguments[1:])
+        rest, state_dir, as_json = _common_options(arguments)
+        return _send(rest, state_dir, as_json)
+    except UsageError as error:
+        print(f"gatewright: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
+    """Take `--state-dir` and `--json` out, wherever they stand before a `--`."""
+    rest: list[str] = []
+    state_dir, as_json = os.environ.get(STATE_DIR_VARIABLE), False
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest.extend([word, *words])
+        elif word == "--json":
+            as_json = True
+        elif word == "--state-dir":
+            state_dir = next(words, None)
+            if state_dir is None:
+                raise UsageError("--state-dir needs a directory")
+        elif word.startswith("--state-dir="):
+            state_dir = word.partition("=")[2]
+        else:
+            rest.append(word)
+    return rest, state_dir, as_json
+
+
+def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
+    wants_help = not argv or "--help" in argv or "-h" in argv
+    if state_dir is None and not wants_help:
+        raise UsageError(f"which gateway? Give --state-dir DIR, or set {STATE_DIR_VARIABLE}")
+    connection = None if state_dir is None else _connect(state_dir)
+    if connection is None:
+        if wants_help:
+            from framework.admin.offline import help_without_gateway
+
+            print(help_without_gateway(argv))
+            return 0
+        print(
+            f"gatewright: no gateway runs on {state_dir}; start it with: gatewright run --state-dir {state_dir}",
+            file=sys.stderr,
+        )
+        return 1
+    wire = Wire(connection)
+    try:
+        wire.send({"argv": argv, "json": as_json})
+        for message in wire.messages():
+            if "ask" in message:
+                wire.send(_read(str(message["ask"]), argv))
+            elif "exit" in message:
+                return _finish(message, argv)
+            else:
+                print(message["out"], flush=True)
+    except (OSError, WireError) as error:
+        if isinstance(error, BrokenPipeError) and not sys.stdout.closed:
+            raise
+        print(f"gatewright: the connection to the gateway broke: {error}", file=sys.stderr)
+        return 1
+    finally:
+        wire.close()
+    print("gatewright: the gateway ended the connection", file=sys.stderr)
+    return 1
+
+
+def _connect(state_dir: str) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with socket_path(state_dir) as path:
+            connection.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        connection.close()
+        return None
+    except PermissionError:
+        connection.close()
+        raise UsageError(f"the gateway on {state_dir} belongs to another user") from None
+    return connection
+
+
+def _read(path: str, argv: list[str]) -> dict[str, Any]:
+    """A file that the gateway asks for; only what stands in our own arguments is given."""
+    from base64 import b64encode
+
+    if not any(word == path or word.endswith(f"=@{path}") or (path == "-" and word.endswith("=-")) for word in argv):
+        return {"error": "it stands nowhere in the command's arguments"}
+    try:
+        if path == "-":
+            content = sys.stdin.buffer.read()
+        else:
+            with open(path, "rb") as file:  # noqa: PTH123  # pathlib would cost a tenth of the whole run
+                content = file.read()
+    except OSError as error:
+        return {"error": error.strerror or str(error)}
+    return {"content": b64encode(content).decode()}
+
+
+def _finish(message: dict[str, Any], argv: list[str]) -> int:
+    for file in message.get("files", ()):
+        problem = _write(file, argv)
+        if problem is not None:
+            print(f"gatewright: {problem}", file=sys.stderr)
+            return 1
+    if message.get("out"):
+        print(message["out"])
+    if message.get("err"):
+        print(f"gatewright: {message['err']}", file=sys.stderr)
+    return int(message["exit"])
+
+
+def _write(file: dict[str, Any], argv: list[str]) -> str | None:
+    """Write a file that the gateway made for us; what went wrong, or None."""
+    from base64 import b64decode
+    from pathlib import Path
+
+    from framework.storage import replace_file
+
+    path = str(file["path"])
+    if not any(word == path or word.endswith(f"={path}") for word in argv):
+        return f"the gateway wanted to write {path}, which stands nowhere in the arguments; refused"
+    try:
+        replace_file(Path(path), b64decode(file["content"]), mode=int(file["mode"]))
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

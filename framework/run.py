@@ -1,0 +1,82 @@
+"""`gatewright run`: one gateway in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framework._version import __version__
+from framework.admin.commands import framework_commands
+from framework.admin.server import AdminServer
+from framework.errors import FrameworkError
+from framework.gateway import Gateway
+from framework.instance_lock import InstanceLock
+from framework.storage import make_private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_log = logging.getLogger("framework.run")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a gateway until SIGTERM or SIGINT; the exit status."""
+    options = _parser().parse_args(argv)
+    if options.state_dir is None:
+        _parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
+    logging.basicConfig(
+        level=options.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        return _run(Path(options.state_dir).absolute(), options.conf_dir, signals)
+    except (FrameworkError, OSError) as error:
+        print(f"gatewright: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signals]) -> int:
+    make_private_directory(state_directory)
+    lock = InstanceLock(state_directory)
+    lock.acquire()
+    gateway = Gateway(state_directory, None if conf_dir is None else Path(conf_dir))
+    try:
+        gateway.start()
+        server = AdminServer(gateway, [*framework_commands(), *gateway.commands], state_directory)
+        server.start()
+        print(
+            f"gatewright {__version__} ready: state {state_directory}, process id {os.getpid()}, "
+            f"{len(gateway.plugins.plugins)} plugins",
+            file=sys.stderr,
+            flush=True,
+        )
+        received = signal.sigwait(signals)
+        _log.info("stopping on %s", signal.Signals(received).name)
+        server.stop()
+    finally:
+        gateway.stop()
+        lock.release()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gatewright run",
+        description="Start a gateway in the foreground; SIGTERM or Ctrl-C stops it.",
+        epilog="example:\n  gatewright run --state-dir /var/lib/gatewright --conf-dir /etc/gatewright/conf.d",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--state-dir", metavar="DIR", default=os.environ.get("GATEWRIGHT_STATE_DIR"), help="where all that is durable is kept"
+    )
+    parser.add_argument("--conf-dir", metavar="DIR", help="where configuration files (*.json) are read from")
+    parser.add_argument(
+        "--log-level", choices=["debug", "info", "warning", "error"], default="warning", help="default: warning"
+    )
+    return parser
