@@ -27,7 +27,7 @@ def list_keystores(invocation: Invocation) -> Answer:
     keystores = [_describe(name, service) for name, service in services.items()]
     failed = any(each["error"] for each in keystores)
     text = "\n".join(line for each in keystores for line in _lines(each))
-    return Answer({"keystores": keystores}, text or "no keystore is active", 1 if failed else 0)
+    return Answer({"keystores": keystores}, _printable(text) or "no keystore is active", 1 if failed else 0)
 
 
 def export_entry(invocation: Invocation) -> Answer:
@@ -74,16 +74,18 @@ COMMANDS = (
         help="show the entries of keystores",
         run=list_keystores,
         arguments=_list_arguments,
-        examples=("keystore list", "keystore list EnrollmentKeystore"),
-        exit_statuses={0: "all could be read", 1: "one could not, or does not exist"},
+        examples=("gatewright keystore list", "gatewright keystore list EnrollmentKeystore"),
+        exit_statuses={1: "a keystore does not exist, or cannot be read"},
     ),
     Command(
         path=("keystore", "export"),
         help="write an entry's certificates, own first, to a PEM file",
         run=export_entry,
         arguments=_export_arguments,
-        examples=("keystore export EnrollmentKeystore scep-enrolled-key-pair --with-key -o gateway.pem",),
-        exit_statuses={0: "written", 1: "there is no such entry, or it cannot be exported"},
+        examples=(
+            "gatewright keystore export EnrollmentKeystore scep-enrolled-key-pair --with-key -o gateway.pem",
+        ),
+        exit_statuses={1: "there is no such entry, or it cannot be exported"},
     ),
 )
 
@@ -133,6 +135,13 @@ def _lines(described: dict[str, Any]) -> list[str]:
             f"    sha256  {certificate['sha256']}",
         ]
     return lines
+
+
+def _printable(text: str) -> str:
+    """The text without what a certificate's names could do to a terminal."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\ufffd" for character in text
+    )
 
 
 def _certificates(entry: Entry) -> bytes:

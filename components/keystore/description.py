@@ -20,14 +20,13 @@ def describe_certificate(certificate: x509.Certificate) -> dict[str, str]:
     """A certificate as JSON.
 
     Returns:
-        `subject` and `issuer` (RFC 4514), `serial` (hexadecimal, as OpenSSL shows it), `not_before` and
-        `not_after` (ISO 8601, UTC), `sha256` (fingerprint, 64 lower-case hex digits).
+        `subject` and `issuer` (RFC 4514), `serial` (lower-case hex), `not_before` and `not_after`
+        (ISO 8601, UTC), `sha256` (fingerprint, 64 lower-case hex digits).
     """
-    serial = f"{certificate.serial_number:X}"
     return {
         "subject": _name(certificate, "subject"),
         "issuer": _name(certificate, "issuer"),
-        "serial": serial.zfill(len(serial) + len(serial) % 2),
+        "serial": f"{certificate.serial_number:x}",
         "not_before": _time(certificate.not_valid_before_utc),
         "not_after": _time(certificate.not_valid_after_utc),
         "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
