@@ -1,0 +1,154 @@
+"""EnvelopedData (RFC 5652 6) with one recipient: what only the recipient can read (RFC 8894 3.2.2)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives import hashes, padding
+from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
+from cryptography.hazmat.primitives.ciphers import algorithms, modes
+from pyasn1.type import univ
+from pyasn1_modules import rfc5280, rfc5652
+
+from components.scep.errors import DecodingError, EnvelopeError, MessageError
+from components.scep.message import asn1
+from components.scep.message.kinds import (
+    CIPHER_OIDS,
+    DATA,
+    ENVELOPED_DATA,
+    RSA_ENCRYPTION,
+    RSA_OAEP,
+    Cipher,
+)
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
+
+    from components.keystore import PrivateKey
+
+_KEY_BYTES: Final = {Cipher.DES: 8, Cipher.DES3: 24, Cipher.AES128: 16, Cipher.AES192: 24, Cipher.AES256: 32}
+_CIPHERS: Final = {oid: cipher for cipher, oid in CIPHER_OIDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEnvelope:
+    """What was in an envelope, and what it was encrypted with."""
+
+    content: bytes
+    cipher: Cipher
+
+    def __repr__(self) -> str:
+        return f"OpenedEnvelope({len(self.content)} bytes, {self.cipher.value})"
+
+
+def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher) -> bytes:
+    """Encrypt for one recipient with an RSA key (RSAES-PKCS1-v1_5); a ContentInfo as DER.
+
+    Raises:
+        MessageError: The recipient's key is no RSA key.
+    """
+    public_key = recipient.public_key()
+    if not isinstance(public_key, rsa.RSAPublicKey):
+        raise MessageError(f"{recipient.subject.rfc4514_string()} has no RSA key, so nothing can be encrypted for it")
+    key = os.urandom(_KEY_BYTES[cipher])
+    algorithm = _algorithm(cipher, key)
+    vector = os.urandom(algorithm.block_size // 8)
+    padder = padding.PKCS7(algorithm.block_size).padder()
+    encryptor = BlockCipher(algorithm, modes.CBC(vector)).encryptor()
+    encrypted = encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
+
+    enveloped = rfc5652.EnvelopedData()
+    enveloped["version"] = 0
+    transport = enveloped["recipientInfos"][0]["ktri"]
+    transport["version"] = 0
+    transport["rid"]["issuerAndSerialNumber"]["issuer"] = issuer_name(recipient)
+    transport["rid"]["issuerAndSerialNumber"]["serialNumber"] = recipient.serial_number
+    transport["keyEncryptionAlgorithm"]["algorithm"] = RSA_ENCRYPTION
+    transport["keyEncryptionAlgorithm"]["parameters"] = asn1.encode(univ.Null(""))
+    transport["encryptedKey"] = public_key.encrypt(key, rsa_padding.PKCS1v15())
+    info = enveloped["encryptedContentInfo"]
+    info["contentType"] = DATA
+    info["contentEncryptionAlgorithm"]["algorithm"] = CIPHER_OIDS[cipher]
+    info["contentEncryptionAlgorithm"]["parameters"] = asn1.encode(univ.OctetString(vector))
+    info["encryptedContent"] = encrypted
+    return asn1.encode_content(ENVELOPED_DATA, enveloped)
+
+
+def open_envelope(data: bytes, key: PrivateKey, certificate: x509.Certificate) -> OpenedEnvelope:
+    """Decrypt what was encrypted for `certificate`, whose key is `key`.
+
+    Raises:
+        DecodingError: It is no EnvelopedData.
+        MessageError: It uses a cipher that is not supported.
+        EnvelopeError: It cannot be opened, for whatever reason.
+    """
+    enveloped = asn1.decode_content(data, ENVELOPED_DATA, rfc5652.EnvelopedData())
+    info = enveloped["encryptedContentInfo"]
+    oid = str(info["contentEncryptionAlgorithm"]["algorithm"])
+    cipher = _CIPHERS.get(oid)
+    if cipher is None:
+        raise MessageError(f"the message is encrypted with the unsupported cipher {oid}")
+    if not info["encryptedContent"].isValue:
+        raise DecodingError("the EnvelopedData has no content")
+    vector = asn1.octets(bytes(info["contentEncryptionAlgorithm"]["parameters"]))
+    transport = _for_us(enveloped["recipientInfos"], certificate)
+    try:
+        content_key = key.decrypt(bytes(transport["encryptedKey"]), _transport_padding(transport))
+        algorithm = _algorithm(cipher, content_key)
+        decryptor = BlockCipher(algorithm, modes.CBC(vector)).decryptor()
+        unpadder = padding.PKCS7(algorithm.block_size).unpadder()
+        padded = decryptor.update(bytes(info["encryptedContent"])) + decryptor.finalize()
+        return OpenedEnvelope(unpadder.update(padded) + unpadder.finalize(), cipher)
+    except ValueError:
+        raise EnvelopeError from None
+
+
+def issuer_name(certificate: x509.Certificate) -> Any:
+    """The issuer's name for pyasn1."""
+    return asn1.decode(certificate.issuer.public_bytes(), rfc5280.Name())
+
+
+def _for_us(recipients: Any, certificate: x509.Certificate) -> Any:
+    """The recipient that names our certificate, or the only one, however it names us."""
+    transports = [one["ktri"] for one in recipients if one.getName() == "ktri"]
+    for transport in transports:
+        identifier = transport["rid"]
+        if identifier.getName() != "issuerAndSerialNumber":
+            continue
+        named = identifier["issuerAndSerialNumber"]
+        serial_fits = int(named["serialNumber"]) == certificate.serial_number
+        if serial_fits and asn1.encode(named["issuer"]) == certificate.issuer.public_bytes():
+            return transport
+    if len(transports) != 1:
+        raise EnvelopeError
+    return transports[0]
+
+
+def _transport_padding(transport: Any) -> rsa_padding.AsymmetricPadding:
+    oid = str(transport["keyEncryptionAlgorithm"]["algorithm"])
+    if oid == RSA_ENCRYPTION:
+        return rsa_padding.PKCS1v15()
+    if oid == RSA_OAEP:
+        return rsa_padding.OAEP(rsa_padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  # RFC 8017's default
+    raise MessageError(f"the message's key is transported with the unsupported algorithm {oid}")
+
+
+def _algorithm(cipher: Cipher, key: bytes) -> BlockCipherAlgorithm:
+    """The block cipher with a key; ValueError if the key does not fit."""
+    if len(key) != _KEY_BYTES[cipher]:
+        raise ValueError("the content key has the wrong length")
+    match cipher:
+        case Cipher.DES:
+            return TripleDES(key * 3)  # three times the same key is single DES
+        case Cipher.DES3:
+            return TripleDES(key)
+        case _:
+            return algorithms.AES(key)
