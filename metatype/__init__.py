@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -35,39 +36,58 @@ __all__ = [
 ]
 
 
-def load(path: str | PathLike[str]) -> MetaData:
+def load(path: str | PathLike[str], *, kura_style: bool = False) -> MetaData:
     """Read a descriptor file, XML or JSON by its content.
+
+    Args:
+        path: The file.
+        kura_style: Whether cardinality 1 and -1 mean a scalar, as Kura takes them; to OSGi they are lists of
+            at most one.
 
     Raises:
         MetatypeError: It is no descriptor; the error says where and why.
         OSError: The file cannot be read.
     """
-    return loads(Path(path).read_bytes(), source=str(path))
+    return loads(Path(path).read_bytes(), source=str(path), kura_style=kura_style)
 
 
-def loads(data: bytes | str, *, source: str = "<descriptor>") -> MetaData:
+def loads(data: bytes | str, *, source: str = "<descriptor>", kura_style: bool = False) -> MetaData:
     """Read a descriptor from text or bytes, XML or JSON by its content.
 
     Args:
         data: The descriptor.
         source: What errors and warnings call it.
+        kura_style: As for `load`.
 
     Raises:
         MetatypeError: It is no descriptor; the error says where and why.
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    start = raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    start = raw.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
     if start in (b"{", b"["):
         from metatype.json_notation import read_json  # noqa: PLC0415  # either notation costs only its users
 
-        return read_json(raw, source)
+        return read_json(raw, source, kura_style=kura_style)
+    if start != b"<" and not raw.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
+        raise MetatypeError(
+            "is neither XML, which begins with <, nor JSON, which begins with {", source=source
+        )
     from metatype.xml_reader import read_xml  # noqa: PLC0415  # either notation costs only its users
 
-    return read_xml(raw, source)
+    # A text has been decoded, whatever encoding it once declared.
+    encoding = "utf-8" if isinstance(data, str) else None
+    return read_xml(raw, source, encoding=encoding, kura_style=kura_style)
 
 
-def dumps(metadata: MetaData, format: Literal["xml", "json"] = "xml") -> str:
-    """Write a descriptor as XML (version 1.4) or JSON; either reads to an equal model."""
+def dumps(
+    metadata: MetaData,
+    format: Literal["xml", "json"] = "xml",  # noqa: A002  # what callers expect it to be called
+) -> str:
+    """Write a descriptor as XML (version 1.4) or JSON; either reads to an equal model.
+
+    Raises:
+        MetatypeError: XML cannot express it: a control character, an extra whose name is no XML name.
+    """
     if format == "json":
         from metatype.json_notation import write_json  # noqa: PLC0415  # either notation costs only its users
 
@@ -78,7 +98,12 @@ def dumps(metadata: MetaData, format: Literal["xml", "json"] = "xml") -> str:
 
 
 def json_schema(object_class: ObjectClass) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of an object class's configurations."""
+    """The JSON Schema (draft 2020-12) of an object class's configurations.
+
+    What it accepts `ObjectClass.validate` accepts, but for the bounds of Character attributes, which JSON
+    Schema cannot say. What a change of a property means is the annotation `x-gatewright-change`; passwords
+    are `writeOnly` and show no default.
+    """
     from metatype import schema  # noqa: PLC0415  # few callers need it
 
     return schema.json_schema(object_class)

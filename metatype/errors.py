@@ -73,8 +73,8 @@ class MetatypeError(ValueError):
         attribute: str | None = None,
         problems: tuple[Problem, ...] = (),
     ) -> None:
-        place = "" if source is None else source + ("" if line is None else f":{line}:{column}") + ": "
-        super().__init__(place + message)
+        place = ":".join(str(part) for part in (source, line, column) if part is not None)
+        super().__init__(f"{place}: {message}" if place else message)
         self.source = source
         self.line = line
         self.column = column

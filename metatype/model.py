@@ -1,4 +1,7 @@
-"""The descriptor model (Compendium R8 105.6): what a configuration may be. Immutable; both notations load to it."""
+"""The descriptor model: what a configuration may be (Compendium R8 105.6).
+
+Immutable; both notations load to it.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from metatype import validation
 from metatype.errors import MetatypeError, Problem, ReadingWarning
-from metatype.secret import Secret
-from metatype.values import NO_LIMIT, AttributeType, ValueProblem, scalar, split, unescape
+from metatype.values import NO_LIMIT, AttributeType, scalar
 
 Extras = Mapping[str, str]
-"""XML attributes that the OSGi schema does not know, by name (`{namespace}name` if foreign)."""
+"""XML attributes that the OSGi schema leaves to others, by name (`{namespace}name` if foreign)."""
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_TEXT_PROPERTIES: Final = ("kura.service.pid", "service.pid", "service.factoryPid")
 
 
 class ChangePolicy(enum.StrEnum):
-    """What a change of a property means for a live component."""
+    """What a change of a property means for a live component, lightest first."""
 
     MODIFY = "modify"
     REACTIVATE = "reactivate"
@@ -32,6 +35,10 @@ class Option:
 
     value: str
     label: str
+    extras: Extras = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "extras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,10 @@ class Icon:
 
     resource: str
     size: int | None = None
+    extras: Extras = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "extras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,9 @@ class Attribute:
         default: The default as the descriptor has it, or None.
         min: Least value, or least length of a text, as the descriptor has it, or None.
         max: The same at the other end.
-        options: If there are any, a value must be one of them, compared as text.
+        options: If there are any, a value must be one of them.
         change: What a change of the property means.
-        extras: Attributes that the OSGi schema does not know.
+        extras: What the OSGi schema leaves to others.
     """
 
     id: str
@@ -68,7 +79,10 @@ class Attribute:
     max: str | None = None
     options: tuple[Option, ...] = ()
     change: ChangePolicy = ChangePolicy.MODIFY
-    extras: Extras = field(default_factory=lambda: _NOTHING)
+    extras: Extras = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "extras")
 
     @property
     def is_password(self) -> bool:
@@ -82,41 +96,21 @@ class Attribute:
 
     @property
     def default_value(self) -> tuple[str, ...] | None:
-        """OSGi's `getDefaultValue`: the default as texts; None if there is none, or none that is valid."""
-        values = self._default_texts()
-        return None if values is None or self.default_problem() is not None else values
+        """OSGi's `getDefaultValue`: the default's elements; None if there is none, or none that is valid."""
+        return None if validation.default_problem(self) else validation.default_texts(self)
 
-    def default_problem(self) -> str | None:
-        """Why the default is ignored, or None if it is valid or there is none."""
-        values = self._default_texts()
-        if values is None:
-            return None
-        if self.most is not None and len(values) > self.most:
-            return f"it has {len(values)} values, at most {self.most} may be"
-        for value in values:
-            for problem in self._scalar_problems(value):
-                return problem.message
-        return None
-
-    def validate(self, text: str) -> tuple[Problem, ...]:
-        """OSGi's `validate`: all that is wrong with a value given as text; empty if it is valid."""
+    def validate(self, text: str | None) -> tuple[Problem, ...]:
+        """OSGi's `validate`: all that is wrong with a value given as text (None: absent)."""
         return self.problems(text)
 
     def problems(self, value: object) -> tuple[Problem, ...]:
         """All that is wrong with a value: a text, a typed value, or a list of either."""
-        try:
-            elements = self._elements(value)
-        except ValueProblem as wrong:
-            return (self._problem("cardinality", f"must be {wrong.accepted}", value, wrong.accepted),)
-        if not elements and self.required:
-            return (self._problem("required", "must have at least one value", value, "one value or more"),)
-        if self.most is not None and len(elements) > self.most:
-            message = f"has {len(elements)} values, at most {self.most} may be"
-            return (self._problem("cardinality", message, value, f"at most {self.most} values"),)
-        return tuple(problem for element in elements for problem in self._scalar_problems(element))
+        return validation.problems_of(self, value)
 
     def coerce(self, value: object) -> Any:
-        """The typed value: a scalar, or a list if the cardinality is not 0.
+        """The typed value: a scalar, or a list if the cardinality is not 0; None where a value is absent.
+
+        An empty text is an absent value of a type that is neither String nor Password.
 
         Raises:
             MetatypeError: The value is not valid; `.problems` has everything that is wrong.
@@ -124,91 +118,10 @@ class Attribute:
         found = self.problems(value)
         if found:
             raise MetatypeError("; ".join(map(str, found)), attribute=self.id, problems=found)
-        elements = [self.coerce_scalar(element) for element in self._elements(value)]
-        return elements if self.cardinality else elements[0]
-
-    def coerce_scalar(self, value: object) -> Any:
-        """The typed value of one element, which is known to be valid."""
-        return scalar(self.type, value)
-
-    def default_typed(self) -> Any:
-        """The default as `coerce` gives values, or None if there is none."""
-        texts = self.default_value
-        if texts is None:
+        if validation.is_absent(self, value):
             return None
-        values = [scalar(self.type, text) for text in texts]
-        return values if self.cardinality else values[0]
-
-    def _default_texts(self) -> tuple[str, ...] | None:
-        if self.default is None:
-            return None
-        if not self.default.strip():
-            if not self.type.is_text:
-                return None
-            return () if self.cardinality else (self.default,)
-        return split(self.default) if self.cardinality else (unescape(self.default),)
-
-    def _elements(self, value: object) -> tuple[object, ...]:
-        if isinstance(value, list | tuple):
-            if not self.cardinality:
-                raise ValueProblem("one value, not a list")
-            return tuple(value)
-        if self.cardinality and isinstance(value, str):
-            return split(value) if value.strip() else ()
-        return (value,)
-
-    def _scalar_problems(self, value: object) -> tuple[Problem, ...]:
-        if isinstance(value, str) and not value.strip() and not self.type.is_text and self.required and value == "":
-            return (self._problem("required", "must not be empty", value, "a value"),)
-        try:
-            typed = scalar(self.type, value)
-        except ValueProblem as wrong:
-            shown = "" if self.is_password else f", not {_shown(value)}"
-            return (self._problem("type", f"must be {wrong.accepted}{shown}", value, wrong.accepted),)
-        found = [*self._option_problems(value, typed), *self._bound_problems(typed, value)]
-        return tuple(found)
-
-    def _option_problems(self, value: object, typed: object) -> list[Problem]:
-        if not self.options:
-            return []
-        text = value if isinstance(value, str) else _text(typed)
-        if any(option.value == text for option in self.options):
-            return []
-        choices = ", ".join(option.value for option in self.options)
-        shown = "" if self.is_password else f", not {_shown(value)}"
-        return [self._problem("option", f"must be one of {choices}{shown}", value, choices)]
-
-    def _bound_problems(self, typed: Any, value: object) -> list[Problem]:
-        found = []
-        measure, unit = self._measure(typed)
-        for rule, bound, words in (("min", self.min, "at least"), ("max", self.max, "at most")):
-            limit = self.limit(bound)
-            if limit is None or (measure >= limit if rule == "min" else measure <= limit):
-                continue
-            accepted = f"{words} {bound}{unit}"
-            shown = "" if self.is_password else f", not {_shown(value)}"
-            found.append(self._problem(rule, f"must be {accepted}{shown}", value, accepted))
-        return found
-
-    def _measure(self, typed: Any) -> tuple[Any, str]:
-        if isinstance(typed, Secret):
-            return len(typed.reveal()), " characters long"
-        if self.type is AttributeType.STRING:
-            return len(typed), " characters long"
-        return typed, ""
-
-    def limit(self, bound: str | None) -> Any:
-        """A bound in the measure's type; None if there is none, or none that makes sense."""
-        if bound is None:
-            return None
-        kind = AttributeType.LONG if self.type.is_text else self.type
-        try:
-            return None if kind is AttributeType.BOOLEAN else scalar(kind, bound)
-        except ValueProblem:
-            return None
-
-    def _problem(self, rule: str, message: str, value: object, accepted: str | None) -> Problem:
-        return Problem(self.id, rule, message, None if self.is_password else value, accepted)
+        typed = [scalar(self.type, element) for element in validation.elements(self, value)]
+        return typed if self.cardinality else typed[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,32 +136,38 @@ class ObjectClass:
     name: str
     description: str | None = None
     icons: tuple[Icon, ...] = ()
-    attributes: Mapping[str, Attribute] = field(default_factory=lambda: _NOTHING)
-    extras: Extras = field(default_factory=lambda: _NOTHING)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    extras: Extras = field(default_factory=dict)
 
-    def validate(self, properties: Mapping[str, object], *, allow_unknown: bool = False) -> tuple[Problem, ...]:
+    def __post_init__(self) -> None:
+        _freeze(self, "attributes", "extras")
+
+    def validate(
+        self, properties: Mapping[str, object], *, allow_unknown: bool = False
+    ) -> tuple[Problem, ...]:
         """All that is wrong with these properties; empty if they are a valid configuration.
 
-        Reference targets (`<name>.target`) and `kura.*`, `service.*` and `component.*` properties need no attribute.
+        What every configuration may have (`is_common`) needs no attribute.
         """
         found: list[Problem] = []
         for key, value in properties.items():
             attribute = self.attributes.get(key)
             if attribute is not None:
-                found.extend(attribute.problems(value))
+                found.extend(() if value is None else attribute.problems(value))
             elif is_common(key):
-                if not isinstance(value, str | int | bool):
-                    found.append(Problem(key, "type", "must be text", None, "text"))
+                found.extend(_common_problems(key, value))
             elif not allow_unknown:
-                known = ", ".join(self.attributes)
-                found.append(Problem(key, "unknown", f"is not a property of {self.id}", None, f"one of {known}"))
-        for attribute in self.attributes.values():
-            if attribute.required and attribute.id not in properties and attribute.default_value is None:
-                found.append(Problem(attribute.id, "required", "is required and has no default", None, "a value"))
+                accepted = f"one of {', '.join(self.attributes)}" if self.attributes else "no property at all"
+                found.append(Problem(key, "unknown", f"is not a property of {self.id}", None, accepted))
+        found.extend(
+            Problem(attribute.id, "required", "is required and has no default", None, "a value")
+            for attribute in self.attributes.values()
+            if attribute.required and properties.get(attribute.id) is None and attribute.default_value is None
+        )
         return tuple(found)
 
     def coerce(self, properties: Mapping[str, object], *, allow_unknown: bool = False) -> dict[str, Any]:
-        """Typed values, with defaults where properties are absent.
+        """Typed values, with defaults where properties are absent; what has neither is left out.
 
         Raises:
             MetatypeError: They are no valid configuration; `.problems` has everything that is wrong.
@@ -256,19 +175,18 @@ class ObjectClass:
         found = self.validate(properties, allow_unknown=allow_unknown)
         if found:
             raise MetatypeError(f"{self.id}: " + "; ".join(map(str, found)), problems=found)
-        typed = self.defaults()
-        for key, value in properties.items():
-            attribute = self.attributes.get(key)
-            typed[key] = value if attribute is None else attribute.coerce(value)
-        return typed
-
-    def defaults(self) -> dict[str, Any]:
-        """The typed defaults of all attributes that have one."""
-        return {
-            attribute.id: attribute.default_typed()
-            for attribute in self.attributes.values()
-            if attribute.default_value is not None
-        }
+        typed: dict[str, Any] = {}
+        for attribute in self.attributes.values():
+            value = (
+                attribute.coerce(properties[attribute.id])
+                if properties.get(attribute.id) is not None
+                else None
+            )
+            if value is None:
+                value = _default(attribute)
+            if value is not None:
+                typed[attribute.id] = value
+        return typed | {key: value for key, value in properties.items() if key not in self.attributes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +196,10 @@ class Designate:
     ocdref: str
     pid: str | None = None
     factory_pid: str | None = None
-    extras: Extras = field(default_factory=lambda: _NOTHING)
+    extras: Extras = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "extras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,37 +208,54 @@ class MetaData:
 
     Attributes:
         localization: Base name of the properties files with translations, or None.
-        object_classes: By id.
+        object_classes: By id, in the descriptor's order.
         designates: Those that are usable.
         warnings: What was odd in the source; not part of the model's identity.
     """
 
     localization: str | None = None
-    object_classes: Mapping[str, ObjectClass] = field(default_factory=lambda: _NOTHING)
+    object_classes: Mapping[str, ObjectClass] = field(default_factory=dict)
     designates: tuple[Designate, ...] = ()
-    extras: Extras = field(default_factory=lambda: _NOTHING)
+    extras: Extras = field(default_factory=dict)
     warnings: tuple[ReadingWarning, ...] = field(default=(), compare=False)
 
+    def __post_init__(self) -> None:
+        _freeze(self, "object_classes", "extras")
+
     def object_class_for(self, pid: str) -> ObjectClass | None:
-        """The object class of a pid or factory pid (of an instance `factoryPid~name` too), or None."""
-        wanted = pid.split("~", 1)[0]
+        """The object class of a pid, a factory pid, or a factory's instance (`factoryPid~name`); or None."""
+        factory_pid = pid.partition("~")[0]
         for designate in self.designates:
-            if wanted == (designate.factory_pid or designate.pid):
+            if pid == designate.pid or (
+                designate.factory_pid and designate.factory_pid in (pid, factory_pid)
+            ):
                 return self.object_classes.get(designate.ocdref)
         return None
 
 
 def is_common(key: str) -> bool:
-    """Whether every configuration may have this property: a reference's target, or an identity."""
+    """Whether every configuration may have this property: a reference's target, or what identifies it."""
     return key.endswith(".target") or key.startswith(("kura.", "service.", "component."))
 
 
-def _text(value: object) -> str:
-    if isinstance(value, Secret):
-        return value.reveal()
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _common_problems(key: str, value: object) -> tuple[Problem, ...]:
+    if key.endswith(".target") or key in _TEXT_PROPERTIES:
+        return () if isinstance(value, str) else (Problem(key, "type", "must be text", None, "text"),)
+    parts = value if isinstance(value, list | tuple) else (value,)
+    if all(isinstance(part, str | int | float) for part in parts):
+        return ()
+    accepted = "a text, a number, true or false, or a list of these"
+    return (Problem(key, "type", f"must be {accepted}", None, accepted),)
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _default(attribute: Attribute) -> Any:
+    texts = attribute.default_value
+    if texts is None:
+        return None
+    return attribute.coerce(list(texts) if attribute.cardinality else texts[0])
+
+
+def _freeze(instance: object, *names: str) -> None:
+    """Keep mappings that nobody else can change."""
+    for name in names:
+        object.__setattr__(instance, name, MappingProxyType(dict(getattr(instance, name))))

@@ -2,99 +2,117 @@
 
 from __future__ import annotations
 
-import json
+import math
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from metatype.values import INTEGER_BITS, AttributeType
+from metatype.validation import limit, option_value
+from metatype.values import INTEGER_BITS, AttributeType, scalar
 
 if TYPE_CHECKING:
     from metatype.model import Attribute, ObjectClass
 
 
 def json_schema(object_class: ObjectClass) -> dict[str, Any]:
-    """The schema of configurations in JSON's own types: numbers as numbers, lists as arrays.
-
-    What a change of a property means is the annotation `x-gatewright-change`; passwords are `writeOnly`.
-    """
-    return {
+    """See `metatype.json_schema`."""
+    schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:gatewright:object-class:{object_class.id}",
+        "$id": f"urn:gatewright:object-class:{quote(object_class.id, safe='')}",
         "title": object_class.name,
-        **({} if object_class.description is None else {"description": object_class.description}),
+    }
+    if object_class.description is not None:
+        schema["description"] = object_class.description
+    attributes = object_class.attributes.values()
+    return schema | {
         "type": "object",
-        "properties": {attribute.id: _property(attribute) for attribute in object_class.attributes.values()},
-        "patternProperties": {r"\.target$": {"type": "string"}, r"^(kura|service|component)\.": {}},
+        "properties": {attribute.id: _property(attribute) for attribute in attributes},
+        # What every configuration may have (`metatype.is_common`).
+        "patternProperties": {
+            r"\.target$|^kura\.service\.pid$|^service\.(pid|factoryPid)$": {"type": "string"},
+            r"^(kura|service|component)\.": {
+                "type": ["string", "number", "boolean", "array"],
+                "items": {"type": ["string", "number", "boolean"]},
+            },
+        },
         "required": [
-            attribute.id
-            for attribute in object_class.attributes.values()
-            if attribute.required and attribute.default_value is None
+            attribute.id for attribute in attributes if attribute.required and attribute.default_value is None
         ],
         "additionalProperties": False,
     }
 
 
 def _property(attribute: Attribute) -> dict[str, Any]:
-    schema = _scalar(attribute)
-    if attribute.cardinality:
-        schema = {"type": "array", "items": schema, **({"minItems": 1} if attribute.required else {})}
-        if attribute.most is not None:
-            schema["maxItems"] = attribute.most
-    annotations: dict[str, Any] = {"x-gatewright-change": attribute.change.value}
+    schema: dict[str, Any] = {}
     if attribute.name is not None:
-        annotations["title"] = attribute.name
+        schema["title"] = attribute.name
     if attribute.description is not None:
-        annotations["description"] = attribute.description
+        schema["description"] = attribute.description
     if attribute.is_password:
-        annotations["writeOnly"] = True
-    elif attribute.default_value is not None:
-        annotations["default"] = _plain(attribute.default_typed())
-    return {**annotations, **schema}
+        schema["writeOnly"] = True
+    else:
+        default = _default(attribute)
+        if default is not None:
+            schema["default"] = default
+    schema["x-gatewright-change"] = attribute.change.value
+    if not attribute.cardinality:
+        return schema | _scalar(attribute)
+    schema |= {"type": "array", "items": _scalar(attribute)}
+    if attribute.required and not attribute.type.is_text:
+        schema["minItems"] = 1
+    if attribute.most is not None:
+        schema["maxItems"] = attribute.most
+    return schema
 
 
 def _scalar(attribute: Attribute) -> dict[str, Any]:
+    schema = _typed(attribute)
     if attribute.options:
-        return {
-            "oneOf": [
-                {"const": _plain(typed), "title": option.label}
-                for option in attribute.options
-                if (typed := _option_value(attribute, option.value)) is not None
-            ]
-        }
+        choices: dict[Any, dict[str, Any]] = {}
+        for option in attribute.options:
+            value = option.value if attribute.type.is_text else _plain(option_value(attribute, option.value))
+            if value is not None:
+                choices.setdefault(value, {"const": value, "title": option.label})
+        # An empty `oneOf` is no schema; options that are all invalid leave nothing to choose.
+        schema["oneOf" if choices else "not"] = list(choices.values()) if choices else {}
+    return schema
+
+
+def _typed(attribute: Attribute) -> dict[str, Any]:
     if attribute.type in INTEGER_BITS:
-        return {"type": "integer", **_integer_bounds(attribute)}
+        bits = INTEGER_BITS[attribute.type]
+        whole = {} if bits is None else {"minimum": -(2 ** (bits - 1)), "maximum": 2 ** (bits - 1) - 1}
+        return {"type": "integer", **whole, **_bounds(attribute, "minimum", "maximum")}
     match attribute.type:
         case AttributeType.BOOLEAN:
             return {"type": "boolean"}
-        case AttributeType.DOUBLE | AttributeType.FLOAT | AttributeType.BIG_DECIMAL:
-            return {"type": "number", **_bounds(attribute, "minimum", "maximum")}
         case AttributeType.CHARACTER:
             return {"type": "string", "minLength": 1, "maxLength": 1}
-        case _:
+        case AttributeType.STRING | AttributeType.PASSWORD:
             return {"type": "string", **_bounds(attribute, "minLength", "maxLength")}
-
-
-def _integer_bounds(attribute: Attribute) -> dict[str, Any]:
-    bits = INTEGER_BITS[attribute.type]
-    whole = {} if bits is None else {"minimum": -(2 ** (bits - 1)), "maximum": 2 ** (bits - 1) - 1}
-    return {**whole, **_bounds(attribute, "minimum", "maximum")}
+        case _:
+            return {"type": "number", **_bounds(attribute, "minimum", "maximum")}
 
 
 def _bounds(attribute: Attribute, lower: str, upper: str) -> dict[str, Any]:
-    found = {}
-    for key, bound in ((lower, attribute.limit(attribute.min)), (upper, attribute.limit(attribute.max))):
-        if bound is not None:
-            found[key] = _plain(bound)
-    return found
+    found = {lower: _plain(limit(attribute, attribute.min)), upper: _plain(limit(attribute, attribute.max))}
+    if attribute.type.is_text:
+        # Lengths are never negative in JSON Schema, and no text is shorter than nothing.
+        found = {key: bound for key, bound in found.items() if bound is None or bound >= 0}
+    return {key: bound for key, bound in found.items() if bound is not None}
 
 
-def _option_value(attribute: Attribute, text: str) -> Any:
-    """The option as JSON would give it; None if it does not even have the attribute's type."""
-    if attribute.is_password:
-        return text
-    return None if attribute.problems([text] if attribute.cardinality else text) else attribute.coerce_scalar(text)
+def _default(attribute: Attribute) -> Any:
+    texts = attribute.default_value
+    if texts is None:
+        return None
+    values = [_plain(scalar(attribute.type, text)) for text in texts]
+    return values if attribute.cardinality else values[0]
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(element) for element in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else json.loads(str(value))
+    """A scalar in JSON's types; None if it has none."""
+    if isinstance(value, Decimal):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return value

@@ -30,7 +30,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode("utf-8", "surrogatepass"), other._text.encode("utf-8", "surrogatepass"))
+        return hmac.compare_digest(self._bytes(), other._bytes())
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
@@ -43,5 +43,15 @@ class Secret:
     def __format__(self, spec: str) -> str:
         return format(repr(self), spec)
 
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Secret:
+        return self
+
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret cannot be pickled or copied")
+        raise TypeError("a secret cannot be pickled")
+
+    def _bytes(self) -> bytes:
+        # A lone surrogate is a legal text, and comparing must not be what fails on it.
+        return self._text.encode("utf-8", "surrogatepass")

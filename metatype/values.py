@@ -1,17 +1,21 @@
-"""Texts to typed values by the rules of Metatype (Compendium R8 105): pure functions on one scalar or list."""
+"""Texts to typed values (Compendium R8 105): pure functions on one scalar or one list."""
 
 from __future__ import annotations
 
 import enum
 import math
 import re
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from metatype.secret import Secret
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 NO_LIMIT: Final = 2**31 - 1
-"""The cardinality that means any number (and its negative, and -2**31)."""
+"""A cardinality as large as this, or as small as its negative, means any number of values."""
 
 
 class AttributeType(enum.Enum):
@@ -26,13 +30,13 @@ class AttributeType(enum.Enum):
     CHARACTER = "Character"
     BOOLEAN = "Boolean"
     SHORT = "Short"
-    PASSWORD = "Password"
+    PASSWORD = "Password"  # noqa: S105  # a type's name
     BIG_INTEGER = "BigInteger"
     BIG_DECIMAL = "BigDecimal"
 
     @property
     def is_text(self) -> bool:
-        """Whether values are measured by their length."""
+        """Whether values are measured by their length, and may be empty."""
         return self in (AttributeType.STRING, AttributeType.PASSWORD)
 
 
@@ -45,145 +49,155 @@ INTEGER_BITS: Final = {
 }
 """Widths of the integer types; None for any."""
 
+# Lengths are bounded: making a number of a text takes more than linear time.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,400}")
-_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_DECIMAL: Final = re.compile(
+    r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?"
+)
+_LARGEST_FLOAT: Final = 3.4028234663852886e38
 _BLANKS: Final = " \t\n\r\f\v"
+_CHARACTER: Final = re.compile(r"\\[,\\\s]|.", re.DOTALL)
 
 
-class ValueProblem(Exception):
-    """A scalar does not fit its type; says what would."""
+class NotOfTypeError(ValueError):
+    """A scalar does not fit its type; `accepted` says in words what would."""
 
     def __init__(self, accepted: str) -> None:
-        super().__init__(accepted)
+        super().__init__(f"must be {accepted}")
         self.accepted = accepted
 
 
 def scalar(kind: AttributeType, value: object) -> Any:
-    """The typed value of a text, or of a value that has its type already; ValueProblem if it does not fit."""
-    if kind in INTEGER_BITS:
-        return _integer(kind, value)
-    if kind in (AttributeType.DOUBLE, AttributeType.FLOAT):
-        return _float(value)
-    match kind:
-        case AttributeType.STRING:
-            if not isinstance(value, str):
-                raise ValueProblem("text")
-            return value
-        case AttributeType.PASSWORD:
-            if not isinstance(value, str | Secret):
-                raise ValueProblem("text")
-            return value if isinstance(value, Secret) else Secret(value)
-        case AttributeType.BOOLEAN:
-            return _boolean(value)
-        case AttributeType.CHARACTER:
-            if not isinstance(value, str) or len(value) != 1:
-                raise ValueProblem("one character")
-            return value
-        case _:
-            return _decimal(value)
+    """The typed value of a text, or of a value that has its type already.
+
+    Raises:
+        NotOfTypeError: It does not fit.
+    """
+    return _READERS[kind](value)
 
 
-def _integer(kind: AttributeType, value: object) -> int:
-    bits = INTEGER_BITS[kind]
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise NotOfTypeError("text")
+    return value
+
+
+def _secret(value: object) -> Secret:
+    return value if isinstance(value, Secret) else Secret(_text(value))
+
+
+def _character(value: object) -> str:
+    if not isinstance(value, str) or len(value) != 1:
+        raise NotOfTypeError("one character")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.strip(_BLANKS).lower() if isinstance(value, str) else None
+    if word not in ("true", "false"):
+        raise NotOfTypeError("true or false")
+    return word == "true"
+
+
+def _integer(value: object, *, bits: int | None) -> int:
     accepted = "a whole number"
     if bits is not None:
         accepted += f" from {-(2 ** (bits - 1))} to {2 ** (bits - 1) - 1}"
     if isinstance(value, str):
         trimmed = value.strip(_BLANKS)
         if _INTEGER.fullmatch(trimmed) is None:
-            raise ValueProblem(accepted)
+            raise NotOfTypeError(accepted)
         value = int(trimmed)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueProblem(accepted)
+        raise NotOfTypeError(accepted)
     if bits is not None and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
-        raise ValueProblem(accepted)
+        raise NotOfTypeError(accepted)
     return value
 
 
-def _float(value: object) -> float:
+def _float(value: object, *, single: bool) -> float:
     if isinstance(value, str):
-        trimmed = value.strip(_BLANKS)
-        if _DECIMAL.fullmatch(trimmed) is None:
-            raise ValueProblem("a decimal number")
-        value = float(trimmed)
+        value = float(_decimal_literal(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueProblem("a decimal number")
+        raise NotOfTypeError("a decimal number")
     try:
         number = float(value)
     except OverflowError:
-        raise ValueProblem("a decimal number") from None
+        raise NotOfTypeError("a decimal number of no more than 64 bits") from None
     if not math.isfinite(number):
-        raise ValueProblem("a finite decimal number")
+        raise NotOfTypeError("a finite decimal number")
+    if single and abs(number) > _LARGEST_FLOAT:
+        raise NotOfTypeError("a decimal number of no more than 32 bits")
     return number
 
 
 def _decimal(value: object) -> Decimal:
     if isinstance(value, str):
-        trimmed = value.strip(_BLANKS)
-        if _DECIMAL.fullmatch(trimmed) is None:
-            raise ValueProblem("a decimal number")
-        return Decimal(trimmed)
+        return Decimal(_decimal_literal(value))
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueProblem("a decimal number")
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueProblem("a decimal number") from None
+        raise NotOfTypeError("a decimal number")
+    # By its shortest text: 0.1 means 0.1 to who wrote it, not the binary fraction next to it.
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
-        raise ValueProblem("a finite decimal number")
+        raise NotOfTypeError("a finite decimal number")
     return number
 
 
-def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip(_BLANKS).lower() in ("true", "false"):
-        return value.strip(_BLANKS).lower() == "true"
-    raise ValueProblem("true or false")
+def _decimal_literal(text: str) -> str:
+    trimmed = text.strip(_BLANKS)
+    if _DECIMAL.fullmatch(trimmed) is None:
+        raise NotOfTypeError("a decimal number")
+    return trimmed
+
+
+_READERS: Final[Mapping[AttributeType, Callable[[object], Any]]] = {
+    AttributeType.STRING: _text,
+    AttributeType.PASSWORD: _secret,
+    AttributeType.CHARACTER: _character,
+    AttributeType.BOOLEAN: _boolean,
+    AttributeType.DOUBLE: partial(_float, single=False),
+    AttributeType.FLOAT: partial(_float, single=True),
+    AttributeType.BIG_DECIMAL: _decimal,
+    **{kind: partial(_integer, bits=bits) for kind, bits in INTEGER_BITS.items()},
+}
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The elements of a list in a text (105.6.3, `default`).
+    r"""The elements of a list in a text (105.8.2.1, `default`).
 
-    Split at commas; blanks round elements are cut off; a backslash keeps the character after it, a comma, a blank
-    or a backslash, from being taken so.
-
-        >>> split(r"  a\\,b,b\\,c,\\ c\\\\,d   ")
-        ('a,b', 'b,c', ' c\\\\', 'd')
+    Split at commas; blanks round elements are cut off; a backslash keeps a comma, a blank or a backslash
+    after it from being taken so, and stands for itself before anything else. The text `a\,b , c` has the
+    elements `a,b` and `c`.
     """
     elements: list[str] = []
     current: list[tuple[str, bool]] = []
-    characters = iter(text)
-    for character in characters:
-        if character == "\\":
-            current.append((next(characters, "\\"), True))
-        elif character == ",":
+    for match in _CHARACTER.finditer(text):
+        character = match[0]
+        if character == ",":
             elements.append(_trimmed(current))
             current = []
         else:
-            current.append((character, False))
+            current.append((character[-1], len(character) > 1))
     elements.append(_trimmed(current))
     return tuple(elements)
 
 
-def join(elements: tuple[str, ...]) -> str:
-    """The text that `split` splits into these elements."""
-    return ",".join(re.sub(r"([\\,\s])", r"\\\1", element) for element in elements)
-
-
 def unescape(text: str) -> str:
-    """A scalar's text without the backslashes that descriptors put before commas, blanks and backslashes."""
+    r"""A scalar's text without the backslashes that descriptors put before `,`, blank and backslash."""
     return re.sub(r"\\([,\\ ])", r"\1", text)
 
 
 def _trimmed(characters: list[tuple[str, bool]]) -> str:
     start, end = 0, len(characters)
-    while start < end and _cut(characters[start]):
+    while start < end and _is_cut(characters[start]):
         start += 1
-    while end > start and _cut(characters[end - 1]):
+    while end > start and _is_cut(characters[end - 1]):
         end -= 1
     return "".join(character for character, _ in characters[start:end])
 
 
-def _cut(character: tuple[str, bool]) -> bool:
-    return not character[1] and character[0].isspace()
+def _is_cut(character: tuple[str, bool]) -> bool:
+    text, escaped = character
+    return not escaped and text.isspace()

@@ -1,190 +1,196 @@
-"""Reads descriptors in OSGi's XML notation (Compendium R8 105.8), on expat with own handlers and hard limits."""
+"""Reads descriptors in OSGi's XML notation (Compendium R8 105.8): expat with own handlers and hard limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from xml.parsers import expat
 
 from metatype.errors import MetatypeError, ReadingWarning
+from metatype.limits import DEEPEST, LARGEST, MOST_ATTRIBUTES, MOST_ELEMENTS
 from metatype.model import Attribute, ChangePolicy, Designate, Icon, MetaData, ObjectClass, Option
-from metatype.values import AttributeType
-
-LARGEST: Final = 1024 * 1024
-DEEPEST: Final = 16
-MOST_ATTRIBUTES: Final = 64
-MOST_ELEMENTS: Final = 20_000
-
-NAMESPACES: Final = tuple(f"http://www.osgi.org/xmlns/metatype/v1.{minor}.0" for minor in range(5))
-EXTENSION_NAMESPACE: Final = "http://gatewright.org/xmlns/metatype/v1"
-CHANGE: Final = f"{{{EXTENSION_NAMESPACE}}}change"
+from metatype.names import CHANGE, EXTENSION_NAMESPACE, KEPT, MODELLED, NAMESPACES, PARENTS
+from metatype.reading import attribute_warnings, cardinality_read
+from metatype.values import AttributeType, NotOfTypeError, scalar
 
 _TYPES: Final = {kind.value.lower(): kind for kind in AttributeType} | {"char": AttributeType.CHARACTER}
-_PARENTS: Final = {
-    "MetaData": (),
-    "OCD": ("MetaData",),
-    "Designate": ("MetaData",),
-    "AD": ("OCD",),
-    "Icon": ("OCD",),
-    "Option": ("AD",),
-    "Object": ("Designate",),
-    "Attribute": ("Object",),
-    "Value": ("Attribute",),
-}
-_KNOWN: Final = {
-    "MetaData": {"localization"},
-    "OCD": {"id", "name", "description"},
-    "AD": {"id", "type", "cardinality", "required", "name", "description", "default", "min", "max"},
-    "Icon": {"resource", "size"},
-    "Option": {"value", "label"},
-    "Designate": {"pid", "factoryPid", "bundle", "optional", "merge"},
-    "Object": {"ocdref"},
-}
+_ENCODINGS: Final = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "windows-1252")
+_CHUNK: Final = 64 * 1024
 
 
 @dataclass(slots=True)
 class _Element:
-    """An element that is open."""
+    """An element that is open, and what was found in it so far."""
 
     name: str
-    attributes: dict[str, str]
+    given: dict[str, str]
     line: int
     column: int
-    ads: dict[str, Attribute] = field(default_factory=dict)
+    attributes: dict[str, Attribute] = field(default_factory=dict)
     icons: list[Icon] = field(default_factory=list)
     options: list[Option] = field(default_factory=list)
-    objects: list[str] = field(default_factory=list)
+    object_classes: dict[str, ObjectClass] = field(default_factory=dict)
+    designates: list[tuple[Designate, _Element]] = field(default_factory=list)
+    ocdrefs: list[str] = field(default_factory=list)
 
 
-def read_xml(data: bytes, source: str) -> MetaData:
-    """The descriptor in `data`; MetatypeError with source, line and column if it is none."""
+def read_xml(data: bytes, source: str, *, encoding: str | None = None, kura_style: bool = False) -> MetaData:
+    """The descriptor in `data`; MetatypeError with source, line and column if it is none.
+
+    Args:
+        data: The document.
+        source: What errors and warnings call it.
+        encoding: The encoding if it is known, whatever the document says.
+        kura_style: Whether cardinality 1 and -1 mean a scalar.
+    """
     if len(data) > LARGEST:
         raise MetatypeError(f"is larger than {LARGEST} bytes", source=source)
-    return _Reader(source).read(data)
+    return _Reader(source, encoding, kura_style=kura_style).read(data)
 
 
 class _Reader:
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, encoding: str | None, *, kura_style: bool) -> None:
         self._source = source
-        self._stack: list[_Element] = []
+        self._kura_style = kura_style
+        self._open: list[_Element] = []
         self._skipped = 0
         self._elements = 0
-        self._namespace = ""
         self._warnings: list[ReadingWarning] = []
-        self._object_classes: dict[str, ObjectClass] = {}
-        self._designates: list[tuple[Designate, _Element]] = []
-        self._root: _Element | None = None
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._read: MetaData | None = None
+        self._parser = expat.ParserCreate(encoding, namespace_separator=" ")
+        self._parser.XmlDeclHandler = self._declaration
+        self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.StartDoctypeDeclHandler = self._doctype
 
     def read(self, data: bytes) -> MetaData:
         try:
-            self._parser.Parse(data, True)
+            # In pieces: after a refusal nothing more of the document is looked at.
+            for start in range(0, len(data), _CHUNK):
+                self._parser.Parse(data[start : start + _CHUNK], False)
+            self._parser.Parse(b"", True)
         except expat.ExpatError as error:
-            reason = expat.ErrorString(error.code)
             raise MetatypeError(
-                f"is no well-formed XML: {reason}", source=self._source, line=error.lineno, column=error.offset + 1
+                f"is no well-formed XML: {expat.ErrorString(error.code)}",
+                source=self._source,
+                line=error.lineno,
+                column=error.offset + 1,
             ) from None
-        except (ValueError, LookupError) as error:
-            if isinstance(error, MetatypeError):
-                raise
-            raise MetatypeError(f"is no well-formed XML: {error}", source=self._source) from None
-        if self._root is None:
+        if self._read is None:  # a root that is closed has been read, and expat refuses any other document
             raise MetatypeError("has no MetaData element", source=self._source)
-        root = self._root
-        return MetaData(
-            localization=root.attributes.get("localization"),
-            object_classes=MappingProxyType(self._object_classes),
-            designates=tuple(self._usable_designates()),
-            extras=self._extras(root),
-            warnings=tuple(self._warnings),
-        )
+        return self._read
+
+    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        # Any other name would be looked up among Python's codecs, which are not all made for this.
+        if encoding is not None and encoding.lower() not in _ENCODINGS:
+            raise self._error(f"is in the encoding {encoding!r}; known are {', '.join(_ENCODINGS)}")
 
     def _doctype(self, *_: object) -> None:
-        raise self._error("DOCTYPE is refused; remove it")
+        raise self._error("has a DOCTYPE, which is refused; remove it, descriptors need none")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._elements += 1
         if self._elements > MOST_ELEMENTS:
             raise self._error(f"has more than {MOST_ELEMENTS} elements")
-        if len(self._stack) + self._skipped >= DEEPEST:
+        if len(self._open) + self._skipped >= DEEPEST:
             raise self._error(f"nests deeper than {DEEPEST} elements")
         if len(attributes) > MOST_ATTRIBUTES:
             raise self._error(f"has an element with more than {MOST_ATTRIBUTES} attributes")
         namespace, _, local = name.rpartition(" ")
-        if not self._stack and not self._skipped:
-            self._open_root(namespace, local)
-        elif self._skipped or namespace not in ("", self._namespace):
+        if not self._open:
+            self._check_root(namespace, local)
+        elif self._skipped or not self._has_place(namespace, local):
             self._skipped += 1
             return
-        elif local not in _PARENTS or self._stack[-1].name not in _PARENTS[local]:
-            self._warn(f"the element {local} has no place here and is left out", local)
-            self._skipped += 1
-            return
-        self._stack.append(_Element(local, {_clark(key): value for key, value in attributes.items()}, *self._place()))
+        given = {_clark(key): value for key, value in attributes.items()}
+        self._open.append(_Element(local, given, *self._place()))
 
-    def _open_root(self, namespace: str, local: str) -> None:
+    def _check_root(self, namespace: str, local: str) -> None:
         if local != "MetaData":
             raise self._error(f"begins with {local}; a descriptor begins with MetaData", local)
         if namespace and namespace not in NAMESPACES:
             raise self._error(f"is of the namespace {namespace}; known are {', '.join(NAMESPACES)}", local)
-        self._namespace = namespace
+
+    def _has_place(self, namespace: str, local: str) -> bool:
+        if namespace and namespace not in NAMESPACES:
+            self._warn(f"the element {local} of {namespace} is foreign and left out", local)
+            return False
+        if PARENTS.get(local) != self._open[-1].name:
+            self._warn(f"the element {local} has no place in {self._open[-1].name} and is left out", local)
+            return False
+        return True
 
     def _end(self, _name: str) -> None:
         if self._skipped:
             self._skipped -= 1
             return
-        element = self._stack.pop()
-        parent = self._stack[-1] if self._stack else None
-        match element.name, parent:
-            case "MetaData", _:
-                self._root = element
-            case "OCD", _:
-                self._close_ocd(element)
-            case "Designate", _:
-                self._close_designate(element)
-            case "AD", _Element():
-                self._close_ad(element, parent)
-            case "Icon", _Element():
-                size = element.attributes.get("size", "")
-                resource = self._needed(element, "resource")
-                parent.icons.append(Icon(resource, int(size) if size.isascii() and size.isdigit() else None))
-            case "Option", _Element():
+        element = self._open.pop()
+        if not self._open:
+            self._read = self._metadata(element)
+            return
+        parent = self._open[-1]
+        match element.name:
+            case "OCD":
+                self._close_object_class(element, parent)
+            case "AD":
+                self._close_attribute(element, parent)
+            case "Icon":
+                self._close_icon(element, parent)
+            case "Option":
                 value = self._needed(element, "value")
-                parent.options.append(Option(value, element.attributes.get("label", value)))
-            case "Object", _Element():
-                parent.objects.append(element.attributes.get("ocdref", ""))
+                label = element.given.get("label", value)
+                parent.options.append(Option(value, label, self._extras(element)))
+            case "Designate":
+                self._close_designate(element, parent)
+            case "Object":
+                parent.ocdrefs.append(element.given.get("ocdref", ""))
 
-    def _close_ocd(self, element: _Element) -> None:
+    def _metadata(self, element: _Element) -> MetaData:
+        extras = self._extras(element)
+        designates = []
+        for designate, at in element.designates:
+            if designate.ocdref in element.object_classes:
+                designates.append(designate)
+            else:
+                message = f"a Designate refers to {designate.ocdref!r}, which is no OCD here, and is left out"
+                self._warn(message, "Object", "ocdref", at)
+        return MetaData(
+            localization=element.given.get("localization"),
+            object_classes=element.object_classes,
+            designates=tuple(designates),
+            extras=extras,
+            warnings=tuple(self._warnings),
+        )
+
+    def _close_object_class(self, element: _Element, parent: _Element) -> None:
         identifier = self._needed(element, "id")
-        if identifier in self._object_classes:
+        if identifier in parent.object_classes:
             self._warn(f"there is another OCD {identifier!r}; the first is kept", "OCD", "id", element)
             return
-        self._object_classes[identifier] = ObjectClass(
+        parent.object_classes[identifier] = ObjectClass(
             id=identifier,
-            name=element.attributes.get("name", identifier),
-            description=element.attributes.get("description"),
+            name=element.given.get("name", identifier),
+            description=element.given.get("description"),
             icons=tuple(element.icons),
-            attributes=MappingProxyType(element.ads),
+            attributes=element.attributes,
             extras=self._extras(element),
         )
 
-    def _close_ad(self, element: _Element, parent: _Element) -> None:
-        given = element.attributes
+    def _close_attribute(self, element: _Element, parent: _Element) -> None:
+        given = element.given
         identifier = self._needed(element, "id")
         kind = _TYPES.get(self._needed(element, "type").strip().lower())
         if kind is None:
-            raise self._error(f"AD {identifier!r} is of unknown type {given['type']!r}", "AD", "type", element)
-        if identifier in parent.ads:
+            known = ", ".join(known.value for known in AttributeType)
+            message = f"AD {identifier!r} is of the unknown type {given['type']!r}; known are {known}"
+            raise self._error(message, "AD", "type", element)
+        if identifier in parent.attributes:
             self._warn(f"there is another AD {identifier!r}; the first is kept", "AD", "id", element)
             return
         attribute = Attribute(
             id=identifier,
             type=kind,
-            cardinality=self._cardinality(element),
+            cardinality=cardinality_read(self._cardinality(element), kura_style=self._kura_style),
             required=self._required(element),
             name=given.get("name"),
             description=given.get("description"),
@@ -195,69 +201,73 @@ class _Reader:
             change=self._change(element),
             extras=self._extras(element),
         )
-        problem = attribute.default_problem()
-        if problem is not None:
-            self._warn(f"the default of {identifier!r} is ignored: {problem}", "AD", "default", element)
-        parent.ads[identifier] = attribute
+        for field_name, message in attribute_warnings(attribute):
+            self._warn(message, "AD", field_name, element)
+        parent.attributes[identifier] = attribute
 
-    def _close_designate(self, element: _Element) -> None:
-        if len(element.objects) > 1:
-            raise self._error("a Designate has two Objects", "Designate", None, element)
-        given = element.attributes
-        factory_pid = given.get("factoryPid") or None
-        pid = None if factory_pid else given.get("pid") or None
-        if not element.objects or not (pid or factory_pid):
-            self._warn("a Designate without pid or without Object is left out", "Designate", None, element)
+    def _close_icon(self, element: _Element, parent: _Element) -> None:
+        resource = self._needed(element, "resource")
+        text = element.given.get("size")
+        size = None
+        if text is not None:
+            try:
+                size = scalar(AttributeType.INTEGER, text)
+            except NotOfTypeError as error:
+                self._warn(f"the size {text!r} is left out; it {error}", "Icon", "size", element)
+        parent.icons.append(Icon(resource, size, self._extras(element)))
+
+    def _close_designate(self, element: _Element, parent: _Element) -> None:
+        if len(element.ocdrefs) > 1:
+            raise self._error(
+                "a Designate has two Objects; one is what it may have", "Designate", None, element
+            )
+        factory_pid = element.given.get("factoryPid") or None
+        pid = None if factory_pid else element.given.get("pid") or None
+        if not element.ocdrefs or not (pid or factory_pid):
+            missing = "Object" if pid or factory_pid else "pid or factoryPid"
+            self._warn(f"a Designate without {missing} is left out", "Designate", None, element)
             return
-        self._designates.append((Designate(element.objects[0], pid, factory_pid, self._extras(element)), element))
-
-    def _usable_designates(self) -> list[Designate]:
-        usable = []
-        for designate, element in self._designates:
-            if designate.ocdref in self._object_classes:
-                usable.append(designate)
-            else:
-                message = f"a Designate refers to {designate.ocdref!r}, which is no OCD here, and is left out"
-                self._warn(message, "Object", "ocdref", element)
-        return usable
+        designate = Designate(element.ocdrefs[0], pid, factory_pid, self._extras(element))
+        parent.designates.append((designate, element))
 
     def _cardinality(self, element: _Element) -> int:
-        text = element.attributes.get("cardinality", "0").strip()
+        text = element.given.get("cardinality", "0")
         try:
-            return int(text)
-        except ValueError:
-            self._warn(f"the cardinality {text!r} is no whole number and taken for 0", "AD", "cardinality", element)
+            number: int = scalar(AttributeType.INTEGER, text)
+        except NotOfTypeError as error:
+            message = f"the cardinality {text!r} is taken for 0; it {error}"
+            self._warn(message, "AD", "cardinality", element)
             return 0
+        return number
 
     def _required(self, element: _Element) -> bool:
-        text = element.attributes.get("required", "true").strip().lower()
-        if text not in ("true", "false", "0", "1"):
+        text = element.given.get("required", "true")
+        word = text.strip().lower()
+        if word not in ("true", "false", "1", "0"):
             self._warn(f"required={text!r} is taken for false", "AD", "required", element)
-        return text in ("true", "1")
+        return word in ("true", "1")
 
     def _change(self, element: _Element) -> ChangePolicy:
-        text = element.attributes.get(CHANGE, ChangePolicy.MODIFY.value)
+        text = element.given.get(CHANGE, ChangePolicy.MODIFY.value)
         try:
             return ChangePolicy(text)
         except ValueError:
-            choices = ", ".join(policy.value for policy in ChangePolicy)
-            raise self._error(f"change={text!r} is none of {choices}", element.name, CHANGE, element) from None
+            message = f"change={text!r} is none of {', '.join(ChangePolicy)}"
+            raise self._error(message, "AD", CHANGE, element) from None
 
-    def _extras(self, element: _Element) -> Any:
-        known = _KNOWN.get(element.name, set())
-        extras = {
-            name: value for name, value in element.attributes.items() if name not in known and name != CHANGE
-        }
-        for name in extras:
-            if not name.startswith("{"):
-                message = f"the attribute {name!r} of {element.name} is unknown and kept as an extra"
+    def _extras(self, element: _Element) -> dict[str, str]:
+        known = MODELLED[element.name]
+        extras = {name: value for name, value in element.given.items() if name not in known}
+        for name in extras.keys() - KEPT.get(element.name, frozenset()):
+            if not name.startswith("{") or name.startswith(f"{{{EXTENSION_NAMESPACE}}}"):
+                message = f"the attribute {name} of {element.name} is unknown and means nothing"
                 self._warn(message, element.name, name, element)
-        return MappingProxyType(extras)
+        return extras
 
-    def _needed(self, element: _Element, attribute: str) -> str:
-        value = element.attributes.get(attribute)
+    def _needed(self, element: _Element, name: str) -> str:
+        value = element.given.get(name)
         if value is None:
-            raise self._error(f"{element.name} has no {attribute}", element.name, attribute, element)
+            raise self._error(f"{element.name} has no {name}", element.name, name, element)
         return value
 
     def _place(self) -> tuple[int, int]:
@@ -266,13 +276,17 @@ class _Reader:
     def _warn(
         self, message: str, element: str, attribute: str | None = None, at: _Element | None = None
     ) -> None:
-        line = at.line if at is not None else self._place()[0]
+        line = self._place()[0] if at is None else at.line
         self._warnings.append(ReadingWarning(message, self._source, line, element, attribute))
 
     def _error(
-        self, message: str, element: str | None = None, attribute: str | None = None, at: _Element | None = None
+        self,
+        message: str,
+        element: str | None = None,
+        attribute: str | None = None,
+        at: _Element | None = None,
     ) -> MetatypeError:
-        line, column = (at.line, at.column) if at is not None else self._place()
+        line, column = self._place() if at is None else (at.line, at.column)
         return MetatypeError(
             message, source=self._source, line=line, column=column, element=element, attribute=attribute
         )

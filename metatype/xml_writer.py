@@ -2,95 +2,118 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
+from metatype.errors import MetatypeError
 from metatype.model import ChangePolicy
-from metatype.xml_reader import EXTENSION_NAMESPACE, NAMESPACES
+from metatype.names import CHANGE, EXTENSION_NAMESPACE, MODELLED, NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from metatype.model import Attribute, Designate, MetaData, ObjectClass
 
+_XML_NAMESPACE: Final = "http://www.w3.org/XML/1998/namespace"
+_LETTERS: Final = r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff"
+_NAME: Final = re.compile(
+    rf"(?:\{{(?P<namespace>[^{{}}\s]+)\}})?(?P<local>[{_LETTERS}][-.0-9\u00b7{_LETTERS}]*)"
+)
+_UNWRITABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 def write_xml(metadata: MetaData) -> str:
-    """The descriptor as XML that reads to an equal model."""
-    return "\n".join(_Writer(metadata).lines()) + "\n"
+    """The descriptor as XML that reads to an equal model; MetatypeError if XML cannot express it."""
+    return "".join(f"{line}\n" for line in _Writer().lines(metadata))
 
 
 class _Writer:
-    def __init__(self, metadata: MetaData) -> None:
-        self._metadata = metadata
-        self._prefixes = {EXTENSION_NAMESPACE: "gw"}
+    def __init__(self) -> None:
+        self._prefixes = {EXTENSION_NAMESPACE: "gw", _XML_NAMESPACE: "xml"}
 
-    def lines(self) -> Iterator[str]:
-        body = list(self._body())
-        declared = {f"xmlns:{prefix}": namespace for namespace, prefix in self._prefixes.items()}
-        root = {"xmlns:metatype": NAMESPACES[-1], **declared, "localization": self._metadata.localization}
+    def lines(self, metadata: MetaData) -> Iterator[str]:
+        given = self._attributes("MetaData", {"localization": metadata.localization}, metadata.extras)
+        body = [
+            *(line for one in metadata.object_classes.values() for line in self._object_class(one)),
+            *(line for one in metadata.designates for line in self._designate(one)),
+        ]
+        # Declared last, when all that need a prefix have one.
+        declared = "".join(
+            f" xmlns:{prefix}={_quoted(namespace)}"
+            for namespace, prefix in self._prefixes.items()
+            if namespace != _XML_NAMESPACE
+        )
         yield '<?xml version="1.0" encoding="UTF-8"?>'
-        yield f"<metatype:MetaData{self._attributes(root, self._metadata.extras)}>"
+        yield f'<metatype:MetaData xmlns:metatype="{NAMESPACES[-1]}"{declared}{given}>'
         yield from body
         yield "</metatype:MetaData>"
 
-    def _body(self) -> Iterator[str]:
-        self._attributes({}, self._metadata.extras)
-        for object_class in self._metadata.object_classes.values():
-            yield from self._ocd(object_class)
-        for designate in self._metadata.designates:
-            yield from self._designate(designate)
-
-    def _ocd(self, ocd: ObjectClass) -> Iterator[str]:
-        given = {"id": ocd.id, "name": ocd.name, "description": ocd.description}
-        yield f"    <OCD{self._attributes(given, ocd.extras)}>"
-        for icon in ocd.icons:
+    def _object_class(self, one: ObjectClass) -> Iterator[str]:
+        given = {"id": one.id, "name": one.name, "description": one.description}
+        yield f"    <OCD{self._attributes('OCD', given, one.extras)}>"
+        for icon in one.icons:
             size = None if icon.size is None else str(icon.size)
-            yield f"        <Icon{self._attributes({'resource': icon.resource, 'size': size})}/>"
-        for attribute in ocd.attributes.values():
-            yield from self._ad(attribute)
+            shown = {"resource": icon.resource, "size": size}
+            yield f"        <Icon{self._attributes('Icon', shown, icon.extras)}/>"
+        for attribute in one.attributes.values():
+            yield from self._attribute(attribute)
         yield "    </OCD>"
 
-    def _ad(self, ad: Attribute) -> Iterator[str]:
+    def _attribute(self, one: Attribute) -> Iterator[str]:
         given = {
-            "id": ad.id,
-            "type": ad.type.value,
-            "cardinality": str(ad.cardinality),
-            "required": "true" if ad.required else "false",
-            "name": ad.name,
-            "description": ad.description,
-            "default": ad.default,
-            "min": ad.min,
-            "max": ad.max,
-            "gw:change": None if ad.change is ChangePolicy.MODIFY else ad.change.value,
+            "id": one.id,
+            "type": one.type.value,
+            "cardinality": str(one.cardinality) if one.cardinality else None,
+            "required": "true" if one.required else "false",
+            "name": one.name,
+            "description": one.description,
+            "default": one.default,
+            "min": one.min,
+            "max": one.max,
+            CHANGE: None if one.change is ChangePolicy.MODIFY else one.change.value,
         }
-        opening = f"        <AD{self._attributes(given, ad.extras)}"
-        if not ad.options:
+        opening = f"        <AD{self._attributes('AD', given, one.extras)}"
+        if not one.options:
             yield f"{opening}/>"
             return
         yield f"{opening}>"
-        for option in ad.options:
-            yield f"            <Option{self._attributes({'label': option.label, 'value': option.value})}/>"
+        for option in one.options:
+            shown = {"value": option.value, "label": option.label}
+            yield f"            <Option{self._attributes('Option', shown, option.extras)}/>"
         yield "        </AD>"
 
-    def _designate(self, designate: Designate) -> Iterator[str]:
-        given = {"pid": designate.pid, "factoryPid": designate.factory_pid}
-        yield f"    <Designate{self._attributes(given, designate.extras)}>"
-        yield f"        <Object{self._attributes({'ocdref': designate.ocdref})}/>"
+    def _designate(self, one: Designate) -> Iterator[str]:
+        given = {"pid": one.pid, "factoryPid": one.factory_pid}
+        yield f"    <Designate{self._attributes('Designate', given, one.extras)}>"
+        yield f"        <Object ocdref={_quoted(one.ocdref)}/>"
         yield "    </Designate>"
 
-    def _attributes(self, given: Mapping[str, str | None], extras: Mapping[str, str] | None = None) -> str:
-        written = {name: value for name, value in given.items() if value is not None}
-        for name, value in (extras or {}).items():
-            written[self._qualified(name)] = value
-        return "".join(f" {name}={_quoted(value)}" for name, value in written.items())
+    def _attributes(self, element: str, given: Mapping[str, str | None], extras: Mapping[str, str]) -> str:
+        for name in extras:
+            if name in MODELLED[element]:
+                raise MetatypeError(
+                    f"the extra {name!r} is no extra but an attribute of {element}", element=element
+                )
+        written = {name: value for name, value in given.items() if value is not None} | dict(extras)
+        return "".join(
+            f" {self._qualified(element, name)}={_quoted(value)}" for name, value in written.items()
+        )
 
-    def _qualified(self, name: str) -> str:
-        if not name.startswith("{"):
-            return name
-        namespace, _, local = name[1:].partition("}")
-        prefix = self._prefixes.setdefault(namespace, f"x{len(self._prefixes)}")
-        return f"{prefix}:{local}"
+    def _qualified(self, element: str, name: str) -> str:
+        match = _NAME.fullmatch(name)
+        if match is None or name == "xmlns" or match["namespace"] == "http://www.w3.org/2000/xmlns/":
+            raise MetatypeError(
+                f"the extra {name!r} of {element} has no name that XML allows", element=element
+            )
+        if match["namespace"] is None:
+            return match["local"]
+        prefix = self._prefixes.setdefault(match["namespace"], f"x{len(self._prefixes)}")
+        return f"{prefix}:{match['local']}"
 
 
 def _quoted(value: str) -> str:
+    unwritable = _UNWRITABLE.search(value)
+    if unwritable is not None:
+        raise MetatypeError(f"XML has no way to write the character {unwritable[0]!r}; JSON has")
     return quoteattr(value, {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})

@@ -1,0 +1,30 @@
+"""What reading a descriptor decides in either notation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metatype.validation import default_problem, limit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from metatype.model import Attribute
+
+
+def cardinality_read(cardinality: int, *, kura_style: bool) -> int:
+    """The cardinality that is meant: Kura takes 1 and -1 for scalars, OSGi for lists of at most one."""
+    return 0 if kura_style and cardinality in (1, -1) else cardinality
+
+
+def attribute_warnings(attribute: Attribute) -> Iterator[tuple[str, str]]:
+    """What an attribute says in vain, as pairs of the field's name and a message."""
+    for name, bound in (("min", attribute.min), ("max", attribute.max)):
+        if bound is not None and limit(attribute, bound) is None:
+            yield (
+                name,
+                f"the {name} of {attribute.id!r} bounds no {attribute.type.value} and is ignored: {bound!r}",
+            )
+    problem = default_problem(attribute)
+    if problem is not None:
+        yield "default", f"the default of {attribute.id!r} is ignored: it {problem}"

@@ -1,0 +1,67 @@
+"""A secret is shown to nobody who does not ask for it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+import traceback
+
+import pytest
+
+from metatype import Secret
+
+CANARY = "canary-5a1c"
+
+
+@pytest.mark.parametrize("show", [repr, str, format, lambda one: f"{one:>20}", lambda one: f"{[one]}", ascii])
+def test_no_way_of_showing_shows_it(show: object) -> None:
+    assert callable(show)
+    assert CANARY not in show(Secret(CANARY))
+
+
+def test_only_reveal_gives_the_text() -> None:
+    assert Secret(CANARY).reveal() == CANARY
+
+
+def test_log_and_traceback_do_not_show_it(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("test").error("properties: %r", {"password": Secret(CANARY)})
+    try:
+        raise RuntimeError(Secret(CANARY))
+    except RuntimeError as error:
+        shown = "".join(traceback.format_exception(error))
+    assert CANARY not in caplog.text + shown
+
+
+def test_it_is_not_serialised() -> None:
+    with pytest.raises(TypeError) as error:
+        pickle.dumps(Secret(CANARY))
+    assert CANARY not in str(error.value)
+    with pytest.raises(TypeError) as error:
+        json.dumps({"password": Secret(CANARY)})
+    assert CANARY not in str(error.value)
+
+
+def test_copies_of_what_holds_a_secret_hold_the_same() -> None:
+    properties = {"password": Secret(CANARY)}
+    assert copy.deepcopy(properties) == properties
+    assert copy.copy(properties["password"]) == properties["password"]
+
+
+def test_equality_is_by_text_and_type() -> None:
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert Secret("\ud800") == Secret("\ud800")
+    assert len({Secret("a"), Secret("a")}) == 1
+
+
+def test_an_empty_secret_is_false() -> None:
+    assert not Secret("")
+    assert Secret(" ")
+
+
+def test_it_is_made_from_text_only() -> None:
+    with pytest.raises(TypeError, match="not bytes"):
+        Secret(b"bytes")  # type: ignore[arg-type]  # what an untyped caller could do
