@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import threading
+from typing import Protocol
 
 
 class Clock(Protocol):
@@ -20,7 +18,10 @@ class Clock(Protocol):
         """Seconds since some fixed moment. They never go back."""
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
-        """Wait on `condition`, whose lock is held, until notified or for `timeout` seconds of this clock."""
+        """Wait on `condition`, whose lock is held, until notified or for `timeout` seconds of this clock.
+
+        It may return early: who waits looks at the clock, and at what is waited for, again.
+        """
 
 
 class SystemClock:
@@ -36,4 +37,4 @@ class SystemClock:
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
         """Wait on `condition` for real seconds."""
-        condition.wait(timeout)
+        condition.wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
