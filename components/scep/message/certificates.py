@@ -1,66 +1,68 @@
-"""Sets of certificates: one certificate, or the certificates-only SignedData (RFC 8894 sections 3.4 and 4.2.1)."""
+"""Certificates in SCEP's transports: one certificate, or a degenerate certs-only SignedData (RFC 8894 3.4)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from components.scep.certificates import load_certificate
-from components.scep.errors import MalformedMessageError
-from components.scep.message import ber
+from components.scep.errors import DecodingError
+from components.scep.message import asn1
+from components.scep.message.kinds import DATA, SIGNED_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cryptography import x509
-
-_MOST_ELEMENTS: Final = 32_768
-_SEQUENCE: Final = 0x30
-_OBJECT_IDENTIFIER: Final = 0x06
-_WHAT: Final = "set of certificates"
+    from collections.abc import Iterable
 
 
-def encode_certificates(certificates: Sequence[x509.Certificate]) -> bytes:
-    """Write a certificates-only SignedData in DER."""
-    from components.scep.message import asn1  # noqa: PLC0415  # heavy
-
-    signed_data = asn1.SignedData()
-    signed_data["version"] = "v1"
-    signed_data["digestAlgorithms"].clear()
-    signed_data["encapContentInfo"]["eContentType"] = asn1.DATA
-    put_certificates(signed_data, certificates)
-    signed_data["signerInfos"].clear()
-    return asn1.encode_content(asn1.SIGNED_DATA, signed_data)
+def encode_certificates(certificates: Iterable[x509.Certificate]) -> bytes:
+    """A degenerate SignedData with these certificates, as DER."""
+    signed = asn1.SignedData()
+    signed["version"] = 1
+    signed["digestAlgorithms"].clear()
+    signed["encapContentInfo"]["eContentType"] = DATA
+    signed["certificates"].extend(one.public_bytes(Encoding.DER) for one in certificates)
+    signed["signerInfos"].clear()
+    return asn1.encode_content(SIGNED_DATA, signed)
 
 
 def decode_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
-    """Read one certificate, or the certificates of a SignedData, in DER or BER; told apart by content.
-
-    Servers label both kinds wrongly, and some send a line end after it.
+    """The certificates in an answer, told apart by its content: one certificate in DER, or a SignedData in BER.
 
     Raises:
-        MalformedMessageError: It is neither.
+        DecodingError: It is neither, or holds no certificate.
     """
-    element = ber.definite(data, _WHAT, _MOST_ELEMENTS)
-    inner = ber.content(element, _WHAT)
-    if element[0] != _SEQUENCE or not inner:
-        raise MalformedMessageError(_WHAT, "it is neither a certificate nor a PKCS #7 message")
-    if inner[0] != _OBJECT_IDENTIFIER:
-        return (load_certificate(element),)
-    from components.scep.message import asn1  # noqa: PLC0415  # heavy
-
-    return certificates_of(asn1.decode_content(element, asn1.SIGNED_DATA, asn1.SignedData(), _WHAT))
-
-
-def put_certificates(signed_data: Any, certificates: Sequence[x509.Certificate]) -> None:
-    """Fill in the certificates of a SignedData."""
-    for certificate in certificates:
-        signed_data["certificates"].append(certificate.public_bytes(Encoding.DER))
+    try:
+        return (load_certificate(data),)
+    except DecodingError:
+        signed = asn1.decode_content(data, SIGNED_DATA, asn1.SignedData())
+    found = raw_certificates(signed)
+    if not found:
+        raise DecodingError("the answer holds no certificate")
+    return tuple(map(load_certificate, found))
 
 
-def certificates_of(signed_data: Any) -> tuple[x509.Certificate, ...]:
-    """The X.509 certificates in a SignedData; attribute certificates and others are left out."""
-    field = signed_data["certificates"]
-    elements = [bytes(element) for element in field] if field.hasValue() else []
-    return tuple(load_certificate(element) for element in elements if element[0] == _SEQUENCE)
+def load_certificate(data: bytes) -> x509.Certificate:
+    """A certificate in DER; what follows it (a newline, say) is ignored.
+
+    Raises:
+        DecodingError: It is no certificate.
+    """
+    try:
+        return x509.load_der_x509_certificate(_first_element(data))
+    except ValueError as error:
+        raise DecodingError(f"is no X.509 certificate: {error}") from None
+
+
+def raw_certificates(signed: asn1.SignedData) -> tuple[bytes, ...]:
+    """The certificates of a SignedData as they came."""
+    certificates = signed["certificates"]
+    return tuple(bytes(one) for one in certificates) if certificates.isValue else ()
+
+
+def _first_element(data: bytes) -> bytes:
+    """The first DER element, by its length."""
+    if len(data) < 2 or data[1] < 0x80:  # X.690 8.1.3.4: the short form of lengths
+        return data[: 2 + data[1]] if len(data) > 1 else data
+    size = data[1] & 0x7F
+    return data[: 2 + size + int.from_bytes(data[2 : 2 + size], "big")]

@@ -1,0 +1,84 @@
+"""The journal on disk: one JSON file for each keystore, replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from components.scep.enrolment.facts import Journal, Problem, Request, State, Trust
+from framework.storage import replace_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION: Final = 1
+
+
+class JournalFile:
+    """The journal of the enrolment into one keystore; it holds no secret.
+
+    Args:
+        directory: The component's data directory.
+        keystore_pid: The keystore's `kura.service.pid`.
+    """
+
+    def __init__(self, directory: Path, keystore_pid: str) -> None:
+        self._path = directory / f"{quote(keystore_pid, safe='')}.json"
+
+    def load(self) -> tuple[Journal, str | None]:
+        """The journal, empty if there is none; and, if it could not be read and was set aside, what to know of that."""
+        try:
+            return _decode(json.loads(self._path.read_text("utf-8"))), None
+        except FileNotFoundError:
+            return Journal(), None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            aside = self._path.with_suffix(".damaged")
+            self._path.replace(aside)
+            return Journal(), f"the journal was damaged and is set aside as {aside}; the enrolment begins anew"
+
+    def save(self, journal: Journal) -> None:
+        """Make the journal durable; OSError if that fails."""
+        replace_file(self._path, json.dumps(_encode(journal), indent=1).encode())
+
+
+def _encode(journal: Journal) -> dict[str, Any]:
+    document = asdict(journal)
+    document["version"] = VERSION
+    document["next_attempt_at"] = None if journal.next_attempt_at is None else journal.next_attempt_at.isoformat()
+    if journal.problem is not None:
+        document["problem"]["at"] = journal.problem.at.isoformat()
+    return document
+
+
+def _decode(document: dict[str, Any]) -> Journal:
+    if document["version"] != VERSION:
+        raise ValueError(f"the journal has the unknown version {document['version']}")
+    problem, request = document["problem"], document["request"]
+    next_attempt_at = document["next_attempt_at"]
+    return Journal(
+        trust=_trust(document["trust"]),
+        staged=_trust(document["staged"]),
+        request=None if request is None else Request(**request),
+        attempts=int(document["attempts"]),
+        next_attempt_at=None if next_attempt_at is None else datetime.fromisoformat(next_attempt_at),
+        problem=None
+        if problem is None
+        else Problem(**{**problem, "state": State(problem["state"]), "at": datetime.fromisoformat(problem["at"])}),
+        digest=str(document["digest"]),
+        warnings=tuple(document["warnings"]),
+    )
+
+
+def _trust(document: dict[str, Any] | None) -> Trust | None:
+    if document is None:
+        return None
+    return Trust(
+        **{
+            **document,
+            "capabilities": tuple(document["capabilities"]),
+            "certificates": tuple(document["certificates"]),
+        }
+    )

@@ -1,0 +1,28 @@
+"""The SCEP room as a plugin: its component and its commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from framework import hookimpl
+
+if TYPE_CHECKING:
+    from framework.admin import Command
+
+GATEWRIGHT_API = 1
+
+
+@hookimpl
+def gatewright_components() -> tuple[type, ...]:
+    """The enrolment component."""
+    from components.scep.component import SCEPEnrollmentComponent  # noqa: PLC0415  # costly; the module stays light
+
+    return (SCEPEnrollmentComponent,)
+
+
+@hookimpl
+def gatewright_commands() -> tuple[Command, ...]:
+    """The `cert` commands."""
+    from components.scep.commands import COMMANDS  # noqa: PLC0415  # costly; the module stays light
+
+    return COMMANDS

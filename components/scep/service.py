@@ -1,0 +1,66 @@
+"""What other components and commands see of the enrolment."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.scep.enrolment import Problem, State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cryptography import x509
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentStatus:
+    """How an enrolment is at one moment.
+
+    Attributes:
+        keystore: The `kura.service.pid` of the keystore that it enrols into.
+        certificate: The enrolled certificate in that keystore, or None.
+        problem: What went wrong last, as long as it matters.
+        next_step: What comes next, in words.
+        next_at: When, or None if it waits for a person or is under way.
+        warnings: What an operator should know.
+        ca_certificates: The trusted CA certificates in that keystore.
+        server_url: Where the server was found, or None.
+    """
+
+    state: State
+    keystore: str
+    certificate: x509.Certificate | None
+    problem: Problem | None
+    next_step: str
+    next_at: datetime | None
+    warnings: tuple[str, ...]
+    ca_certificates: tuple[x509.Certificate, ...]
+    server_url: str | None
+
+
+class EnrollmentService(abc.ABC):
+    """Obtains the gateway's X.509 identity and keeps it in a keystore."""
+
+    @abc.abstractmethod
+    def status(self) -> EnrollmentStatus:
+        """How the enrolment is; may be asked at any time from any thread."""
+
+    @abc.abstractmethod
+    def enroll(self) -> None:
+        """Begin to obtain a certificate now, with a new key if the present one is enrolled; returns at once.
+
+        The certificate that is there stays until the new one is complete.
+        """
+
+
+def event_properties(pid: str, status: EnrollmentStatus, **more: Any) -> dict[str, Any]:
+    """The properties of the events that tell of an enrolment; no secret is among them."""
+    return {
+        "pid": pid,
+        "keystore": status.keystore,
+        "state": status.state.value,
+        "next_action": status.next_step,
+        **more,
+    }

@@ -1,0 +1,223 @@
+"""Which CA certificates are trusted: those that fit what is pinned (RFC 8894 2.2). Pure: no network, no clock."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from components.scep.errors import IssuedCertificateError, SignatureError, UntrustedCaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+CLOCK_SKEW: Final = timedelta(minutes=10)
+"""How far two clocks may differ before a certificate counts as not valid yet, or no more."""
+
+LONGEST_CHAIN: Final = 10
+
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintPin:
+    """The SHA-256 fingerprint of a CA certificate (of its whole DER), 64 lower-case hex digits."""
+
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if _FINGERPRINT.fullmatch(self.sha256) is None:
+            raise ValueError("a fingerprint is 64 lower-case hex digits without colons: SHA-256 of the certificate's DER")
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePin:
+    """A CA certificate that was provided."""
+
+    certificate: x509.Certificate
+
+    @property
+    def sha256(self) -> str:
+        """Its fingerprint."""
+        return fingerprint(self.certificate)
+
+
+Pin = FingerprintPin | CertificatePin
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 over the certificate's DER, in lower-case hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class CaTrust:
+    """Certificates that a pin vouches for.
+
+    Attributes:
+        anchor: The pinned CA certificate.
+        certificates: The anchor and every other certificate (intermediate CAs, RAs), each chained to it.
+    """
+
+    anchor: x509.Certificate
+    certificates: tuple[x509.Certificate, ...]
+
+    @property
+    def recipient(self) -> x509.Certificate:
+        """Whom requests are encrypted for; exactly one, whatever order the certificates came in.
+
+        An RA with an RSA key that may encrypt, else the lowest CA, whatever its key usage says: RFC 8894 3.5.2 has
+        the client ignore it, since servers set it wrongly.
+        """
+        ras = [one for one in self.certificates if not is_ca(one) and _has_rsa_key(one)]
+        for allowed in (_may_encipher_keys, _may_encipher_data, _has_no_key_usage):
+            for ra in ras:
+                if allowed(ra):
+                    return ra
+        issuers = {parent for one in self.certificates for parent in self.certificates if one is not parent and is_issued_by(one, parent)}
+        lowest = [one for one in self.certificates if is_ca(one) and one not in issuers and _has_rsa_key(one)]
+        return lowest[0] if lowest else self.anchor
+
+    def chain_of(self, certificate: x509.Certificate) -> tuple[x509.Certificate, ...]:
+        """The way from a certificate (first) to the anchor (last).
+
+        Raises:
+            IssuedCertificateError: There is none.
+        """
+        chain = _chain(certificate, self.anchor, self.certificates)
+        if chain is None:
+            raise IssuedCertificateError(
+                f"{certificate.subject.rfc4514_string()} was issued by {certificate.issuer.rfc4514_string()}, "
+                f"which does not lead to the pinned CA {self.anchor.subject.rfc4514_string()}"
+            )
+        return chain
+
+    def check_signer(self, certificate: x509.Certificate) -> None:
+        """See that a message's signer speaks for the CA: it is one of its CAs, or an RA of it.
+
+        Raises:
+            SignatureError: It is not.
+        """
+        if certificate in self.certificates:
+            return
+        if _chain(certificate, self.anchor, self.certificates) is None:
+            raise SignatureError(
+                f"the message was signed by {certificate.subject.rfc4514_string()}, which is not of the pinned CA"
+            )
+        raise SignatureError(
+            f"the message was signed by {certificate.subject.rfc4514_string()}, which is neither the CA nor an RA "
+            "among the CA's certificates"
+        )
+
+
+def verify_ca_certificates(certificates: Iterable[x509.Certificate], pin: Pin, now: datetime) -> CaTrust:
+    """The certificates that the pin vouches for, of those that a server sent; the others are left out.
+
+    Raises:
+        UntrustedCaError: The pinned certificate is not there, is no CA, or is not valid now.
+    """
+    sent = tuple(dict.fromkeys(certificates))
+    found = tuple(fingerprint(one) for one in sent)
+
+    def untrusted(reason: str) -> UntrustedCaError:
+        return UntrustedCaError(pin.sha256, found, reason)
+
+    if isinstance(pin, CertificatePin):
+        anchor = pin.certificate
+    else:
+        matching = [one for one in sent if fingerprint(one) == pin.sha256]
+        if not matching:
+            raise untrusted("none of its certificates has the configured fingerprint")
+        anchor = matching[0]
+    if not is_ca(anchor):
+        raise untrusted("the pinned certificate is no CA certificate")
+    if not is_valid_at(anchor, now):
+        raise untrusted(
+            f"the pinned certificate is valid from {anchor.not_valid_before_utc} to {anchor.not_valid_after_utc}, "
+            f"and it is {now} by this gateway's clock"
+        )
+    chained = [
+        one
+        for one in sent
+        if one != anchor and is_valid_at(one, now) and _chain(one, anchor, sent) is not None
+    ]
+    if isinstance(pin, CertificatePin) and anchor not in sent and not chained:
+        raise untrusted("none of its certificates is the provided one, or was issued under it")
+    return CaTrust(anchor, (anchor, *chained))
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether it is a CA certificate: by its basic constraints, or, without any, by being self-signed."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return certificate.version is x509.Version.v1 and certificate.issuer == certificate.subject
+
+
+def is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether a moment is in a certificate's validity, give or take `CLOCK_SKEW`."""
+    return certificate.not_valid_before_utc - CLOCK_SKEW <= now <= certificate.not_valid_after_utc + CLOCK_SKEW
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer`, which must be a CA, signed `certificate`; SHA-1 signatures count, MD5's do not."""
+    if certificate.issuer != issuer.subject or not is_ca(issuer):
+        return False
+    public_key = issuer.public_key()
+    try:
+        if isinstance(public_key, rsa.RSAPublicKey) and isinstance(certificate.signature_hash_algorithm, hashes.SHA1):
+            public_key.verify(
+                certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), hashes.SHA1()  # noqa: S303  # old CAs
+            )
+        else:
+            certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def _chain(
+    certificate: x509.Certificate, anchor: x509.Certificate, between: Iterable[x509.Certificate]
+) -> tuple[x509.Certificate, ...] | None:
+    chain = [certificate]
+    candidates = [anchor, *between]
+    while chain[-1] != anchor:
+        if len(chain) > LONGEST_CHAIN:
+            return None
+        issuer = next((one for one in candidates if one not in chain and is_issued_by(chain[-1], one)), None)
+        if issuer is None:
+            return None
+        chain.append(issuer)
+    return tuple(chain)
+
+
+def _has_rsa_key(certificate: x509.Certificate) -> bool:
+    return isinstance(certificate.public_key(), rsa.RSAPublicKey)
+
+
+def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+
+
+def _may_encipher_keys(certificate: x509.Certificate) -> bool:
+    usage = _key_usage(certificate)
+    return usage is not None and usage.key_encipherment
+
+
+def _may_encipher_data(certificate: x509.Certificate) -> bool:
+    usage = _key_usage(certificate)
+    return usage is not None and usage.data_encipherment
+
+
+def _has_no_key_usage(certificate: x509.Certificate) -> bool:
+    return _key_usage(certificate) is None
