@@ -248,8 +248,13 @@ def staged_is_current(enrollment: Enrollment) -> bool:
 
 def _begin(enrollment: Enrollment, now: datetime) -> tuple[Enrollment, tuple[Action, ...]]:
     """Go on where the journal says; trust that was derived from other properties is none, even if they come back."""
-    if not trust_is_current(enrollment):
-        enrollment = _with_journal(enrollment, trust=None)
+    if enrollment.journal.trust is not None and not trust_is_current(enrollment):
+        enrollment, actions = _resume(_with_journal(enrollment, trust=None), now)
+        return enrollment, (Remember(), *actions)
+    return _resume(enrollment, now)
+
+
+def _resume(enrollment: Enrollment, now: datetime) -> tuple[Enrollment, tuple[Action, ...]]:
     journal, identity = enrollment.journal, enrollment.keystore.identity
     request = journal.request
     current = request is not None and request.bootstrap_identity == enrollment.configured.bootstrap_identity
