@@ -154,6 +154,10 @@ class ComponentContext:
         """Run `callback` when the wall clock shows `when` (aware) or later."""
         return self._keep(self._facilities.scheduler.call_at(when, self._guarded(callback)))
 
+    def post(self, callback: Callable[[], None]) -> None:
+        """Run `callback` on the mailbox, after what is already waiting there; may be called from any thread."""
+        self._mailbox.post(lambda: self._run(callback))
+
     def run_in_background(
         self, work: Callable[[], T], done: Callable[[BackgroundResult[T]], None]
     ) -> None:
@@ -164,7 +168,7 @@ class ComponentContext:
                 result = BackgroundResult(work(), None)
             except BaseException as error:  # noqa: BLE001  # handed on: `done` hears of whatever happened
                 result = BackgroundResult(None, error)
-            self._mailbox.post(lambda: self._run(lambda: done(result)))
+            self.post(lambda: done(result))
 
         self._facilities.background.submit(perform)
 
@@ -184,7 +188,7 @@ class ComponentContext:
         return timer
 
     def _guarded(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return lambda: self._mailbox.post(lambda: self._run(callback))
+        return lambda: self.post(callback)
 
     def _run(self, callback: Callable[[], None]) -> None:
         if self._closed:
