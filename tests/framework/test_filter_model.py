@@ -1,0 +1,191 @@
+"""Filters against a naive evaluator that was written from the rules alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from framework.filter import Filter, FilterError
+
+WILDCARD: Final = object()
+
+BLANKS: Final = [" ", "\t", "\u2003", ""]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item as the grammar has it; the value is texts and wildcards."""
+
+    attribute: str
+    operator: str
+    value: tuple[object, ...]
+
+
+Tree = Item | tuple[str, tuple[Any, ...]]
+
+_attributes = st.sampled_from(["a", "B", "c d", "&x", "!"])
+_texts = st.text(alphabet="abAB12 .-+e*()\\=<>~&|!\n\u00a0ü", max_size=5) | st.sampled_from(
+    ["true", "1", "-2", "1.5", "NaN", " 12 ", "1e1"]
+)
+_chunks = st.lists(_texts | st.just(WILDCARD), min_size=1, max_size=4).map(tuple)
+_items = st.builds(Item, _attributes, st.sampled_from(["=", "~=", ">=", "<="]), _chunks)
+_trees: st.SearchStrategy[Tree] = st.recursive(
+    _items,
+    lambda inner: (
+        st.tuples(st.sampled_from("&|"), st.lists(inner, min_size=1, max_size=3).map(tuple))
+        | st.tuples(st.just("!"), st.tuples(inner))
+    ),
+    max_leaves=6,
+)
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-15, 15)
+    | st.floats(allow_infinity=False)
+    | st.sampled_from([1.5, -2.0, 10.0])
+    | _texts
+    | _texts.map(lambda text: text.swapcase())
+    | st.sampled_from([Decimal("1.5"), Decimal(1), PurePosixPath("ab")])
+)
+_values = _scalars | st.lists(_scalars, max_size=3) | st.lists(_scalars, max_size=3).map(tuple)
+_properties = st.dictionaries(st.sampled_from(["A", "b", "C d", "&X", "!", "z"]), _values, max_size=5)
+
+
+def write(draw: st.DrawFn, tree: Tree) -> str:
+    """One of the texts that mean the tree."""
+
+    def blanks() -> str:
+        return draw(st.sampled_from(BLANKS))
+
+    if not isinstance(tree, Item):
+        operator, operands = tree
+        inner = "".join(blanks() + write(draw, operand) for operand in operands)
+        return f"{blanks()}({blanks()}{operator}{inner}{blanks()}){blanks()}"
+    value = ""
+    for chunk in tree.value:
+        if chunk is WILDCARD:
+            value += "*"
+            continue
+        assert isinstance(chunk, str)
+        for character in chunk:
+            # A blank after the wildcard of a presence would be one too: it is always quoted.
+            quoted = character in "*()\\" or (character.isspace() and "*" in value) or draw(st.booleans())
+            value += "\\" + character if quoted else character
+    return f"({blanks()}{tree.attribute}{blanks()}{tree.operator}{value})"
+
+
+def naive(tree: Tree, properties: dict[str, Any]) -> bool:
+    """Whether properties match, straight from the rules."""
+    if not isinstance(tree, Item):
+        operator, operands = tree
+        results = [naive(operand, properties) for operand in operands]
+        if operator == "!":
+            return not results[0]
+        return all(results) if operator == "&" else any(results)
+    found = [value for key, value in properties.items() if key.lower() == tree.attribute.lower()]
+    if not found or found[0] is None:
+        return False
+    if tree.operator == "=" and tree.value == (WILDCARD,):
+        return True
+    elements = found[0] if isinstance(found[0], list | tuple) else [found[0]]
+    return any(naive_element(tree, element) for element in elements)
+
+
+def naive_element(item: Item, value: Any) -> bool:
+    if item.operator == "=" and WILDCARD in item.value:
+        pattern = "".join(".*" if part is WILDCARD else re.escape(str(part)) for part in item.value)
+        return isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL) is not None
+    literal = "".join("*" if part is WILDCARD else str(part) for part in item.value)
+    try:
+        return value is not None and naive_comparison(item.operator, value, literal)
+    except (ArithmeticError, TypeError, ValueError):
+        return False
+
+
+def naive_comparison(operator: str, value: Any, literal: str) -> bool:
+    """The comparison of one value; a literal that its type cannot read raises."""
+    if isinstance(value, bool):
+        return value is (literal.strip(" \n").lower() == "true")
+    if isinstance(value, str) and operator == "~=":
+        return squeezed(value) == squeezed(literal)
+    if isinstance(value, int) and re.fullmatch("[-+]?[0-9]+", literal.strip(" \n")) is None:
+        return False
+    if isinstance(value, float):
+        return ordered(operator, java_order(value), java_order(float(literal.strip(" \n"))))
+    return ordered(operator, value, type(value)(literal))
+
+
+def java_order(number: float) -> tuple[bool, float]:
+    return (True, 0.0) if math.isnan(number) else (False, number)
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"[ \n]", "", text).lower()
+
+
+def ordered(operator: str, value: Any, literal: Any) -> bool:
+    if operator == ">=":
+        return bool(value >= literal)
+    return bool(value <= literal) if operator == "<=" else bool(value == literal)
+
+
+@given(st.data(), _trees, _properties)
+def test_filters_match_as_the_naive_evaluator_says(
+    data: st.DataObject, tree: Tree, properties: dict[str, Any]
+) -> None:
+    text = data.draw(st.composite(write)(tree), label="text")
+    try:
+        parsed = Filter.parse(text)
+    except FilterError:
+        assert has_empty_value(tree)
+        return
+    assert not has_empty_value(tree)
+    assert parsed.matches(properties) is naive(tree, properties)
+    assert Filter.parse(str(parsed)) == parsed
+
+
+def has_empty_value(tree: Tree) -> bool:
+    """Whether an operator other than `=` stands before nothing."""
+    if isinstance(tree, Item):
+        return tree.operator != "=" and not any(tree.value)
+    return any(has_empty_value(operand) for operand in tree[1])
+
+
+@given(st.text(alphabet="()&|!=<>~*\\ ab1", max_size=30) | st.text(max_size=30))
+def test_any_text_is_a_filter_or_an_error_with_a_place(text: str) -> None:
+    if (position := place_of_fault(text)) is not None:
+        assert 0 <= position <= len(text)
+        return
+    parsed = Filter.parse(text)
+    again = Filter.parse(str(parsed))
+    assert (again, hash(again), str(again)) == (parsed, hash(parsed), str(parsed))
+
+
+def place_of_fault(text: str) -> int | None:
+    try:
+        Filter.parse(text)
+    except FilterError as error:
+        return error.position
+    return None
+
+
+@given(_trees, _properties, st.data())
+def test_required_equalities_hold_wherever_the_filter_matches(
+    tree: Tree, properties: dict[str, Any], data: st.DataObject
+) -> None:
+    assume(not has_empty_value(tree))
+    parsed = Filter.parse(data.draw(st.composite(write)(tree)))
+    if not parsed.matches(properties):
+        return
+    folded = {key.lower(): value for key, value in properties.items()}
+    for attribute, literal in parsed.required_equalities:
+        value = folded[attribute]
+        elements = value if isinstance(value, list | tuple) else [value]
+        assert any(element == literal or not isinstance(element, str) for element in elements)
