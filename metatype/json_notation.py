@@ -81,23 +81,22 @@ def _parsed(data: bytes, source: str) -> Any:
 
 
 def _check_limits(document: Any, source: str) -> None:
-    level, containers = [document], 0
-    for _ in range(DEEPEST + 1):
+    level, depth, containers = [document], 0, 0
+    while level:
         below: list[Any] = []
         for node in level:
-            if isinstance(node, dict):
-                below.extend(node)
-                below.extend(node.values())
-            elif isinstance(node, list):
-                below.extend(node)
-            elif isinstance(node, str) and _SURROGATE.search(node):
+            if isinstance(node, str) and _SURROGATE.search(node):
                 raise MetatypeError("has half of a surrogate pair, which is no character", source=source)
-        containers += sum(isinstance(node, dict | list) for node in level)
-        if containers > MOST_ELEMENTS:
-            raise MetatypeError(f"has more than {MOST_ELEMENTS} objects and lists", source=source)
-        level = below
-    if level:
-        raise MetatypeError(f"nests deeper than {DEEPEST} objects and lists", source=source)
+            if isinstance(node, dict | list):
+                containers += 1
+                if depth == DEEPEST:
+                    raise MetatypeError(f"nests deeper than {DEEPEST} objects and lists", source=source)
+                if containers > MOST_ELEMENTS:
+                    raise MetatypeError(f"has more than {MOST_ELEMENTS} objects and lists", source=source)
+                below.extend(node)
+                if isinstance(node, dict):
+                    below.extend(node.values())
+        level, depth = below, depth + 1
 
 
 @cache

@@ -105,7 +105,7 @@ class Attribute:
 
     def problems(self, value: object) -> tuple[Problem, ...]:
         """All that is wrong with a value: a text, a typed value, or a list of either."""
-        return validation.problems_of(self, value)
+        return tuple(validation.problems_of(self, value))
 
     def coerce(self, value: object) -> Any:
         """The typed value: a scalar, or a list if the cardinality is not 0; None where a value is absent.

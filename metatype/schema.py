@@ -111,8 +111,8 @@ def _default(attribute: Attribute) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A scalar in JSON's types; None if it has none."""
-    if isinstance(value, Decimal):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    return value
+    """A scalar in JSON's types."""
+    if not isinstance(value, Decimal):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) and value != value.to_integral_value() else int(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from metatype.errors import Problem
 from metatype.secret import Secret
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from metatype.model import Attribute
 
-_LONGEST_SHOWN = 60
+_LONGEST_SHOWN: Final = 60
+_MOST_SHOWN: Final = 20
+_COMPARED_BY_VALUE: Final = (AttributeType.BOOLEAN, AttributeType.PASSWORD)
+_WITH_BLANKS: Final = (AttributeType.STRING, AttributeType.CHARACTER)
 
 
 def is_absent(attribute: Attribute, value: object) -> bool:
@@ -34,23 +37,25 @@ def elements(attribute: Attribute, value: object) -> tuple[object, ...]:
     return (value,)
 
 
-def problems_of(attribute: Attribute, value: object) -> tuple[Problem, ...]:
+def problems_of(attribute: Attribute, value: object) -> Iterator[Problem]:
     """All that is wrong with a value: a text, a typed value, or a list of either."""
     if is_absent(attribute, value):
-        if not attribute.required:
-            return ()
-        return (_problem(attribute, "required", "must not be empty", value, "a value"),)
+        if attribute.required:
+            yield _problem(attribute, "required", "must not be empty", value, "a value")
+        return
     if isinstance(value, list | tuple) and not attribute.cardinality:
-        return (_problem(attribute, "cardinality", "must be one value, not a list", value, "one value"),)
+        yield _problem(attribute, "cardinality", "must be one value, not a list", value, "one value")
+        return
     found = elements(attribute, value)
     if not found and attribute.required and not attribute.type.is_text:
-        return (_problem(attribute, "required", "must have at least one value", value, "one value or more"),)
-    if attribute.most is not None and len(found) > attribute.most:
+        yield _problem(attribute, "required", "must have at least one value", value, "one value or more")
+    elif attribute.most is not None and len(found) > attribute.most:
         accepted = f"at most {attribute.most} value{'' if attribute.most == 1 else 's'}"
-        return (
-            _problem(attribute, "cardinality", f"has {len(found)} values, not {accepted}", value, accepted),
-        )
-    return tuple(problem for element in found for problem in _element_problems(attribute, element))
+        yield _problem(attribute, "cardinality", f"has {len(found)} values, not {accepted}", value, accepted)
+    else:
+        rules = _ScalarRules(attribute)
+        for element in found:
+            yield from rules.problems_of(element)
 
 
 def default_texts(attribute: Attribute) -> tuple[str, ...] | None:
@@ -70,55 +75,67 @@ def default_problem(attribute: Attribute) -> str | None:
     texts = default_texts(attribute)
     if texts is None:
         return None
-    found = problems_of(attribute, list(texts) if attribute.cardinality else texts[0])
-    return found[0].message if found else None
+    problem = next(problems_of(attribute, texts if attribute.cardinality else texts[0]), None)
+    return None if problem is None else problem.message
 
 
 def limit(attribute: Attribute, bound: str | None) -> Any:
     """A bound in the type of what it bounds: a value or a length; None if there is none that makes sense."""
     if bound is None or attribute.type is AttributeType.BOOLEAN:
         return None
-    try:
-        return scalar(AttributeType.LONG if attribute.type.is_text else attribute.type, bound)
-    except NotOfTypeError:
-        return None
-
-
-def _element_problems(attribute: Attribute, value: object) -> Iterator[Problem]:
-    try:
-        typed = scalar(attribute.type, value)
-    except NotOfTypeError as error:
-        yield _refused(attribute, "type", value, error.accepted)
-        return
-    if attribute.options and not _is_option(attribute, value, typed):
-        choices = ", ".join(option.value for option in attribute.options)
-        yield _refused(
-            attribute, "option", value, choices if len(attribute.options) == 1 else f"one of {choices}"
-        )
-    measure, unit = typed, ""
-    if attribute.type.is_text:
-        measure, unit = len(typed.reveal() if isinstance(typed, Secret) else typed), " characters long"
-    least, most = limit(attribute, attribute.min), limit(attribute, attribute.max)
-    if least is not None and measure < least:
-        yield _refused(attribute, "min", value, f"at least {least}{unit}")
-    if most is not None and measure > most:
-        yield _refused(attribute, "max", value, f"at most {most}{unit}")
-
-
-def _is_option(attribute: Attribute, value: object, typed: object) -> bool:
-    """Texts are compared as they are (`01` is not `1`), typed values with what the options mean."""
-    if attribute.type.is_text:
-        text = typed.reveal() if isinstance(typed, Secret) else typed
-        return any(option.value == text for option in attribute.options)
-    if isinstance(value, str) and attribute.type is not AttributeType.BOOLEAN:
-        return any(option.value in (value, value.strip()) for option in attribute.options)
-    return any(option_value(attribute, option.value) == typed for option in attribute.options)
+    return _typed_or_none(AttributeType.LONG if attribute.type.is_text else attribute.type, bound)
 
 
 def option_value(attribute: Attribute, text: str) -> Any:
     """What an option means in the attribute's type; None if it does not have that type."""
+    return _typed_or_none(attribute.type, text)
+
+
+class _ScalarRules:
+    """An attribute's rules for each of its values, prepared once for all of them."""
+
+    def __init__(self, attribute: Attribute) -> None:
+        self._attribute = attribute
+        self._least = limit(attribute, attribute.min)
+        self._most = limit(attribute, attribute.max)
+        self._option_texts = frozenset(option.value for option in attribute.options)
+        self._option_values = frozenset(option_value(attribute, text) for text in self._option_texts)
+
+    def problems_of(self, value: object) -> Iterator[Problem]:
+        attribute = self._attribute
+        try:
+            typed = scalar(attribute.type, value)
+        except NotOfTypeError as error:
+            yield _refused(attribute, "type", value, error.accepted)
+            return
+        if attribute.options and not self._is_option(value, typed):
+            yield _refused(attribute, "option", value, _choices(attribute))
+        measure, unit = typed, ""
+        if attribute.type.is_text:
+            measure, unit = len(typed.reveal() if isinstance(typed, Secret) else typed), " characters long"
+        if self._least is not None and measure < self._least:
+            yield _refused(attribute, "min", value, f"at least {self._least}{unit}")
+        if self._most is not None and measure > self._most:
+            yield _refused(attribute, "max", value, f"at most {self._most}{unit}")
+
+    def _is_option(self, value: object, typed: object) -> bool:
+        """Texts are compared as they are (`01` is not `1`), typed values with what the options mean."""
+        if isinstance(value, str) and self._attribute.type not in _COMPARED_BY_VALUE:
+            text = value if self._attribute.type in _WITH_BLANKS else value.strip()
+            return text in self._option_texts
+        return typed in self._option_values
+
+
+def _choices(attribute: Attribute) -> str:
+    shown = [option.value for option in attribute.options[:_MOST_SHOWN]]
+    if len(attribute.options) > len(shown):
+        shown.append("...")
+    return ", ".join(shown) if len(shown) == 1 else f"one of {', '.join(shown)}"
+
+
+def _typed_or_none(kind: AttributeType, text: str) -> Any:
     try:
-        return scalar(attribute.type, text)
+        return scalar(kind, text)
     except NotOfTypeError:
         return None
 

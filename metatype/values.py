@@ -52,7 +52,7 @@ INTEGER_BITS: Final = {
 # Lengths are bounded: making a number of a text takes more than linear time.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,400}")
 _DECIMAL: Final = re.compile(
-    r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?"
+    r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?"
 )
 _LARGEST_FLOAT: Final = 3.4028234663852886e38
 _BLANKS: Final = " \t\n\r\f\v"
@@ -110,6 +110,8 @@ def _integer(value: object, *, bits: int | None) -> int:
         if _INTEGER.fullmatch(trimmed) is None:
             raise NotOfTypeError(accepted)
         value = int(trimmed)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows no difference between 1 and 1.0
     if not isinstance(value, int) or isinstance(value, bool):
         raise NotOfTypeError(accepted)
     if bits is not None and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):

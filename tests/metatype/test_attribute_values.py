@@ -44,6 +44,7 @@ TAKEN = [
     Taken(T.INTEGER, " +42\n", 42),
     Taken(T.INTEGER, "-2147483648", -(2**31)),
     Taken(T.INTEGER, 42, 42),
+    Taken(T.INTEGER, 42.0, 42),
     Taken(T.LONG, "9223372036854775807", 2**63 - 1),
     Taken(T.SHORT, "32767", 32767),
     Taken(T.BYTE, "-128", -128),
@@ -89,9 +90,11 @@ TAKEN = [
     Taken(T.STRING, ["a", "b"], ["a", "b"], {**LIST, **choice("a", "b")}),
 ]
 
+NO_INTEGERS: tuple[object, ...] = (True, 1.5, float("nan"), float("inf"), 2**31, {}, Secret("1"))
+
 REFUSED = [
     *(Refused(T.INTEGER, text, "type") for text in ("5.0", "1e2", "0x10", "1_000", "٣", "2147483648", "a")),
-    *(Refused(T.INTEGER, value, "type") for value in (True, 1.0, 2**31, {}, Secret("1"))),
+    *(Refused(T.INTEGER, value, "type") for value in NO_INTEGERS),
     Refused(T.BYTE, "128", "type"),
     Refused(T.SHORT, "-32769", "type"),
     Refused(T.LONG, "9223372036854775808", "type"),
@@ -154,7 +157,11 @@ def test_value_is_refused(case: Refused) -> None:
 
 def test_every_bad_element_of_a_list_is_named() -> None:
     problems = Attribute("ports", T.INTEGER, cardinality=5, min="1").validate("a, 0, 5, b")
-    assert [(problem.rule, problem.value) for problem in problems] == [("type", "a"), ("min", "0"), ("type", "b")]
+    assert [(problem.rule, problem.value) for problem in problems] == [
+        ("type", "a"),
+        ("min", "0"),
+        ("type", "b"),
+    ]
     assert str(problems[1]) == "ports: must be at least 1, not '0'"
 
 
@@ -224,7 +231,9 @@ def test_default_value(case: Default) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1))
 def test_any_elements_can_be_written_in_a_default(elements: list[str]) -> None:
-    escaped = ("".join(f"\\{one}" if one in ",\\" or one.isspace() else one for one in text) for text in elements)
+    escaped = (
+        "".join(f"\\{one}" if one in ",\\" or one.isspace() else one for one in text) for text in elements
+    )
     attribute = Attribute("a", T.STRING, cardinality=-(2**31), default=",".join(escaped))
     expected = () if elements == [""] else tuple(elements)
     assert attribute.default_value == expected
@@ -234,7 +243,9 @@ def test_any_elements_can_be_written_in_a_default(elements: list[str]) -> None:
     st.sampled_from(AttributeType),
     st.integers(-3, 3),
     st.booleans(),
-    st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.text()), st.binary()),
+    st.one_of(
+        st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.text()), st.binary()
+    ),
 )
 def test_a_value_is_valid_or_told_what_is_wrong(
     kind: AttributeType, cardinality: int, required: bool, value: object
@@ -250,3 +261,10 @@ def test_a_value_is_valid_or_told_what_is_wrong(
 
 def test_change_policies_are_in_order_of_weight() -> None:
     assert [policy.value for policy in ChangePolicy] == ["modify", "reactivate", "bootstrap"]
+
+
+def test_only_some_of_many_options_are_shown() -> None:
+    options = tuple(Option(f"option-{index}", "") for index in range(1000))
+    (problem,) = Attribute("a", T.STRING, options=options).validate("x")
+    assert problem.message.startswith("must be one of option-0, option-1, ")
+    assert len(problem.message) < 500

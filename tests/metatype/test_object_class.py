@@ -98,7 +98,13 @@ def test_targets_and_identities_need_no_attribute() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("K.target", 5), ("kura.service.pid", True), ("service.pid", ["a"]), ("service.x", {}), ("component.x", [None])],
+    [
+        ("K.target", 5),
+        ("kura.service.pid", True),
+        ("service.pid", ["a"]),
+        ("service.x", {}),
+        ("component.x", [None]),
+    ],
 )
 def test_targets_and_identities_have_simple_values(name: str, value: object) -> None:
     (problem,) = SERVER.validate({"url": "u", name: value})
