@@ -224,11 +224,16 @@ class _Timed:
 
 
 class _TimedSocket:
-    """A socket on which a peer that sends byte by byte gains no time."""
+    """A socket on which a peer that sends byte by byte gains no time.
+
+    As with a real socket, a file that was made of it outlives `close`: http.client closes first and reads then.
+    """
 
     def __init__(self, wrapped: socket.socket, remaining: Callable[[], float]) -> None:
         self._wrapped = wrapped
         self._remaining = remaining
+        self._readers = 0
+        self._closed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapped, name)
@@ -242,7 +247,20 @@ class _TimedSocket:
         return self._wrapped.recv_into(buffer)
 
     def makefile(self, mode: str, *_: Any, **__: Any) -> io.BufferedReader:
+        self._readers += 1
         return io.BufferedReader(_TimedReader(self))
+
+    def close(self) -> None:
+        self._closed = True
+        self._close_if_unused()
+
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._closed and self._readers == 0:
+            self._wrapped.close()
 
     def _limit(self) -> None:
         left = self._remaining()
@@ -260,6 +278,11 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         return self._connection.recv_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._connection.reader_closed()
 
 
 def _in_words(error: Exception, deadline_s: float) -> str:
