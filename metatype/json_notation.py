@@ -130,9 +130,7 @@ class _Reader:
         classes: dict[str, ObjectClass] = {}
         for given in document["objectClasses"]:
             if given["id"] in classes:
-                self._warn(
-                    f"there is another object class {given['id']!r}; the first is kept", given["id"], "id"
-                )
+                self._warn(f"there is another object class {given['id']!r}; the first is kept", given["id"], "id")
             else:
                 classes[given["id"]] = self._object_class(given)
         designates = []
@@ -205,9 +203,7 @@ def _written_object_class(one: ObjectClass) -> dict[str, Any]:
         id=one.id,
         name=one.name,
         description=one.description,
-        icons=[
-            _given(resource=icon.resource, size=icon.size, extras=dict(icon.extras)) for icon in one.icons
-        ],
+        icons=[_given(resource=icon.resource, size=icon.size, extras=dict(icon.extras)) for icon in one.icons],
         extras=dict(one.extras),
         attributes=[_written_attribute(attribute) for attribute in one.attributes.values()],
     )
@@ -224,10 +220,7 @@ def _written_attribute(one: Attribute) -> dict[str, Any]:
         default=one.default,
         min=one.min,
         max=one.max,
-        options=[
-            _given(value=option.value, label=option.label, extras=dict(option.extras))
-            for option in one.options
-        ],
+        options=[_given(value=option.value, label=option.label, extras=dict(option.extras)) for option in one.options],
         change=None if one.change is ChangePolicy.MODIFY else one.change.value,
         extras=dict(one.extras),
     )

@@ -142,9 +142,7 @@ class ObjectClass:
     def __post_init__(self) -> None:
         _freeze(self, "attributes", "extras")
 
-    def validate(
-        self, properties: Mapping[str, object], *, allow_unknown: bool = False
-    ) -> tuple[Problem, ...]:
+    def validate(self, properties: Mapping[str, object], *, allow_unknown: bool = False) -> tuple[Problem, ...]:
         """All that is wrong with these properties; empty if they are a valid configuration.
 
         What every configuration may have (`is_common`) needs no attribute.
@@ -177,11 +175,7 @@ class ObjectClass:
             raise MetatypeError(f"{self.id}: " + "; ".join(map(str, found)), problems=found)
         typed: dict[str, Any] = {}
         for attribute in self.attributes.values():
-            value = (
-                attribute.coerce(properties[attribute.id])
-                if properties.get(attribute.id) is not None
-                else None
-            )
+            value = attribute.coerce(properties[attribute.id]) if properties.get(attribute.id) is not None else None
             if value is None:
                 value = _default(attribute)
             if value is not None:
@@ -226,9 +220,7 @@ class MetaData:
         """The object class of a pid, a factory pid, or a factory's instance (`factoryPid~name`); or None."""
         factory_pid = pid.partition("~")[0]
         for designate in self.designates:
-            if pid == designate.pid or (
-                designate.factory_pid and designate.factory_pid in (pid, factory_pid)
-            ):
+            if pid == designate.pid or (designate.factory_pid and designate.factory_pid in (pid, factory_pid)):
                 return self.object_classes.get(designate.ocdref)
         return None
 

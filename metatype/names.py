@@ -16,9 +16,7 @@ CHANGE: Final = f"{{{EXTENSION_NAMESPACE}}}change"
 MODELLED: Final = {
     "MetaData": frozenset({"localization"}),
     "OCD": frozenset({"id", "name", "description"}),
-    "AD": frozenset(
-        {"id", "type", "cardinality", "required", "name", "description", "default", "min", "max", CHANGE}
-    ),
+    "AD": frozenset({"id", "type", "cardinality", "required", "name", "description", "default", "min", "max", CHANGE}),
     "Icon": frozenset({"resource", "size"}),
     "Option": frozenset({"value", "label"}),
     "Designate": frozenset({"pid", "factoryPid"}),

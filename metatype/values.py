@@ -51,9 +51,7 @@ INTEGER_BITS: Final = {
 
 # Lengths are bounded: making a number of a text takes more than linear time.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,400}")
-_DECIMAL: Final = re.compile(
-    r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?"
-)
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
 _LARGEST_FLOAT: Final = 3.4028234663852886e38
 _BLANKS: Final = " \t\n\r\f\v"
 _CHARACTER: Final = re.compile(r"\\[,\\\s]|.", re.DOTALL)

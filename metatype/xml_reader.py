@@ -218,9 +218,7 @@ class _Reader:
 
     def _close_designate(self, element: _Element, parent: _Element) -> None:
         if len(element.ocdrefs) > 1:
-            raise self._error(
-                "a Designate has two Objects; one is what it may have", "Designate", None, element
-            )
+            raise self._error("a Designate has two Objects; one is what it may have", "Designate", None, element)
         factory_pid = element.given.get("factoryPid") or None
         pid = None if factory_pid else element.given.get("pid") or None
         if not element.ocdrefs or not (pid or factory_pid):
@@ -273,9 +271,7 @@ class _Reader:
     def _place(self) -> tuple[int, int]:
         return self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1
 
-    def _warn(
-        self, message: str, element: str, attribute: str | None = None, at: _Element | None = None
-    ) -> None:
+    def _warn(self, message: str, element: str, attribute: str | None = None, at: _Element | None = None) -> None:
         line = self._place()[0] if at is None else at.line
         self._warnings.append(ReadingWarning(message, self._source, line, element, attribute))
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 _XML_NAMESPACE: Final = "http://www.w3.org/XML/1998/namespace"
 _LETTERS: Final = r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff"
-_NAME: Final = re.compile(
-    rf"(?:\{{(?P<namespace>[^{{}}\s]+)\}})?(?P<local>[{_LETTERS}][-.0-9\u00b7{_LETTERS}]*)"
-)
+_NAME: Final = re.compile(rf"(?:\{{(?P<namespace>[^{{}}\s]+)\}})?(?P<local>[{_LETTERS}][-.0-9\u00b7{_LETTERS}]*)")
 _UNWRITABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -92,20 +90,14 @@ class _Writer:
     def _attributes(self, element: str, given: Mapping[str, str | None], extras: Mapping[str, str]) -> str:
         for name in extras:
             if name in MODELLED[element]:
-                raise MetatypeError(
-                    f"the extra {name!r} is no extra but an attribute of {element}", element=element
-                )
+                raise MetatypeError(f"the extra {name!r} is no extra but an attribute of {element}", element=element)
         written = {name: value for name, value in given.items() if value is not None} | dict(extras)
-        return "".join(
-            f" {self._qualified(element, name)}={_quoted(value)}" for name, value in written.items()
-        )
+        return "".join(f" {self._qualified(element, name)}={_quoted(value)}" for name, value in written.items())
 
     def _qualified(self, element: str, name: str) -> str:
         match = _NAME.fullmatch(name)
         if match is None or name == "xmlns" or match["namespace"] == "http://www.w3.org/2000/xmlns/":
-            raise MetatypeError(
-                f"the extra {name!r} of {element} has no name that XML allows", element=element
-            )
+            raise MetatypeError(f"the extra {name!r} of {element} has no name that XML allows", element=element)
         if match["namespace"] is None:
             return match["local"]
         prefix = self._prefixes.setdefault(match["namespace"], f"x{len(self._prefixes)}")

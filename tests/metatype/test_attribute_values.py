@@ -231,9 +231,7 @@ def test_default_value(case: Default) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1))
 def test_any_elements_can_be_written_in_a_default(elements: list[str]) -> None:
-    escaped = (
-        "".join(f"\\{one}" if one in ",\\" or one.isspace() else one for one in text) for text in elements
-    )
+    escaped = ("".join(f"\\{one}" if one in ",\\" or one.isspace() else one for one in text) for text in elements)
     attribute = Attribute("a", T.STRING, cardinality=-(2**31), default=",".join(escaped))
     expected = () if elements == [""] else tuple(elements)
     assert attribute.default_value == expected
@@ -243,9 +241,7 @@ def test_any_elements_can_be_written_in_a_default(elements: list[str]) -> None:
     st.sampled_from(AttributeType),
     st.integers(-3, 3),
     st.booleans(),
-    st.one_of(
-        st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.text()), st.binary()
-    ),
+    st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.text()), st.binary()),
 )
 def test_a_value_is_valid_or_told_what_is_wrong(
     kind: AttributeType, cardinality: int, required: bool, value: object

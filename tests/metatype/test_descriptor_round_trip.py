@@ -91,9 +91,7 @@ def descriptors(draw: st.DrawFn) -> MetaData:
 
 @pytest.mark.parametrize("notation", ["xml", "json"])
 @given(metadata=descriptors())
-def test_what_is_written_reads_to_the_same_model(
-    notation: Literal["xml", "json"], metadata: MetaData
-) -> None:
+def test_what_is_written_reads_to_the_same_model(notation: Literal["xml", "json"], metadata: MetaData) -> None:
     written = metatype.dumps(metadata, notation)
     again = metatype.loads(written)
     assert again == metadata
@@ -207,9 +205,7 @@ def test_whatever_is_read_is_a_descriptor_or_a_metatype_error(data: bytes | str)
 
 
 @given(descriptors(), st.data())
-def test_a_damaged_descriptor_is_a_descriptor_or_a_metatype_error(
-    metadata: MetaData, data: st.DataObject
-) -> None:
+def test_a_damaged_descriptor_is_a_descriptor_or_a_metatype_error(metadata: MetaData, data: st.DataObject) -> None:
     document = bytearray(metatype.dumps(metadata, data.draw(st.sampled_from(["xml", "json"]))).encode())
     for _ in range(data.draw(st.integers(1, 4))):
         document[data.draw(st.integers(0, len(document) - 1))] = data.draw(st.integers(0, 255))

@@ -66,9 +66,7 @@ def test_everything_that_the_notation_has_is_read() -> None:
 
 
 def test_it_is_read_from_bytes_with_a_byte_order_mark_and_blanks() -> None:
-    assert metatype.loads(b"\xef\xbb\xbf\r\n " + json.dumps(COMPLETE).encode()) == metatype.loads(
-        json.dumps(COMPLETE)
-    )
+    assert metatype.loads(b"\xef\xbb\xbf\r\n " + json.dumps(COMPLETE).encode()) == metatype.loads(json.dumps(COMPLETE))
 
 
 @pytest.mark.parametrize(
@@ -111,9 +109,7 @@ class Broken:
     "case",
     [
         Broken("torn", '{"objectClasses": [', "x.json:1:20: is no well-formed JSON"),
-        Broken(
-            "duplicate key", '{"objectClasses": [], "objectClasses": []}', "the key 'objectClasses' twice"
-        ),
+        Broken("duplicate key", '{"objectClasses": [], "objectClasses": []}', "the key 'objectClasses' twice"),
         Broken("NaN", '{"objectClasses": NaN}', "NaN, which is no JSON"),
         Broken("no UTF-8", b'{"localization": "\xff"}', "is no well-formed JSON"),
         Broken("half a pair", '{"localization": "\\ud800", "objectClasses": []}', "surrogate pair"),
@@ -155,9 +151,5 @@ def test_the_published_schema_is_a_schema() -> None:
     schema = json.loads(files("metatype").joinpath("descriptor.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$id"] == COMPLETE["$schema"]
-    assert set(schema["$defs"]["attribute"]["properties"]["type"]["enum"]) == {
-        kind.value for kind in AttributeType
-    }
-    assert schema["$defs"]["attribute"]["properties"]["change"]["enum"] == [
-        policy.value for policy in ChangePolicy
-    ]
+    assert set(schema["$defs"]["attribute"]["properties"]["type"]["enum"]) == {kind.value for kind in AttributeType}
+    assert schema["$defs"]["attribute"]["properties"]["change"]["enum"] == [policy.value for policy in ChangePolicy]

@@ -19,9 +19,7 @@ SERVER: Final = ObjectClass(
     attributes={
         one.id: one
         for one in (
-            Attribute(
-                "url", T.STRING, name="URL", description="The server.", min="1", change=ChangePolicy.BOOTSTRAP
-            ),
+            Attribute("url", T.STRING, name="URL", description="The server.", min="1", change=ChangePolicy.BOOTSTRAP),
             Attribute("port", T.INTEGER, default="443", min="1", max="65535"),
             Attribute("password", T.PASSWORD, default="changeit"),
             Attribute("size", T.INTEGER, default="2", options=(Option("1", "One"), Option("2", "Two"))),

@@ -71,9 +71,7 @@ def test_everything_that_the_schema_has_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("minor", range(5))
-@pytest.mark.parametrize(
-    "form", ['<MetaData xmlns="{0}">{1}</MetaData>', '<m:MetaData xmlns:m="{0}">{1}</m:MetaData>']
-)
+@pytest.mark.parametrize("form", ['<MetaData xmlns="{0}">{1}</MetaData>', '<m:MetaData xmlns:m="{0}">{1}</m:MetaData>'])
 def test_all_namespaces_are_known(minor: int, form: str) -> None:
     body = '<OCD id="o" name="O"><AD id="a" type="String"/></OCD>'
     metadata = metatype.loads(form.format(f"http://www.osgi.org/xmlns/metatype/v1.{minor}.0", body))
@@ -94,9 +92,7 @@ def test_line_breaks_in_a_default_survive() -> None:
     assert one.default_value == ("#!/bin/sh\r\necho a, b\n",)
 
 
-@pytest.mark.parametrize(
-    "encoded", [codecs.BOM_UTF8 + COMPLETE.encode(), COMPLETE.replace("\n", "\r\n").encode()]
-)
+@pytest.mark.parametrize("encoded", [codecs.BOM_UTF8 + COMPLETE.encode(), COMPLETE.replace("\n", "\r\n").encode()])
 def test_byte_order_mark_and_carriage_returns_do_not_matter(encoded: bytes) -> None:
     assert metatype.loads(encoded) == metatype.loads(COMPLETE)
 
@@ -121,12 +117,8 @@ class Odd:
     [
         Odd("required", descriptor('<AD id="a" type="String" required="trie"/>'), (3, "AD", "required")),
         Odd("unknown attribute", descriptor('<AD id="a" type="Long" minimum="1"/>'), (3, "AD", "minimum")),
-        Odd(
-            "duplicate AD", descriptor('<AD id="a" type="Long"/>\n<AD id="a" type="Byte"/>'), (4, "AD", "id")
-        ),
-        Odd(
-            "cardinality", descriptor('<AD id="a" type="Long" cardinality="1_0"/>'), (3, "AD", "cardinality")
-        ),
+        Odd("duplicate AD", descriptor('<AD id="a" type="Long"/>\n<AD id="a" type="Byte"/>'), (4, "AD", "id")),
+        Odd("cardinality", descriptor('<AD id="a" type="Long" cardinality="1_0"/>'), (3, "AD", "cardinality")),
         Odd("default", descriptor('<AD id="a" type="Long" default="x"/>'), (3, "AD", "default")),
         Odd("min", descriptor('<AD id="a" type="String" min="few"/>'), (3, "AD", "min")),
         Odd("max", descriptor('<AD id="a" type="Boolean" max="1"/>'), (3, "AD", "max")),
@@ -163,16 +155,12 @@ def test_what_is_odd_is_read_with_a_warning(case: Odd) -> None:
 
 
 def test_one_reading_tells_all_warnings() -> None:
-    ads = (
-        '<AD id="a" type="Long" required="trie" default="x" min="y" odd=""/>\n<AD id="b" type="Long" odd=""/>'
-    )
+    ads = '<AD id="a" type="Long" required="trie" default="x" min="y" odd=""/>\n<AD id="b" type="Long" odd=""/>'
     assert [line for line, *_ in warnings(descriptor(ads))] == [3, 3, 3, 3, 4]
 
 
 def test_what_is_misread_falls_back_as_told() -> None:
-    first, *others = attributes(
-        '<AD id="a" type="Long" required="trie"/><AD id="a" type="Byte" required="true"/>'
-    )
+    first, *others = attributes('<AD id="a" type="Long" required="trie"/><AD id="a" type="Byte" required="true"/>')
     assert (first.type, first.required, others) == (AttributeType.LONG, False, [])
     (extra,) = attributes('<AD id="a" type="Long" minimum="1"/>')
     assert extra.extras == {"minimum": "1"}
@@ -249,9 +237,7 @@ class Broken:
             (5, 1),
         ),
         Broken("DOCTYPE", "<!DOCTYPE MetaData>\n<MetaData/>", "DOCTYPE", (1, None)),
-        Broken(
-            "odd encoding", '<?xml version="1.0" encoding="rot13"?><MetaData/>', "encoding 'rot13'", (1, 1)
-        ),
+        Broken("odd encoding", '<?xml version="1.0" encoding="rot13"?><MetaData/>', "encoding 'rot13'", (1, 1)),
         Broken("deep", "<MetaData>" + "<a>" * 16, "deeper than 16", (1, 56)),
         Broken("deep and foreign", "<MetaData>" + "<a>" * 200_000, "deeper than 16", (1, 56)),
         Broken("many elements", "<MetaData>" + "<a/>" * 20_000, "more than 20000 elements", (1, None)),
