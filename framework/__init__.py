@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from framework._version import __version__
 
 if TYPE_CHECKING:
+    from framework.configuration import ConfigurationAdmin, ConfigurationError
     from framework.declarative_services import (
         BackgroundResult,
         ComponentContext,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         component,
         reference,
     )
-    from framework.configuration import ConfigurationAdmin, ConfigurationError
     from framework.errors import FrameworkError
     from framework.event_admin import Event, EventAdmin
     from framework.filter import Filter, FilterError

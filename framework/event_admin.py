@@ -6,7 +6,7 @@ import logging
 import threading
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from framework.errors import FrameworkError
 from framework.filter import Filter
@@ -53,7 +53,11 @@ class EventSubscription:
     """Until it is closed, its handler is called."""
 
     def __init__(
-        self, admin: EventAdmin, patterns: tuple[str, ...], handler: Callable[[Event], None], condition: Filter | None
+        self,
+        admin: EventAdmin,
+        patterns: tuple[str, ...],
+        handler: Callable[[Event], None],
+        condition: Filter | None,
     ) -> None:
         self._admin = admin
         self._patterns = patterns
@@ -64,7 +68,7 @@ class EventSubscription:
         """Call the handler no more."""
         self._admin.remove(self)
 
-    def __enter__(self) -> EventSubscription:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +82,7 @@ class EventSubscription:
             return
         try:
             self._handler(event)
-        except Exception:
+        except Exception:  # noqa: BLE001  # a handler may raise anything
             _log.exception("a handler of %s failed; the others are called", event.topic)
 
 
@@ -104,7 +108,10 @@ class EventAdmin:
         self._deliver(lambda: self._offer(event))
 
     def subscribe(
-        self, topics: str | Sequence[str], handler: Callable[[Event], None], filter: str | Filter | None = None
+        self,
+        topics: str | Sequence[str],
+        handler: Callable[[Event], None],
+        filter: str | Filter | None = None,
     ) -> EventSubscription:
         """Call `handler` for events of these topics.
 
@@ -138,4 +145,4 @@ def _is_topic(text: str) -> bool:
 
 
 def _covers(pattern: str, topic: str) -> bool:
-    return pattern == "*" or pattern == topic or (pattern.endswith("/*") and topic.startswith(pattern[:-1]))
+    return pattern in ("*", topic) or (pattern.endswith("/*") and topic.startswith(pattern[:-1]))

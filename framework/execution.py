@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("framework.execution")
 
 
-
 class Activity:
     """Counts work that is under way, so that somebody can wait until there is none."""
 
@@ -116,7 +115,7 @@ class WorkerPool:
                 job = self._jobs.popleft()
             try:
                 job()
-            except BaseException:
+            except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
                 _log.exception("a job of the pool %s failed", self._name)
             finally:
                 self._activity.end()
@@ -159,7 +158,7 @@ class Mailbox:
                 job = self._jobs.popleft()
             try:
                 job()
-            except BaseException:
+            except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
                 _log.exception("a job of a mailbox failed")
             finally:
                 self._activity.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import metatype
 from framework.clock import Clock, SystemClock
@@ -16,6 +16,7 @@ from framework.configuration import (
     DescriptorCatalogue,
 )
 from framework.declarative_services import (
+    ComponentDescription,
     ComponentRuntime,
     ComponentSnapshot,
     Explanation,
@@ -96,7 +97,7 @@ class Gateway:
         self._configuration_admin: ConfigurationAdmin | None = None
         self._runtime: ComponentRuntime | None = None
 
-    def __enter__(self) -> Gateway:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -170,20 +171,24 @@ class Gateway:
 
     def _take_components(self, plugin: Plugin, runtime: ComponentRuntime) -> None:
         """Take all components of a plugin; a wrong declaration or descriptor puts the plugin into quarantine."""
-        taken: list[str] = []
         try:
             for cls in plugin.components:
                 description = description_of(cls)
-                object_class = None
-                if description.descriptor is not None:
-                    object_class = metatype.load(description.descriptor).object_class_for(description.name)
-                    if object_class is None:
-                        raise FrameworkError(f"{description.descriptor} designates no object class for {description.name}")
+                object_class = _object_class_of(description)
                 runtime.add_component(cls, plugin=plugin.name, object_class=object_class)
                 self._catalogue.add(description.name, factory=description.factory, object_class=object_class)
-                taken.append(description.name)
         except (FrameworkError, metatype.MetatypeError, OSError) as error:
             self.plugins.quarantine(plugin.name, str(error), plugin.distribution, plugin.version)
+
+
+def _object_class_of(description: ComponentDescription) -> metatype.ObjectClass | None:
+    """What the component's descriptor says of its configuration; None if it has no descriptor."""
+    if description.descriptor is None:
+        return None
+    object_class = metatype.load(description.descriptor).object_class_for(description.name)
+    if object_class is None:
+        raise FrameworkError(f"{description.descriptor} designates no object class for {description.name}")
+    return object_class
 
 
 def _running(part: T | None) -> T:

@@ -73,10 +73,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--state-dir", metavar="DIR", default=os.environ.get("GATEWRIGHT_STATE_DIR"), help="where all that is durable is kept"
+        "--state-dir",
+        metavar="DIR",
+        default=os.environ.get("GATEWRIGHT_STATE_DIR"),
+        help="where all that is durable is kept",
     )
     parser.add_argument("--conf-dir", metavar="DIR", help="where configuration files (*.json) are read from")
     parser.add_argument(
-        "--log-level", choices=["debug", "info", "warning", "error"], default="warning", help="default: warning"
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="warning",
+        help="default: warning",
     )
     return parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from framework.fake_clock import FakeClock
 from framework.gateway import Gateway
@@ -56,7 +56,9 @@ class GatewayHarness:
         conf_directory = scratch / "conf.d"
         conf_directory.mkdir()
         if conf is not None:
-            (conf_directory / "harness.json").write_text(json.dumps({pid: dict(properties) for pid, properties in conf.items()}), encoding="utf-8")
+            (conf_directory / "harness.json").write_text(
+                json.dumps({pid: dict(properties) for pid, properties in conf.items()}), encoding="utf-8"
+            )
         self.clock = clock or FakeClock()
         contributed = _Contribution(tuple(components))
         self.gateway = Gateway(
@@ -69,7 +71,7 @@ class GatewayHarness:
             environ={},
         )
 
-    def __enter__(self) -> GatewayHarness:
+    def __enter__(self) -> Self:
         self.gateway.start()
         self.settle()
         return self

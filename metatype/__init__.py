@@ -79,7 +79,7 @@ def loads(data: bytes | str, *, source: str = "<descriptor>", kura_style: bool =
 
 def dumps(
     metadata: MetaData,
-    format: Literal["xml", "json"] = "xml",  # noqa: A002  # what callers expect it to be called
+    format: Literal["xml", "json"] = "xml",  # what callers expect it to be called
 ) -> str:
     """Write a descriptor as XML (version 1.4) or JSON; either reads to an equal model.
 

@@ -74,7 +74,8 @@ def main() -> int:
         say(f"   {first_line(gateway, home / 'gateway.log', 'the gateway')}")
         events = stack.enter_context(
             background(
-                gatewright(state, "events", "--follow", "--topic", "gatewright/*", "--json"), home / "events.log"
+                gatewright(state, "events", "--follow", "--topic", "gatewright/*", "--json"),
+                home / "events.log",
             )
         )
         enrolled = threading.Event()
@@ -100,9 +101,7 @@ def main() -> int:
             say(text_of(gatewright(state, "cert", "status")))
             give_up(f"the gateway did not enrol; its log is {home / 'gateway.log'}")
         chain = home / "chain.pem"
-        answer(
-            gatewright(state, "keystore", "export", KEYSTORE, "scep-enrolled-key-pair", "-o", str(chain), "--json")
-        )
+        answer(gatewright(state, "keystore", "export", KEYSTORE, "scep-enrolled-key-pair", "-o", str(chain), "--json"))
         show_certificate(status["certificate"])
         show_files(home, state, conf, chain)
     say("\nThe gateway and the CA are stopped now.")
@@ -146,9 +145,7 @@ def show_files(home: Path, state: Path, conf: Path, chain: Path) -> None:
 
 
 @contextlib.contextmanager
-def background(
-    argv: list[str], log: Path, *, ready_on_stderr: bool = False
-) -> Iterator[subprocess.Popen[str]]:
+def background(argv: list[str], log: Path, *, ready_on_stderr: bool = False) -> Iterator[subprocess.Popen[str]]:
     """A process for as long as the block lasts; what is not read from it goes to `log`."""
     with log.open("ab") as sink:
         process = subprocess.Popen(

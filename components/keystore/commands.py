@@ -54,17 +54,13 @@ def export_entry(invocation: Invocation) -> Answer:
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "keystore", nargs="?", metavar="KEYSTORE", help="its kura.service.pid; all if left out"
-    )
+    parser.add_argument("keystore", nargs="?", metavar="KEYSTORE", help="its kura.service.pid; all if left out")
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("keystore", metavar="KEYSTORE", help="its kura.service.pid")
     parser.add_argument("alias", metavar="ALIAS", help="the entry's alias")
-    parser.add_argument(
-        "--with-key", action="store_true", help="add the private key (PKCS #8, not encrypted)"
-    )
+    parser.add_argument("--with-key", action="store_true", help="add the private key (PKCS #8, not encrypted)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
 
 
@@ -82,9 +78,7 @@ COMMANDS = (
         help="write an entry's certificates, own first, to a PEM file",
         run=export_entry,
         arguments=_export_arguments,
-        examples=(
-            "gatewright keystore export EnrollmentKeystore scep-enrolled-key-pair --with-key -o gateway.pem",
-        ),
+        examples=("gatewright keystore export EnrollmentKeystore scep-enrolled-key-pair --with-key -o gateway.pem",),
         exit_statuses={1: "there is no such entry, or it cannot be exported"},
     ),
 )
@@ -106,9 +100,7 @@ def _keystore(services: dict[str, KeystoreService], name: str) -> KeystoreServic
     if name in services:
         return services[name]
     active = ", ".join(services) or "none"
-    raise CommandError(
-        f"no keystore {name!r} is active (active: {active}); `explain PID` tells why one is not"
-    )
+    raise CommandError(f"no keystore {name!r} is active (active: {active}); `explain PID` tells why one is not")
 
 
 def _describe(name: str, keystore: KeystoreService) -> dict[str, Any]:
@@ -139,9 +131,7 @@ def _lines(described: dict[str, Any]) -> list[str]:
 
 def _printable(text: str) -> str:
     """The text without what a certificate's names could do to a terminal."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else "\ufffd" for character in text
-    )
+    return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
 
 
 def _certificates(entry: Entry) -> bytes:

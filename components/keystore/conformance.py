@@ -213,9 +213,7 @@ class KeystoreConformance:
 
     # Keys
 
-    def test_a_generated_pair_is_stored_with_a_certificate_of_its_own(
-        self, keystore: KeystoreService
-    ) -> None:
+    def test_a_generated_pair_is_stored_with_a_certificate_of_its_own(self, keystore: KeystoreService) -> None:
         capabilities = keystore.capabilities
         if capabilities.read_only or not capabilities.generates_keys:
             with pytest.raises(UnsupportedOperationError):
@@ -294,9 +292,7 @@ class KeystoreConformance:
                 done.result(_PATIENCE_S)
         assert writable.aliases() == ("0-2", "1-2", "2-2", "3-2")
 
-    def test_what_was_committed_outlives_the_keystore(
-        self, writable: KeystoreService, pair: PrivateKeyEntry
-    ) -> None:
+    def test_what_was_committed_outlives_the_keystore(self, writable: KeystoreService, pair: PrivateKeyEntry) -> None:
         writable.set("ca", trusted())
         aliases = writable.aliases()
         reopened = self.reopen(writable)

@@ -138,9 +138,7 @@ class KeystoreService(abc.ABC):
         self.set(alias, PrivateKeyEntry(key, (self_signed_certificate(key, subject, now),)))
         stored = self.get(alias)
         if not isinstance(stored, PrivateKeyEntry) or stored.key.public_key != key.public_key:
-            raise KeystoreError(
-                f"the key pair {alias} was replaced by somebody else while it was being stored"
-            )
+            raise KeystoreError(f"the key pair {alias} was replaced by somebody else while it was being stored")
         return stored
 
     def _demand_generation(self, algorithm: KeyAlgorithm) -> None:

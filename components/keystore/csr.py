@@ -58,9 +58,7 @@ def create_csr(
     if subject_alternative_names:
         names = x509.SubjectAlternativeName(subject_alternative_names).public_bytes()
         criticality = b"" if list(subject) else _BOOLEAN_TRUE
-        extension = der.sequence(
-            der.object_identifier(_SUBJECT_ALTERNATIVE_NAME), criticality, der.octet_string(names)
-        )
+        extension = der.sequence(der.object_identifier(_SUBJECT_ALTERNATIVE_NAME), criticality, der.octet_string(names))
         attributes.append(_attribute(_EXTENSION_REQUEST, der.sequence(extension)))
     request_info = der.sequence(
         der.integer(0),
@@ -69,9 +67,7 @@ def create_csr(
         der.set_of(attributes, tag=_ATTRIBUTES),
     )
     signature = key.sign(request_info, hashes.SHA256())
-    request = der.sequence(
-        request_info, _signature_algorithm(key), der.encode(_BIT_STRING, b"\x00", signature)
-    )
+    request = der.sequence(request_info, _signature_algorithm(key), der.encode(_BIT_STRING, b"\x00", signature))
     if not x509.load_der_x509_csr(request).is_signature_valid:
         raise KeystoreError(
             "the signature of the certification request does not fit the public key: the keystore's key "

@@ -37,9 +37,7 @@ class PrivateKeyEntry:
     def __post_init__(self) -> None:
         object.__setattr__(self, "chain", tuple(self.chain))
         if not self.chain:
-            raise EntryError(
-                "a private key is stored with its certificate, or with a self-signed one for now"
-            )
+            raise EntryError("a private key is stored with its certificate, or with a self-signed one for now")
         try:
             certified = self.chain[0].public_key()
         except (ValueError, UnsupportedAlgorithm) as error:

@@ -182,7 +182,7 @@ class _Handle:
     def __init__(self, key: PrivateKey) -> None:
         self._key = key
 
-    def private_bytes(self, encoding: Any, format: Any, encryption_algorithm: Any) -> bytes:  # noqa: A002  # the base class names it so
+    def private_bytes(self, encoding: Any, format: Any, encryption_algorithm: Any) -> bytes:
         return self._key.export().private_bytes(encoding, format, encryption_algorithm)
 
     def __copy__(self) -> Any:

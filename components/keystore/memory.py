@@ -24,9 +24,7 @@ class MemoryKeystore(KeystoreService):
         read_only: Whether it stays at that.
     """
 
-    def __init__(
-        self, entries: Mapping[str, Entry] = MappingProxyType({}), *, read_only: bool = False
-    ) -> None:
+    def __init__(self, entries: Mapping[str, Entry] = MappingProxyType({}), *, read_only: bool = False) -> None:
         self._capabilities = KeystoreCapabilities(read_only=read_only, generates_keys=not read_only)
         self._lock = threading.Lock()
         self._entries: Mapping[str, Entry] = MappingProxyType(dict(sorted(entries.items(), key=_alias)))

@@ -1,4 +1,4 @@
-"""SCEP over HTTP (RFC 8894 4): bytes out, bytes in, within one deadline and under a cap, whatever the server does."""
+"""SCEP over HTTP (RFC 8894 4): within one deadline and under a cap, whatever the server does."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from components.scep.errors import DecodingError, EndpointError, HttpStatusError, NotScepError, TransportError
 from components.scep.message import decode_certificates
+from components.scep.text import printable
 from components.scep.transaction import Capabilities
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ScepClient:
         self._deadline_s = deadline_s
 
     def get_ca_caps(self) -> Capabilities:
-        """What the server can do; an HTTP error or a dropped connection means that it does not say (RFC 8894 3.5.2)."""
+        """What the server can do; an error of HTTP means that it does not say (RFC 8894 3.5.2)."""
         try:
             answer = self._request("GET", "GetCACaps", self._ca_identifier, LARGEST_REPLY)
         except TransportError:
@@ -135,14 +136,15 @@ class ScepClient:
 
     def _read(self, response: urllib3.BaseHTTPResponse, largest: int) -> bytes:
         if response.status in (301, 302, 303, 307, 308):
-            where = response.headers.get("Location", "nowhere")[:200]
-            raise HttpStatusError(self.url, response.status, f"it redirects to {where!r}; if that is right, configure it")
+            where = printable(response.headers.get("Location", "nowhere"), 200)
+            reason = f"it redirects to {where}; if that is right, configure it"
+            raise HttpStatusError(self.url, response.status, reason)
         content = b""
         while chunk := response.read(largest + 1 - len(content)):
             content += chunk
             if len(content) > largest:
                 raise NotScepError(self.url, f"more than the {largest} bytes that are accepted")
-        if response.status != 200:  # noqa: PLR2004  # HTTP's OK
+        if response.status != 200:  # HTTP's OK
             raise HttpStatusError(self.url, response.status, _excerpt(content))
         return content
 
@@ -187,6 +189,8 @@ def normalize_endpoint(endpoint: str) -> str:
         raise EndpointError(endpoint, str(error)) from None
     if parts.scheme.lower() not in ("http", "https"):
         raise EndpointError(endpoint, "it must begin with http:// or https://")
+    if any(c.isspace() or not c.isprintable() for c in text):
+        raise EndpointError(endpoint, "it must hold no blanks and no control characters")
     if not parts.hostname or port == 0 or parts.username is not None:
         raise EndpointError(endpoint, "it must name a host, such as http://scep-server:8999")
     if parts.query or parts.fragment:
@@ -246,7 +250,7 @@ class _TimedSocket:
         self._limit()
         return self._wrapped.recv_into(buffer)
 
-    def makefile(self, mode: str, *_: Any, **__: Any) -> io.BufferedReader:
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
         self._readers += 1
         return io.BufferedReader(_TimedReader(self))
 
@@ -288,7 +292,9 @@ class _TimedReader(io.RawIOBase):
 def _in_words(error: Exception, deadline_s: float) -> str:
     """What a person can use of an error of the network."""
     cause: BaseException = error
-    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) and isinstance(inner, BaseException):
+    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) and isinstance(
+        inner, BaseException
+    ):
         cause = inner
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return f"no whole answer within {deadline_s:g} s"
@@ -296,10 +302,9 @@ def _in_words(error: Exception, deadline_s: float) -> str:
         return "the connection was refused: is the server running, and the port right?"
     if isinstance(cause, socket.gaierror):
         return "the host's name cannot be resolved"
-    return str(cause).rsplit(": ", 1)[-1] or type(cause).__name__
+    return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
 
 
 def _excerpt(content: bytes) -> str:
-    text = content[:200].decode("utf-8", "replace")
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return "" if line.startswith("<") else line[:120]
+    text = printable(content[:500].decode("utf-8", "replace"), 120)
+    return "" if text.startswith("<") else text

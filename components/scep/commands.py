@@ -84,7 +84,7 @@ def _without_service(invocation: Invocation) -> Answer:
         state, exit_status, what_to_do = "unknown", UNKNOWN, "install the scep plugin"
     else:
         state, exit_status, what_to_do = explanation.state, WORKING, "wait a moment"
-    data = {
+    data: dict[str, Any] = {
         "state": state,
         "keystore": None,
         "certificate": None,

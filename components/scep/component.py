@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import secrets as random_bytes
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
@@ -235,10 +234,10 @@ class SCEPEnrollmentComponent(EnrollmentService):
                     self._chain = chain
                 self._feed(enrolment.CertificateIssued(attempt, warnings))
             case Pending():
-                self._feed(enrolment.Failed(attempt, wording.pending_problem(now), random.random()))
+                self._feed(enrolment.Failed(attempt, wording.pending_problem(now), _jitter()))
             case Refused():
                 problem = wording.problem_of_refusal(reply, now)
-                self._feed(enrolment.Failed(attempt, problem, random.random()))
+                self._feed(enrolment.Failed(attempt, problem, _jitter()))
 
     def _store_identity(self, attempt: int) -> None:
         staged = self._staged_certificates() or None
@@ -263,7 +262,7 @@ class SCEPEnrollmentComponent(EnrollmentService):
 
     def _fail(self, attempt: int, error: BaseException) -> None:
         problem = wording.problem_of(error, self._context.clock.now())
-        self._feed(enrolment.Failed(attempt, problem, random.random()))
+        self._feed(enrolment.Failed(attempt, problem, _jitter()))
 
     def _needed_settings(self) -> EnrollmentSettings:
         if self._settings is None:
@@ -348,3 +347,8 @@ class SCEPEnrollmentComponent(EnrollmentService):
 
 def _certificates(certificates: tuple[x509.Certificate, ...]) -> str:
     return "1 CA certificate" if len(certificates) == 1 else f"{len(certificates)} CA certificates"
+
+
+def _jitter() -> float:
+    """A random number from 0 to 1, to spread retries."""
+    return random.random()  # noqa: S311  # nobody gains by guessing it

@@ -88,7 +88,9 @@ class TransactionMismatchError(MessageError):
     """
 
     def __init__(self, expected: str, found: str | None) -> None:
-        super().__init__(f"the reply is for transaction {found!r}, not for {expected!r}: it was not made for this request")
+        super().__init__(
+            f"the reply is for transaction {found!r}, not for {expected!r}: it was not made for this request"
+        )
         self.expected = expected
         self.found = found
 
@@ -107,7 +109,7 @@ class MessageTypeError(MessageError):
 
 
 class EnvelopeError(MessageError):
-    """The encrypted part cannot be opened; the same error whatever the reason, so that nothing is given away."""
+    """The encrypted part cannot be opened; the same error whatever the reason: nothing is given away."""
 
     def __init__(self) -> None:
         super().__init__("the encrypted part of the message cannot be opened with our key")

@@ -6,12 +6,12 @@ import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.scep.enrolment import Problem, State
-
 if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography import x509
+
+    from components.scep.enrolment import Problem, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,9 @@ def _pin(properties: Mapping[str, Any], problems: list[str]) -> Pin | None:
         problems.append("server.bootstrap-certificate: holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
         return None
     if len(certificates) > 1:
-        problems.append("server.bootstrap-certificate: holds several certificates; leave only the CA's root certificate")
+        problems.append(
+            "server.bootstrap-certificate: holds several certificates; leave only the CA's root certificate"
+        )
         return None
     return CertificatePin(certificates[0])
 

@@ -1,11 +1,11 @@
-"""One SCEP transaction: what is sent, and what must hold of the reply (RFC 8894 3 and 4.3). Pure but for random bytes."""
+"""One SCEP transaction (RFC 8894 3, 4.3): what is sent, and what must hold of the reply."""
 
 from __future__ import annotations
 
 import enum
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -32,7 +32,8 @@ from components.scep.message import (
     open_envelope,
     verify_signature,
 )
-from components.scep.trust import CaTrust, is_ca, is_valid_at
+from components.scep.text import printable
+from components.scep.trust import CaTrust, has_public_key, is_ca, is_valid_at
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,7 +85,7 @@ class Capabilities:
 class PkiRequest:
     """A request that is ready to be sent, and what its reply is checked against."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     transaction_id: str
     sender_nonce: bytes
     message_type: MessageType
@@ -116,7 +117,7 @@ class Refused:
 
     Attributes:
         reason: The failInfo's name, or "unknown N".
-        text: What else the server said, or None.
+        text: What else the server said, made printable, or None.
         hresult: NDES's own error code, or None.
         hint: What to do about it.
     """
@@ -130,11 +131,11 @@ class Refused:
 Reply = Issued | Pending | Refused
 
 _HINTS: Final = {
-    FailInfo.BAD_ALG: "the CA does not accept the algorithms of the request: check key size and security.profile",
-    FailInfo.BAD_MESSAGE_CHECK: "the CA could not verify the request: it may be for another CA, or was changed on the way",
+    FailInfo.BAD_ALG: "the CA does not accept the request's algorithms: check key size and security.profile",
+    FailInfo.BAD_MESSAGE_CHECK: "the CA could not verify the request: is it for another CA?",
     FailInfo.BAD_REQUEST: (
-        "check the challenge password (a one-time password needs to be replaced), the subject, and whether the CA "
-        "already has a certificate for it"
+        "check the challenge password (a one-time password needs to be replaced), the subject, and whether "
+        "the CA already has a certificate for it"
     ),
     FailInfo.BAD_TIME: "the clocks of gateway and CA differ too much: check the gateway's time",
     FailInfo.BAD_CERT_ID: "the CA does not know the request or certificate that was asked for",
@@ -161,7 +162,7 @@ def build_request(
     csr: bytes,
     transaction_id: str,
 ) -> PkiRequest:
-    """A PKCSReq (RFC 8894 3.3.1), encrypted for the verified CA or its RA and signed with the key to be certified.
+    """A PKCSReq (RFC 8894 3.3.1), encrypted for the verified CA or RA, signed with the key to be certified.
 
     Sent are AES-128-CBC and SHA-256, whatever the server says that it can do; the profile `legacy` also sends
     3DES and SHA-1 to a server that does not offer the better.
@@ -193,9 +194,9 @@ def read_reply(
 ) -> Reply:
     """Check a CertRep (RFC 8894 3.3.2) in every respect, then say what it says.
 
-    Checked before anything is used: digest, signature and signer (of the pinned CA), transaction id, nonce, type,
-    status; then the cipher under the profile; then of the certificate: our key, no CA, valid now, chained to the
-    pinned CA. A subject other than requested is a warning.
+    Checked before anything is used: digest, signature and signer (of the pinned CA), transaction id, nonce,
+    type, status; then the cipher under the profile; then of the certificate: our key, no CA, valid now,
+    chained to the pinned CA. A subject other than requested is a warning.
 
     Raises:
         MessageError: A check failed; each kind has its own subclass.
@@ -214,7 +215,14 @@ def read_reply(
             weak = opened.cipher in (Cipher.DES, Cipher.DES3)
             warnings += _algorithm_warnings("encrypted with", weak, opened.cipher.value, profile)
             certificates = decode_certificates(opened.content)
-            return _issued(certificates, trust, key.public_key, subject, now, warnings)
+            return _issued(
+                certificates,
+                trust=trust,
+                public_key=key.public_key,
+                subject=subject,
+                now=now,
+                warnings=warnings,
+            )
         case None:
             raise MessageTypeError("the reply has no pkiStatus")
 
@@ -248,18 +256,20 @@ def _refusal(message: PkiMessage) -> Refused:
     else:
         reason = "no reason given" if attributes.fail_info is None else f"unknown {attributes.fail_info}"
         hint = "ask the CA's operator; the CA's log says more"
-    return Refused(reason, attributes.fail_info_text, attributes.hresult, hint)
+    text = None if attributes.fail_info_text is None else printable(attributes.fail_info_text)
+    return Refused(reason, text, attributes.hresult, hint)
 
 
 def _issued(
     certificates: tuple[x509.Certificate, ...],
+    *,
     trust: CaTrust,
     public_key: PublicKey,
     subject: x509.Name,
     now: datetime,
     warnings: list[str],
 ) -> Issued:
-    ours = [one for one in certificates if one.public_key() == public_key]
+    ours = [one for one in certificates if has_public_key(one, public_key)]
     if not ours:
         raise IssuedCertificateError("the server sent no certificate for our public key")
     certificate = max(ours, key=lambda one: one.not_valid_after_utc)
@@ -267,10 +277,11 @@ def _issued(
         raise IssuedCertificateError("the certificate that the server issued is a CA certificate")
     if not is_valid_at(certificate, now):
         raise IssuedCertificateError(
-            f"the certificate is valid from {certificate.not_valid_before_utc} to {certificate.not_valid_after_utc}, "
-            f"and it is {now} by this gateway's clock: check the clocks"
+            f"the certificate is valid from {certificate.not_valid_before_utc} "
+            f"to {certificate.not_valid_after_utc}, and it is {now} by this gateway's clock: check the clocks"
         )
-    chain = CaTrust(trust.anchor, (*trust.certificates, *certificates)).chain_of(certificate)
+    valid = [one for one in certificates if is_valid_at(one, now)]
+    chain = CaTrust(trust.anchor, (*trust.certificates, *valid)).chain_of(certificate)
     if certificate.subject != subject:
         warnings.append(
             f"the CA issued the subject {certificate.subject.rfc4514_string()!r} "

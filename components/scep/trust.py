@@ -1,16 +1,17 @@
-"""Which CA certificates are trusted: those that fit what is pinned (RFC 8894 2.2). Pure: no network, no clock."""
+"""Which CA certificates are trusted: those that fit what is pinned (RFC 8894 2.2). Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from components.scep.errors import IssuedCertificateError, SignatureError, UntrustedCaError
 
@@ -18,10 +19,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+    from components.keystore import PublicKey
+
 CLOCK_SKEW: Final = timedelta(minutes=10)
 """How far two clocks may differ before a certificate counts as not valid yet, or no more."""
 
 LONGEST_CHAIN: Final = 10
+
+_RA_PURPOSES: Final = frozenset(
+    {
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+        x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.1"),  # Microsoft's certificate request agent: NDES
+        x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28"),  # id-kp-cmcRA, RFC 6402
+    }
+)
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -34,7 +48,9 @@ class FingerprintPin:
 
     def __post_init__(self) -> None:
         if _FINGERPRINT.fullmatch(self.sha256) is None:
-            raise ValueError("a fingerprint is 64 lower-case hex digits without colons: SHA-256 of the certificate's DER")
+            raise ValueError(
+                "a fingerprint is 64 lower-case hex digits without colons: SHA-256 of the certificate's DER"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +89,17 @@ class CaTrust:
     def recipient(self) -> x509.Certificate:
         """Whom requests are encrypted for; exactly one, whatever order the certificates came in.
 
-        An RA with an RSA key that may encrypt, else the lowest CA, whatever its key usage says: RFC 8894 3.5.2 has
-        the client ignore it, since servers set it wrongly.
+        An RA with an RSA key that may encrypt, else the lowest CA, whatever its key usage says: RFC 8894
+        3.5.2 has the client ignore it, since servers set it wrongly.
         """
-        ras = [one for one in self.certificates if not is_ca(one) and _has_rsa_key(one)]
+        ras = [one for one in self.certificates if _is_ra(one) and _has_rsa_key(one)]
         for allowed in (_may_encipher_keys, _may_encipher_data, _has_no_key_usage):
             for ra in ras:
                 if allowed(ra):
                     return ra
-        issuers = {parent for one in self.certificates for parent in self.certificates if one is not parent and is_issued_by(one, parent)}
-        lowest = [one for one in self.certificates if is_ca(one) and one not in issuers and _has_rsa_key(one)]
+        cas = [one for one in self.certificates if is_ca(one)]
+        issuers = {parent for one in cas for parent in cas if one is not parent and is_issued_by(one, parent)}
+        lowest = [one for one in cas if one not in issuers and _has_rsa_key(one)]
         return lowest[0] if lowest else self.anchor
 
     def chain_of(self, certificate: x509.Certificate) -> tuple[x509.Certificate, ...]:
@@ -94,8 +111,9 @@ class CaTrust:
         chain = _chain(certificate, self.anchor, self.certificates)
         if chain is None:
             raise IssuedCertificateError(
-                f"{certificate.subject.rfc4514_string()} was issued by {certificate.issuer.rfc4514_string()}, "
-                f"which does not lead to the pinned CA {self.anchor.subject.rfc4514_string()}"
+                f"{certificate.subject.rfc4514_string()} was issued by "
+                f"{certificate.issuer.rfc4514_string()}, which does not lead to "
+                f"the pinned CA {self.anchor.subject.rfc4514_string()}"
             )
         return chain
 
@@ -105,15 +123,15 @@ class CaTrust:
         Raises:
             SignatureError: It is not.
         """
-        if certificate in self.certificates:
+        if certificate in self.certificates and (is_ca(certificate) or _is_ra(certificate)):
             return
         if _chain(certificate, self.anchor, self.certificates) is None:
             raise SignatureError(
                 f"the message was signed by {certificate.subject.rfc4514_string()}, which is not of the pinned CA"
             )
         raise SignatureError(
-            f"the message was signed by {certificate.subject.rfc4514_string()}, which is neither the CA nor an RA "
-            "among the CA's certificates"
+            f"the message was signed by {certificate.subject.rfc4514_string()}, which is neither the CA "
+            "nor an RA among the CA's certificates"
         )
 
 
@@ -140,25 +158,26 @@ def verify_ca_certificates(certificates: Iterable[x509.Certificate], pin: Pin, n
         raise untrusted("the pinned certificate is no CA certificate")
     if not is_valid_at(anchor, now):
         raise untrusted(
-            f"the pinned certificate is valid from {anchor.not_valid_before_utc} to {anchor.not_valid_after_utc}, "
-            f"and it is {now} by this gateway's clock"
+            f"the pinned certificate is valid from {anchor.not_valid_before_utc} "
+            f"to {anchor.not_valid_after_utc}, and it is {now} by this gateway's clock"
         )
-    chained = [
-        one
-        for one in sent
-        if one != anchor and is_valid_at(one, now) and _chain(one, anchor, sent) is not None
-    ]
+    chained = [one for one in sent if one != anchor and is_valid_at(one, now) and _chain(one, anchor, sent) is not None]
     if isinstance(pin, CertificatePin) and anchor not in sent and not chained:
         raise untrusted("none of its certificates is the provided one, or was issued under it")
     return CaTrust(anchor, (anchor, *chained))
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
-    """Whether it is a CA certificate: by its basic constraints, or, without any, by being self-signed."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return certificate.version is x509.Version.v1 and certificate.issuer == certificate.subject
+    """Whether it is a CA certificate: by its basic constraints, or as one of version 1, which has none."""
+    constraints = _extension(certificate, x509.BasicConstraints)
+    if constraints is not None:
+        return constraints.ca
+    return certificate.version is x509.Version.v1 and certificate.issuer == certificate.subject
+
+
+def has_public_key(certificate: x509.Certificate, public_key: PublicKey) -> bool:
+    """Whether a certificate is for this key; one with a key of an unknown kind is not."""
+    return _public_key(certificate) == public_key
 
 
 def is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
@@ -170,17 +189,24 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     """Whether `issuer`, which must be a CA, signed `certificate`; SHA-1 signatures count, MD5's do not."""
     if certificate.issuer != issuer.subject or not is_ca(issuer):
         return False
-    public_key = issuer.public_key()
+    public_key = _public_key(issuer)
     try:
-        if isinstance(public_key, rsa.RSAPublicKey) and isinstance(certificate.signature_hash_algorithm, hashes.SHA1):
+        if isinstance(public_key, rsa.RSAPublicKey) and _is_signed_with_sha1(certificate):
             public_key.verify(
-                certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), hashes.SHA1()  # noqa: S303  # old CAs
+                certificate.signature,
+                certificate.tbs_certificate_bytes,
+                padding.PKCS1v15(),
+                hashes.SHA1(),  # noqa: S303  # CAs of the past signed so
             )
         else:
             certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
+
+
+def _is_signed_with_sha1(certificate: x509.Certificate) -> bool:
+    return certificate.signature_algorithm_oid == SignatureAlgorithmOID.RSA_WITH_SHA1
 
 
 def _chain(
@@ -198,26 +224,47 @@ def _chain(
     return tuple(chain)
 
 
-def _has_rsa_key(certificate: x509.Certificate) -> bool:
-    return isinstance(certificate.public_key(), rsa.RSAPublicKey)
+def _is_ra(certificate: x509.Certificate) -> bool:
+    """Whether it may be an RA's: no CA, and not limited to purposes that are none of an RA's.
+
+    Any device of the same CA has a certificate that chains to the pin. If it could pose as an RA, it could
+    have the challenge passwords of others encrypted for itself. RFC 5280 4.2.1.12: where extended key
+    usages are given, the certificate must be used for these only.
+    """
+    if is_ca(certificate):
+        return False
+    purposes = _extension(certificate, x509.ExtendedKeyUsage)
+    return purposes is None or not _RA_PURPOSES.isdisjoint(purposes)
 
 
-def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+def _public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
     try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _has_rsa_key(certificate: x509.Certificate) -> bool:
+    return isinstance(_public_key(certificate), rsa.RSAPublicKey)
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    """The value of an extension; None if there is none, or none that can be read."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return None
 
 
 def _may_encipher_keys(certificate: x509.Certificate) -> bool:
-    usage = _key_usage(certificate)
+    usage = _extension(certificate, x509.KeyUsage)
     return usage is not None and usage.key_encipherment
 
 
 def _may_encipher_data(certificate: x509.Certificate) -> bool:
-    usage = _key_usage(certificate)
+    usage = _extension(certificate, x509.KeyUsage)
     return usage is not None and usage.data_encipherment
 
 
 def _has_no_key_usage(certificate: x509.Certificate) -> bool:
-    return _key_usage(certificate) is None
+    return _extension(certificate, x509.KeyUsage) is None

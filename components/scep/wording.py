@@ -81,8 +81,10 @@ def _classify(error: BaseException) -> tuple[State, str, str]:
             return (
                 State.UNTRUSTED_CA,
                 name,
-                "compare the fingerprint with the CA's operator by another way than this network; then correct "
-                "server.ca.fingerprint or server.bootstrap-certificate, or find out who answers for the server",
+                (
+                    "compare the fingerprint with the CA's operator by another way than this network; then correct "
+                    "server.ca.fingerprint or server.bootstrap-certificate, or find out who answers for the server"
+                ),
             )
         case HttpStatusError() | NotScepError():
             return State.INVALID_RESPONSE, name, "check server.url: host, port and path of the SCEP server"
@@ -93,7 +95,11 @@ def _classify(error: BaseException) -> tuple[State, str, str]:
         case IssuedCertificateError():
             return State.INVALID_RESPONSE, name, "ask the CA's operator why it issues such certificates"
         case MessageError():
-            return State.INVALID_RESPONSE, name, "somebody may be in between; ask the CA's operator if it stays so"
+            return (
+                State.INVALID_RESPONSE,
+                name,
+                "somebody may be in between; ask the CA's operator if it stays so",
+            )
         case KeystoreError() | OSError():
             return State.KEYSTORE_ERROR, name, "see to the keystore: gatewright keystore list tells how it is"
         case _:

@@ -27,7 +27,9 @@ def fields(pairs: Sequence[tuple[str, object]]) -> str:
 
 def printable(text: str) -> str:
     """Text from elsewhere, without what could steer a terminal."""
-    return "".join(character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def as_json(value: Any) -> Any:

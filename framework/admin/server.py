@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, CommandError, GatewayView, Invocation
@@ -20,7 +21,6 @@ from framework.errors import FrameworkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from framework.admin.command import Command
 
@@ -52,8 +52,7 @@ class AdminServer:
         """Begin to serve; OSError if the socket cannot be made."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with socket_path(self._directory) as path:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+            Path(path).unlink(missing_ok=True)
             before = os.umask(0o177)
             try:
                 listener.bind(path)
@@ -72,7 +71,7 @@ class AdminServer:
         self._listener.close()
         self._listener = None
         with contextlib.suppress(FileNotFoundError), socket_path(self._directory) as path:
-            os.unlink(path)
+            Path(path).unlink(missing_ok=True)
         with self._lock:
             connections = tuple(self._connections)
         for connection in connections:
@@ -128,7 +127,7 @@ class AdminServer:
             wire.send(_error(error, 1, {}, as_json))
         except (OSError, WireError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  # a command of a plugin may raise anything; the client is told
             _log.exception("the command %s failed", " ".join(argv[:2]))
             wire.send(_refusal("the command failed inside the gateway; its log says why", 1))
         else:

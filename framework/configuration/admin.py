@@ -6,7 +6,6 @@ import concurrent.futures
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -17,12 +16,14 @@ from framework.configuration.errors import ConfigurationError
 from framework.configuration.files import FileProblem
 from framework.configuration.planning import Layers, Origin, Plan, PlannedEffect, Properties
 from framework.configuration.store import StoredConfiguration
-from metatype import Problem
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from framework.configuration.catalogue import DescriptorCatalogue
     from framework.configuration.files import ConfigurationDirectory, FileConfiguration
     from framework.configuration.store import ConfigurationStore
+    from metatype import Problem
 
 _log = logging.getLogger("framework.configuration")
 
@@ -304,7 +305,10 @@ def _result(
         taken = delivered.result(timeout)
     except concurrent.futures.TimeoutError:
         return UpdateResult(
-            pid, revision, "stored", f"the component has not taken it within {timeout:g} s; it will when it can"
+            pid,
+            revision,
+            "stored",
+            f"the component has not taken it within {timeout:g} s; it will when it can",
         )
     outcome = "created" if created and taken.outcome == "activated" else taken.outcome
     return UpdateResult(pid, revision, outcome, taken.error)

@@ -59,29 +59,33 @@ class ConfigurationDirectory:
                 found.extend(_read_file(path))
             except OSError as error:
                 problems.append(FileProblem(path, None, f"cannot be read: {error.strerror}"))
-            except ValueError as error:
+            except FileContentError as error:
                 problems.append(FileProblem(path, None, f"{error}; the file is not used"))
         return found, problems
+
+
+class FileContentError(ValueError):
+    """A file is no configuration file; the message says why."""
 
 
 def _read_file(path: Path) -> list[FileConfiguration]:
     with path.open("rb") as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise ValueError(f"is larger than {LARGEST} bytes")
+        raise FileContentError(f"is larger than {LARGEST} bytes")
     try:
         document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        raise ValueError(f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+        raise FileContentError(f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
     except UnicodeDecodeError:
-        raise ValueError("is not encoded in UTF-8") from None
+        raise FileContentError("is not encoded in UTF-8") from None
     except RecursionError:
-        raise ValueError("nests too deeply") from None
+        raise FileContentError("nests too deeply") from None
     if not isinstance(document, dict):
-        raise ValueError('must be an object of pid to properties: {"some.pid": {"key": "value"}}')
+        raise FileContentError('must be an object of pid to properties: {"some.pid": {"key": "value"}}')
     for pid, properties in document.items():
         if not isinstance(properties, dict):
-            raise ValueError(f"the properties of {pid!r} must be an object")
+            raise FileContentError(f"the properties of {pid!r} must be an object")
     return [FileConfiguration(path, pid, properties) for pid, properties in document.items()]
 
 
@@ -89,10 +93,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"has the key {key!r} twice in one object")
+            raise FileContentError(f"has the key {key!r} twice in one object")
         found[key] = value
     return found
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"has {constant}, which is no JSON")
+    raise FileContentError(f"has {constant}, which is no JSON")

@@ -133,6 +133,10 @@ def plan(
     """What storing `changes` would do (a None removes the property from the stored layer).
 
     Args:
+        kind: What the configuration may be.
+        pid: The configuration's pid.
+        layers: What is configured now.
+        changes: Properties to be stored.
         exists: Whether there is such a configuration now; a singleton always has one.
         replace: Whether the changes are all that is to be stored, or are merged into what is.
     """
@@ -153,10 +157,7 @@ def plan(
     new = effective(kind, pid, after)
     old = effective(kind, pid, layers) if exists and not problems_of(kind, layers.merged()) else {}
     differences = difference(old, new)
-    if not exists:
-        effect = PlannedEffect.CREATE
-    else:
-        effect = heaviest(kind, frozenset(one.property for one in differences))
+    effect = PlannedEffect.CREATE if not exists else heaviest(kind, frozenset(one.property for one in differences))
     return Plan(pid, (), differences, effect, after.stored)
 
 

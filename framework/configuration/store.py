@@ -62,7 +62,8 @@ class ConfigurationStore:
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise ConfigurationStoreError(
-                path, f"cannot be used as the store of configurations: {error}. Move it away, or bring a copy back."
+                path,
+                f"cannot be used as the store of configurations: {error}. Move it away, or bring a copy back.",
             ) from error
         except ConfigurationStoreError:
             self._connection.close()
@@ -77,8 +78,7 @@ class ConfigurationStore:
         with self._lock:
             rows = self._connection.execute("SELECT pid, revision, properties FROM configuration").fetchall()
         return {
-            pid: StoredConfiguration(pid, revision, self._decode(pid, properties))
-            for pid, revision, properties in rows
+            pid: StoredConfiguration(pid, revision, self._decode(pid, properties)) for pid, revision, properties in rows
         }
 
     def save(self, pid: str, properties: Mapping[str, Any] | None) -> int:

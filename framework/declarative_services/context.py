@@ -158,9 +158,7 @@ class ComponentContext:
         """Run `callback` on the mailbox, after what is already waiting there; may be called from any thread."""
         self._mailbox.post(lambda: self._run(callback))
 
-    def run_in_background(
-        self, work: Callable[[], T], done: Callable[[BackgroundResult[T]], None]
-    ) -> None:
+    def run_in_background(self, work: Callable[[], T], done: Callable[[BackgroundResult[T]], None]) -> None:
         """Run `work`, which may wait for a network, on a thread of its own; then `done` on the mailbox."""
 
         def perform() -> None:

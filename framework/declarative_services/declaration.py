@@ -222,7 +222,7 @@ def _describe(
     def wrong(message: str) -> DeclarationError:
         return DeclarationError(cls.__name__, None, message)
 
-    if not isinstance(name, str) or not name or "~" in name or name != name.strip():
+    if not name or "~" in name or name != name.strip():
         raise wrong(f"the name must be non-empty text without '~' and outer blanks, not {name!r}")
     for callback, arguments in (("activate", 1), ("modified", 1), ("deactivate", 1)):
         _check_callback(cls, callback, arguments)
@@ -276,7 +276,9 @@ def _beside(cls: type, descriptor: str) -> Path:
     file = getattr(module, "__file__", None)
     if file is None:
         raise DeclarationError(
-            cls.__name__, None, f"the module {cls.__module__} has no file that {descriptor!r} could stand beside"
+            cls.__name__,
+            None,
+            f"the module {cls.__module__} has no file that {descriptor!r} could stand beside",
         )
     path = Path(file).parent / descriptor
     if not path.is_file():

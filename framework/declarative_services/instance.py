@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from framework.declarative_services.context import ComponentContext, ConfigurationChange
 from framework.declarative_services.errors import ActivationError
 from metatype import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from framework.declarative_services.context import ComponentContext, ConfigurationChange
     from framework.declarative_services.description import (
         ComponentDescription,
         DeactivationReason,
@@ -91,7 +91,7 @@ class ComponentInstance:
     def _guarded(self, callback: str, call: Callable[[], object]) -> str | None:
         try:
             call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a component may raise anything
             _log.exception("%s: %s failed; the gateway goes on", self._context.pid, callback)
             return in_words(error)
         return None

@@ -270,10 +270,7 @@ def unsatisfied_references(state: Lifecycle) -> tuple[ReferenceDescription, ...]
 
 def configuration_missing(state: Lifecycle) -> bool:
     """Whether the configuration policy keeps the component from being active."""
-    return (
-        state.configuration is None
-        and state.description.configuration_policy is not ConfigurationPolicy.IGNORE
-    )
+    return state.configuration is None and state.description.configuration_policy is not ConfigurationPolicy.IGNORE
 
 
 def _record(state: Lifecycle, event: Event) -> tuple[Lifecycle, tuple[Action, ...]]:
@@ -410,11 +407,7 @@ def _changed(state: Lifecycle) -> set[str]:
         return set()
     applied, wanted = state.applied or {}, state.configuration or {}
     missing = object()
-    return {
-        name
-        for name in applied.keys() | wanted.keys()
-        if applied.get(name, missing) != wanted.get(name, missing)
-    }
+    return {name for name in applied.keys() | wanted.keys() if applied.get(name, missing) != wanted.get(name, missing)}
 
 
 def _properties(state: Lifecycle) -> Mapping[str, Any]:

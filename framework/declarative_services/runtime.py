@@ -36,13 +36,13 @@ from framework.declarative_services.release import ReleaseLedger
 from framework.execution import Activity, Mailbox, WorkerPool
 from framework.filter import Filter, FilterError
 from framework.registry import ServiceEventKind
-from metatype import ChangePolicy, ObjectClass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from framework.configuration import ConfigurationEvent
     from framework.registry import ServiceEvent, ServiceReference, ServiceRegistry, Subscription
+    from metatype import ChangePolicy, ObjectClass
 
 _log = logging.getLogger("framework.component")
 
@@ -114,7 +114,7 @@ class ComponentRuntime:
         component = _Component(description, plugin, MappingProxyType(policies))
         self._components = {**self._components, description.name: component}
         if not description.factory:
-            self._dispatcher.post(lambda: self._manage(description.name, component))
+            self._dispatcher.post(lambda: self._begin(description.name, component))
 
     def deliver(self, event: ConfigurationEvent) -> Future[DeliveryOutcome]:
         """Hand a change of configuration to the component; done when the component has taken it."""
@@ -161,6 +161,10 @@ class ComponentRuntime:
     def _note_stopped(self) -> None:
         if self._stopping and not self._managed:
             self._stopped.set()
+
+    def _begin(self, pid: str, component: _Component) -> None:
+        """Show a singleton from the start; it waits until its configuration is known."""
+        self._manage(pid, component)
 
     def _manage(self, pid: str, component: _Component) -> _Managed:
         managed = _Managed(
@@ -289,9 +293,7 @@ class ComponentRuntime:
             case life.Deactivate():
                 managed.mailbox.post(lambda: self._deactivate(managed, action))
             case life.ScheduleRetry(delay_s, failures):
-                self._facilities.scheduler.call_later(
-                    delay_s, lambda: self._post(managed, life.RetryDue(failures))
-                )
+                self._facilities.scheduler.call_later(delay_s, lambda: self._post(managed, life.RetryDue(failures)))
             case life.Answer():
                 _answer(managed, action)
             case life.Dispose():
@@ -308,15 +310,14 @@ class ComponentRuntime:
             action.properties,
             policies=managed.state.policies,
             reference_properties={
-                name: tuple(service.properties for service in services)
-                for name, services in action.bindings.items()
+                name: tuple(service.properties for service in services) for name, services in action.bindings.items()
             },
             mailbox=managed.mailbox,
             facilities=self._facilities,
         )
         try:
             managed.instance = ComponentInstance(description, self._registry, context, action.bindings)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a component may raise anything
             _log.exception("%s could not be activated; it is retried", managed.pid)
             self._post(managed, life.ActivationFailed(in_words(error)))
         else:
@@ -329,7 +330,7 @@ class ComponentRuntime:
     def _rebind(self, managed: _Managed, action: life.Rebind) -> None:
         try:
             _instance(managed).rebind(action.bindings)
-        except Exception:
+        except Exception:  # noqa: BLE001  # a component may raise anything
             _log.exception("%s could not be rebound", managed.pid)
         self._post(managed, life.Rebound(action.bindings))
 
@@ -440,6 +441,6 @@ _OUTCOMES: Final = {
 
 def _report_stack(managed: _Managed) -> None:
     thread = managed.mailbox.thread
-    frame = None if thread is None or thread.ident is None else sys._current_frames().get(thread.ident)
+    frame = None if thread is None or thread.ident is None else sys._current_frames().get(thread.ident)  # noqa: SLF001  # the documented way to another thread's stack
     stack = "".join(traceback.format_stack(frame)) if frame is not None else "(it is at nothing)"
     _log.error("%s did not end in time (%s); it is at:\n%s", managed.pid, managed.state.phase.value, stack)

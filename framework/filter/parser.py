@@ -102,7 +102,12 @@ class _Parser:
         return self._text[start:end]
 
     def _operator(self) -> Operator:
-        for operator in (Operator.APPROXIMATE, Operator.GREATER_OR_EQUAL, Operator.LESS_OR_EQUAL, Operator.EQUAL):
+        for operator in (
+            Operator.APPROXIMATE,
+            Operator.GREATER_OR_EQUAL,
+            Operator.LESS_OR_EQUAL,
+            Operator.EQUAL,
+        ):
             if self._text.startswith(operator.value, self._position):
                 self._position += len(operator.value)
                 return operator

@@ -79,7 +79,7 @@ class PluginHost:
             name = entry_point.name if _is_ours(entry_point) else f"{distribution}:{entry_point.name}"
             try:
                 module = entry_point.load()
-            except (Exception, SystemExit) as error:  # an import may raise anything, even try to exit
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # an import may raise anything, even try to exit
                 self.quarantine(name, f"its import failed: {_in_words(error)}", distribution, version)
                 continue
             self.add(name, module, distribution, version)
@@ -90,9 +90,7 @@ class PluginHost:
             name = getattr(plugin, "__name__", None) or f"{type(plugin).__name__}-{number}"
             self.add(str(name), plugin)
 
-    def add(
-        self, name: str, module: object, distribution: str | None = None, version: str | None = None
-    ) -> None:
+    def add(self, name: str, module: object, distribution: str | None = None, version: str | None = None) -> None:
         """Check one plugin and take it, or quarantine it with the reason."""
         wants = getattr(module, "GATEWRIGHT_API", API_VERSION)
         if wants != API_VERSION:
@@ -107,16 +105,14 @@ class PluginHost:
             self._manager.check_pending()
             components = tuple(self._contributions(module, "gatewright_components"))
             commands = tuple(self._contributions(module, "gatewright_commands"))
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a hook may raise anything
             self._manager.unregister(name=name)
             self.quarantine(name, f"its hooks failed: {_in_words(error)}", distribution, version)
             return
         plugin = Plugin(name, distribution, version, module, components, commands)
         self._plugins = (*self._plugins, plugin)
 
-    def quarantine(
-        self, name: str, reason: str, distribution: str | None = None, version: str | None = None
-    ) -> None:
+    def quarantine(self, name: str, reason: str, distribution: str | None = None, version: str | None = None) -> None:
         """Note that a plugin is not taken, and forget what it contributed."""
         self._plugins = tuple(plugin for plugin in self._plugins if plugin.name != name)
         self._quarantined = (*self._quarantined, QuarantinedPlugin(name, distribution, version, reason))

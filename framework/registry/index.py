@@ -60,7 +60,7 @@ class Bucket(Generic[T]):
         kept_version, kept = self._sorted
         if kept_version == version:
             return kept
-        ordered = tuple(sorted(tuple(self._members.values()), key=lambda member: member.order))
+        ordered = tuple(sorted(self._members.values(), key=lambda member: member.order))
         self._sorted = (version, ordered)
         return ordered
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from framework.filter import Filter
 from framework.registry.errors import RegistryError, UnregisteredServiceError
@@ -51,7 +51,7 @@ class Subscription:
         """Call the callback no more."""
         self._registry.remove(self)
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,9 +121,7 @@ class ServiceRegistry:
         self._tell(ServiceEventKind.REGISTERED, reference, reference.properties)
         return ServiceRegistration(self, reference)
 
-    def find(
-        self, interface: type | str | None = None, filter: Filter | str | None = None
-    ) -> ServiceReference | None:
+    def find(self, interface: type | str | None = None, filter: Filter | str | None = None) -> ServiceReference | None:
         """The best service of that interface that matches, or None; FilterError if the filter is none."""
         return next(self._matching(interface, filter), None)
 
@@ -259,7 +257,7 @@ class ServiceRegistry:
                 continue
             try:
                 subscription.callback(event)
-            except Exception:
+            except Exception:  # noqa: BLE001  # a listener may raise anything
                 _log.exception("a listener of %r failed; the others are called", reference)
 
 
@@ -268,5 +266,5 @@ def _with_framework_keys(
 ) -> ServiceProperties:
     ours = {SERVICE_ID: service_id, OBJECT_CLASS: interfaces, SERVICE_SCOPE: "singleton"}
     reserved = {key.lower() for key in ours}
-    given = {key: value for key, value in properties.items() if not (isinstance(key, str) and key.lower() in reserved)}
+    given = {key: value for key, value in properties.items() if str(key).lower() not in reserved}
     return ServiceProperties({**given, **ours})

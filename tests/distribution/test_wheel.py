@@ -49,7 +49,11 @@ def test_the_wheel_needs_the_six_packages_and_no_more(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(metadata).decode().splitlines()
-    needs = {line.split(":")[1].split(">")[0].strip() for line in lines if line.startswith("Requires-Dist") and "extra" not in line}
+    needs = {
+        line.split(":")[1].split(">")[0].strip()
+        for line in lines
+        if line.startswith("Requires-Dist") and "extra" not in line
+    }
     assert needs == {"pluggy", "cryptography", "pyasn1", "pyasn1-modules", "urllib3", "jsonschema"}
 
 

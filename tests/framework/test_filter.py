@@ -408,9 +408,7 @@ def test_rule_11_any_element_suffices(case: Case) -> None:
 # Rule 12: nothing there.
 
 
-@pytest.mark.parametrize(
-    "comparison", ["(x=1)", "(x=)", "(x~=1)", "(x>=1)", "(x<=1)", "(x=*)", "(x=1*)", "(x=**)"]
-)
+@pytest.mark.parametrize("comparison", ["(x=1)", "(x=)", "(x~=1)", "(x>=1)", "(x<=1)", "(x=*)", "(x=1*)", "(x=**)"])
 @pytest.mark.parametrize("properties", [{}, {"x": None}], ids=["absent", "none"])
 def test_rule_12_what_is_missing_matches_nothing(comparison: str, properties: dict[str, None]) -> None:
     assert not Filter.parse(comparison).matches(properties)

@@ -40,9 +40,7 @@ def test_callbacks_come_in_the_order_of_their_times(clock: FakeClock, scheduler:
     assert came == ["first", "second", "third"]
 
 
-def test_callbacks_of_one_time_come_in_the_order_they_were_asked_for(
-    clock: FakeClock, scheduler: Scheduler
-) -> None:
+def test_callbacks_of_one_time_come_in_the_order_they_were_asked_for(clock: FakeClock, scheduler: Scheduler) -> None:
     came: list[int] = []
     for number in range(20):
         scheduler.call_later(5, partial(came.append, number))
@@ -152,9 +150,7 @@ def test_a_wall_clock_that_is_put_back_delays_a_time(clock: FakeClock, scheduler
     assert scheduler.run_due() == 1
 
 
-def test_the_next_due_time_is_known_so_that_a_test_can_go_there(
-    clock: FakeClock, scheduler: Scheduler
-) -> None:
+def test_the_next_due_time_is_known_so_that_a_test_can_go_there(clock: FakeClock, scheduler: Scheduler) -> None:
     assert scheduler.next_due() is None
     scheduler.call_at(START + timedelta(days=400), lambda: None)
     assert scheduler.next_due() == 400 * 86_400

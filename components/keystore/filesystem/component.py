@@ -46,9 +46,7 @@ class FilesystemKeystore(KeystoreService):
     def activate(self, context: ComponentContext) -> None:
         """Open the file, or make it."""
         self._context = context
-        keystore = Pkcs12Keystore(
-            context.state_directory / context.properties["keystore.path"], self._announce
-        )
+        keystore = Pkcs12Keystore(context.state_directory / context.properties["keystore.path"], self._announce)
         password = self._wanted_password(context.properties)
         remembered = context.secrets.get(_FILE_PASSWORD)
         if keystore.open(password, () if remembered is None else (remembered,)):
@@ -95,9 +93,7 @@ class FilesystemKeystore(KeystoreService):
 
     def _opened(self) -> Pkcs12Keystore:
         if (keystore := self._keystore) is None:
-            raise KeystoreUnavailableError(
-                "(stopped)", "the component is not active; look the service up again"
-            )
+            raise KeystoreUnavailableError("(stopped)", "the component is not active; look the service up again")
         return keystore
 
     def _wanted_password(self, properties: Mapping[str, object]) -> Secret:

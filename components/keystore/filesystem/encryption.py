@@ -41,9 +41,7 @@ class UnknownAlgorithmError(ValueError):
     """A file is protected by an algorithm that is not supported."""
 
 
-def pkcs12_key(
-    password: Secret, salt: bytes, iterations: int, *, purpose: int, size: int, digest: str
-) -> bytes:
+def pkcs12_key(password: Secret, salt: bytes, iterations: int, *, purpose: int, size: int, digest: str) -> bytes:
     """Derive key material as RFC 7292 appendix B.2 does.
 
     Args:
@@ -81,9 +79,7 @@ def mac_data(content: bytes, password: Secret) -> bytes:
     salt = os.urandom(_SALT_SIZE)
     key = pkcs12_key(password, salt, ITERATIONS, purpose=_MAC_KEY, size=32, digest="sha256")
     value = hmac.digest(key, content, "sha256")
-    digest_info = der.sequence(
-        der.sequence(der.object_identifier(oid.SHA256), der.NULL), der.octet_string(value)
-    )
+    digest_info = der.sequence(der.sequence(der.object_identifier(oid.SHA256), der.NULL), der.octet_string(value))
     return der.sequence(digest_info, der.octet_string(salt), der.integer(ITERATIONS))
 
 

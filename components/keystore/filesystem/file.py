@@ -122,9 +122,7 @@ class KeystoreFile:
             KeystoreUnavailableError: The lock file cannot be opened.
         """
         try:
-            descriptor = os.open(
-                self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise self._unavailable("cannot be locked for writing", error) from error
         try:

@@ -260,9 +260,7 @@ def _certifies(certificate: x509.Certificate, key: SoftwarePrivateKey) -> bool:
         return False
 
 
-def _recorded_chain(
-    bag: _Bag, own: x509.Certificate, pool: Iterable[x509.Certificate]
-) -> tuple[x509.Certificate, ...]:
+def _recorded_chain(bag: _Bag, own: x509.Certificate, pool: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     """The chain that the key was stored with; empty if that is not known or no longer here."""
     by_digest = {_digest(certificate): certificate for certificate in pool}
     chain = tuple(by_digest[digest] for digest in bag.chain if digest in by_digest)
@@ -342,9 +340,7 @@ def _read_content_info(element: Element) -> tuple[str, Element]:
 
 def _encrypted_data(content: bytes, encryptor: Encryptor) -> bytes:
     algorithm, ciphertext = encryptor.encrypt(content)
-    info = der.sequence(
-        der.object_identifier(oid.DATA), algorithm, der.encode(_IMPLICIT_OCTETS_0, ciphertext)
-    )
+    info = der.sequence(der.object_identifier(oid.DATA), algorithm, der.encode(_IMPLICIT_OCTETS_0, ciphertext))
     return der.sequence(der.integer(0), info)
 
 

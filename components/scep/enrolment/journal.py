@@ -37,7 +37,10 @@ class JournalFile:
         except (ValueError, KeyError, TypeError, RecursionError):
             aside = self._path.with_suffix(".damaged")
             self._path.replace(aside)
-            return Journal(), f"the journal was damaged and is set aside as {aside}; the enrolment begins anew"
+            return (
+                Journal(),
+                f"the journal was damaged and is set aside as {aside}; the enrolment begins anew",
+            )
 
     def save(self, journal: Journal) -> None:
         """Make the journal durable; OSError if that fails."""

@@ -280,9 +280,7 @@ def _completes(request: Request, identity: IdentityFacts) -> bool:
     return identity.key_sha256 == request.key_sha256 and identity.sha256 != request.replaces
 
 
-def _change(
-    enrollment: Enrollment, configured: Configured, now: datetime
-) -> tuple[Enrollment, tuple[Action, ...]]:
+def _change(enrollment: Enrollment, configured: Configured, now: datetime) -> tuple[Enrollment, tuple[Action, ...]]:
     before = enrollment.configured
     enrollment = replace(enrollment, configured=configured)
     same = (configured.digest, configured.enabled, configured.problems) == (
@@ -359,7 +357,11 @@ def _note_trust(enrollment: Enrollment) -> tuple[Enrollment, tuple[Action, ...]]
 
 
 def _prepare_key(enrollment: Enrollment) -> tuple[Enrollment, tuple[Action, ...]]:
-    key, request, identity = enrollment.keystore.request_key, enrollment.journal.request, enrollment.keystore.identity
+    key, request, identity = (
+        enrollment.keystore.request_key,
+        enrollment.journal.request,
+        enrollment.keystore.identity,
+    )
     if key is None:
         reuse = False
     elif request is not None:
@@ -370,9 +372,7 @@ def _prepare_key(enrollment: Enrollment) -> tuple[Enrollment, tuple[Action, ...]
     return replace(enrollment, state=State.GENERATING_KEY), (PrepareKey(enrollment.attempt, reuse),)
 
 
-def _send(
-    enrollment: Enrollment, key: KeyFacts, transaction_id: str
-) -> tuple[Enrollment, tuple[Action, ...]]:
+def _send(enrollment: Enrollment, key: KeyFacts, transaction_id: str) -> tuple[Enrollment, tuple[Action, ...]]:
     request, identity = enrollment.journal.request, enrollment.keystore.identity
     if request is None or request.key_sha256 != key.sha256:
         replaces = None if identity is None else identity.sha256

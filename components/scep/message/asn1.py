@@ -5,7 +5,7 @@ Certificates stay raw bytes (`Any`): re-encoding one could change what its issue
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from pyasn1.codec.ber import decoder as ber_decoder
 from pyasn1.codec.ber import encoder as ber_encoder
@@ -14,51 +14,52 @@ from pyasn1.type import namedtype, tag, univ
 from pyasn1_modules import rfc5652
 
 from components.scep.errors import DecodingError
-
-LARGEST: Final = 256 * 1024
-"""No structure larger than this is decoded, in bytes."""
+from components.scep.message.ber import definite
 
 
 def _context(number: int) -> tag.Tag:
     return tag.Tag(tag.tagClassContext, tag.tagFormatConstructed, number)
 
 
-class RawSet(univ.SetOf):  # type: ignore[misc]  # pyasn1 is untyped
+def _tagged(element: Any, **tagging: tag.Tag) -> Any:
+    """The element under another tag; the stubs leave `subtype` untyped."""
+    return element.subtype(**tagging)
+
+
+class RawSet(univ.SetOf):
     """A set whose elements stay as they are."""
 
     componentType = univ.Any()  # noqa: N815  # pyasn1's name
 
 
-class EncapsulatedContent(univ.Sequence):  # type: ignore[misc]  # pyasn1 is untyped
+class EncapsulatedContent(univ.Sequence):
     """EncapsulatedContentInfo; old servers put something else than an OCTET STRING into it."""
 
     componentType = namedtype.NamedTypes(  # noqa: N815  # pyasn1's name
         namedtype.NamedType("eContentType", univ.ObjectIdentifier()),
-        namedtype.OptionalNamedType("eContent", univ.Any().subtype(explicitTag=_context(0))),
+        namedtype.OptionalNamedType("eContent", _tagged(univ.Any(), explicitTag=_context(0))),  # type: ignore[no-untyped-call]  # the stubs leave it open
     )
 
 
-class SignedData(univ.Sequence):  # type: ignore[misc]  # pyasn1 is untyped
+class SignedData(univ.Sequence):
     """SignedData (RFC 5652 5.1) with raw certificates."""
 
     componentType = namedtype.NamedTypes(  # noqa: N815  # pyasn1's name
         namedtype.NamedType("version", univ.Integer()),
         namedtype.NamedType("digestAlgorithms", rfc5652.DigestAlgorithmIdentifiers()),
         namedtype.NamedType("encapContentInfo", EncapsulatedContent()),
-        namedtype.OptionalNamedType("certificates", RawSet().subtype(implicitTag=_context(0))),
-        namedtype.OptionalNamedType("crls", RawSet().subtype(implicitTag=_context(1))),
+        namedtype.OptionalNamedType("certificates", _tagged(RawSet(), implicitTag=_context(0))),  # type: ignore[no-untyped-call]  # the stubs leave it open
+        namedtype.OptionalNamedType("crls", _tagged(RawSet(), implicitTag=_context(1))),  # type: ignore[no-untyped-call]  # the stubs leave it open
         namedtype.NamedType("signerInfos", rfc5652.SignerInfos()),
     )
 
 
 def decode(data: bytes, spec: Any) -> Any:
-    """Decode BER (and so DER); what follows the structure is ignored, as some servers add a newline.
+    """Decode BER (and so DER).
 
     Raises:
         DecodingError: It is not of that structure.
     """
-    if len(data) > LARGEST:
-        raise DecodingError(f"a structure of {len(data)} bytes is larger than the {LARGEST} that are accepted")
     try:
         value, _ = ber_decoder.decode(data, asn1Spec=spec)
     except Exception as error:  # noqa: BLE001  # pyasn1 raises whatever comes to it on hostile input
@@ -67,8 +68,8 @@ def decode(data: bytes, spec: Any) -> Any:
 
 
 def decode_content(data: bytes, content_type: str, spec: Any) -> Any:
-    """The content of a ContentInfo of that type; DecodingError if it is none."""
-    info = decode(data, rfc5652.ContentInfo())
+    """The content of a ContentInfo of that type as it came from a peer; DecodingError if it is none."""
+    info = decode(definite(data), rfc5652.ContentInfo())
     if str(info["contentType"]) != content_type:
         raise DecodingError(f"is a ContentInfo of type {info['contentType']}, not {content_type}")
     return decode(bytes(info["content"]), spec)

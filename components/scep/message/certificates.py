@@ -1,4 +1,4 @@
-"""Certificates in SCEP's transports: one certificate, or a degenerate certs-only SignedData (RFC 8894 3.4)."""
+"""Certificates as SCEP carries them: one, or a degenerate certs-only SignedData (RFC 8894 3.4)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.scep.errors import DecodingError
 from components.scep.message import asn1
+from components.scep.message.ber import definite
 from components.scep.message.kinds import DATA, SIGNED_DATA
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def encode_certificates(certificates: Iterable[x509.Certificate]) -> bytes:
 
 
 def decode_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
-    """The certificates in an answer, told apart by its content: one certificate in DER, or a SignedData in BER.
+    """The certificates in an answer: one in DER, or a SignedData in BER, told apart by content.
 
     Raises:
         DecodingError: It is neither, or holds no certificate.
@@ -49,8 +50,8 @@ def load_certificate(data: bytes) -> x509.Certificate:
         DecodingError: It is no certificate.
     """
     try:
-        return x509.load_der_x509_certificate(_first_element(data))
-    except ValueError as error:
+        return x509.load_der_x509_certificate(definite(data))
+    except (ValueError, x509.InvalidVersion) as error:
         raise DecodingError(f"is no X.509 certificate: {error}") from None
 
 
@@ -58,11 +59,3 @@ def raw_certificates(signed: asn1.SignedData) -> tuple[bytes, ...]:
     """The certificates of a SignedData as they came."""
     certificates = signed["certificates"]
     return tuple(bytes(one) for one in certificates) if certificates.isValue else ()
-
-
-def _first_element(data: bytes) -> bytes:
-    """The first DER element, by its length."""
-    if len(data) < 2 or data[1] < 0x80:  # X.690 8.1.3.4: the short form of lengths
-        return data[: 2 + data[1]] if len(data) > 1 else data
-    size = data[1] & 0x7F
-    return data[: 2 + size + int.from_bytes(data[2 : 2 + size], "big")]

@@ -1,4 +1,4 @@
-"""pkiMessage: a SignedData whose signed attributes say what it is and to which transaction it belongs (RFC 8894 3)."""
+"""pkiMessage (RFC 8894 3): a SignedData whose signed attributes say what it is, of which transaction."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import Hash
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import SubjectKeyIdentifier
 from cryptography.x509.extensions import ExtensionNotFound
-from cryptography.hazmat.primitives.serialization import Encoding
 from pyasn1.type import char, univ
 from pyasn1_modules import rfc5652
 
@@ -123,11 +123,14 @@ def encode_pki_message(
     certificate: x509.Certificate,
     digest: Digest,
 ) -> bytes:
-    """Sign a message with an RSA key; only the signer's certificate is put into it (some servers choke on more).
+    """Sign a message with an RSA key; only the signer's certificate goes along (some servers choke on more).
 
     Args:
+        attributes: What the message says.
         content: The encrypted part, or None.
         key: The key of `certificate`; it may be one that cannot leave its keystore.
+        certificate: The signer's certificate.
+        digest: What content and attributes are hashed with.
     """
     signed = asn1.SignedData()
     signed["version"] = 1
@@ -177,10 +180,14 @@ def decode_pki_message(data: bytes) -> PkiMessage:
 
 
 def verify_signature(message: PkiMessage, candidates: Iterable[x509.Certificate]) -> x509.Certificate:
-    """Check the content's digest and the signature; the certificate of the signer, whom the caller must then trust.
+    """Check the content's digest and the signature.
 
     Args:
+        message: The message.
         candidates: Certificates that the signer's may be among, beside those in the message.
+
+    Returns:
+        The certificate of the signer; whether to trust it is the caller's to say.
 
     Raises:
         SignatureError: Content or attributes were changed, or nobody of these signed them.
@@ -291,9 +298,8 @@ def _signature(info: Any, found: dict[str, bytes]) -> Signature:
     digest = _DIGESTS.get(str(info["digestAlgorithm"]["algorithm"]))
     algorithm = str(info["signatureAlgorithm"]["algorithm"])
     if digest is None or algorithm not in (RSA_ENCRYPTION, RSA_SIGNATURE_OIDS[digest]):
-        raise SignatureError(
-            f"the message is signed with the unsupported algorithms {info['digestAlgorithm']['algorithm']} and {algorithm}"
-        )
+        digest_name = info["digestAlgorithm"]["algorithm"]
+        raise SignatureError(f"the message is signed with the unsupported {digest_name} and {algorithm}")
     if MESSAGE_DIGEST not in found:
         raise SignatureError("the message has no messageDigest, so its content is not signed")
     identifier = info["sid"]
@@ -339,5 +345,3 @@ def _verifies(public_key: rsa.RSAPublicKey, signature: Signature) -> bool:
             continue
         return True
     return False
-
-

@@ -61,7 +61,13 @@ def _plugin_list(invocation: Invocation) -> Answer:
     host = invocation.gateway.plugins
     data = [
         *(
-            {"name": one.name, "distribution": one.distribution, "version": one.version, "state": "loaded", "reason": None}
+            {
+                "name": one.name,
+                "distribution": one.distribution,
+                "version": one.version,
+                "state": "loaded",
+                "reason": None,
+            }
             for one in host.plugins
         ),
         *(
@@ -90,5 +96,9 @@ COMMANDS = (
     ),
     Command(path=("component", "list"), help="all components and their states", run=_component_list),
     Command(path=("service", "list"), help="all services and their properties", run=_service_list),
-    Command(path=("plugin", "list"), help="all plugins, also those in quarantine, with the reason", run=_plugin_list),
+    Command(
+        path=("plugin", "list"),
+        help="all plugins, also those in quarantine, with the reason",
+        run=_plugin_list,
+    ),
 )

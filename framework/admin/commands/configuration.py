@@ -34,7 +34,11 @@ def _settings(parser: argparse.ArgumentParser) -> None:
         "a repeated KEY makes a list",
     )
     parser.add_argument(
-        "--unset", metavar="KEY", action="append", default=[], help="remove KEY: the file's or default value holds again"
+        "--unset",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="remove KEY: the file's or default value holds again",
     )
 
 
@@ -83,7 +87,9 @@ def _set(invocation: Invocation) -> Answer:
     except ConfigurationError as error:
         raise CommandError(str(error), REFUSED, {"pid": error.pid, "problems": _problems(error.problems)}) from None
     data = {**_result(result), "changes": _differences(plan)}
-    return Answer(data, f"{_outcome_text(result)}{_difference_lines(plan)}", FAILED if result.outcome == "failed" else 0)
+    return Answer(
+        data, f"{_outcome_text(result)}{_difference_lines(plan)}", FAILED if result.outcome == "failed" else 0
+    )
 
 
 def _delete(invocation: Invocation) -> Answer:

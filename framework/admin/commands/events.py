@@ -18,7 +18,9 @@ MOST_WAITING: Final = 1000
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--topic", default="*", help='a topic, or all below one: "gatewright/enrollment/*" (default: all)')
+    parser.add_argument(
+        "--topic", default="*", help='a topic, or all below one: "gatewright/enrollment/*" (default: all)'
+    )
     parser.add_argument("--follow", action="store_true", help="go on until interrupted (without it: the next event)")
 
 
@@ -62,6 +64,9 @@ COMMANDS = (
         help="show what happens in the gateway, as it happens",
         run=_events,
         arguments=_arguments,
-        examples=("gatewright events --follow", "gatewright events --follow --topic 'gatewright/enrollment/*'"),
+        examples=(
+            "gatewright events --follow",
+            "gatewright events --follow --topic 'gatewright/enrollment/*'",
+        ),
     ),
 )

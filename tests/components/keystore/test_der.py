@@ -15,9 +15,7 @@ def test_integers_round_trip(value: int) -> None:
     assert der.decode(der.integer(value)).integer() == value
 
 
-@pytest.mark.parametrize(
-    ("value", "encoded"), [(0, "020100"), (127, "02017f"), (128, "02020080"), (-128, "020180")]
-)
+@pytest.mark.parametrize(("value", "encoded"), [(0, "020100"), (127, "02017f"), (128, "02020080"), (-128, "020180")])
 def test_integers_are_as_short_as_der_wants_them(value: int, encoded: str) -> None:
     assert der.integer(value).hex() == encoded
 

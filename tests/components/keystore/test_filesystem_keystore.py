@@ -39,9 +39,7 @@ CANARY = "canary-3f9a-password"
 
 def trusted() -> TrustedCertificateEntry:
     key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
-    return TrustedCertificateEntry(
-        self_signed_certificate(key, x509.Name.from_rfc4514_string("CN=root"), NOW)
-    )
+    return TrustedCertificateEntry(self_signed_certificate(key, x509.Name.from_rfc4514_string("CN=root"), NOW))
 
 
 def harness(state: Path, **properties: object) -> GatewayHarness:
@@ -147,9 +145,7 @@ def test_a_new_path_is_another_keystore(tmp_path: Path) -> None:
         assert service(gateway).aliases() == ("ca",)
 
 
-def test_a_file_that_was_open_to_others_is_closed_to_them(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_was_open_to_others_is_closed_to_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "keys" / "gateway.p12"
     with harness(tmp_path):
         path.chmod(0o644)

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 KEY = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
 GATEWAY = self_signed_certificate(KEY, x509.Name.from_rfc4514_string("CN=gateway"), NOW)
-CA = self_signed_certificate(
-    KEY, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "\x1b[31mCA")]), NOW
-)
+CA = self_signed_certificate(KEY, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "\x1b[31mCA")]), NOW)
 
 
 class BrokenKeystore(KeystoreService):
@@ -114,9 +112,7 @@ def test_no_keystore_is_said() -> None:
 
 
 def test_certificates_are_exported_own_first(registry: ServiceRegistry) -> None:
-    answer = run(
-        registry, "keystore", "export", "EnrollmentKeystore", "scep-enrolled-key-pair", "-o", "a.pem"
-    )
+    answer = run(registry, "keystore", "export", "EnrollmentKeystore", "scep-enrolled-key-pair", "-o", "a.pem")
     (file,) = answer.files
     assert (file.path, file.mode) == ("a.pem", 0o644)
     assert x509.load_pem_x509_certificates(file.content) == [GATEWAY, CA]

@@ -47,9 +47,7 @@ def name(text: str) -> x509.Name:
     return x509.Name.from_rfc4514_string(f"CN={text}")
 
 
-def issue(
-    subject: str, key: SoftwarePrivateKey, issuer: str, issuer_key: SoftwarePrivateKey
-) -> x509.Certificate:
+def issue(subject: str, key: SoftwarePrivateKey, issuer: str, issuer_key: SoftwarePrivateKey) -> x509.Certificate:
     return (
         x509.CertificateBuilder()
         .subject_name(name(subject))
@@ -149,9 +147,7 @@ def cryptography_file(encryption: pkcs12.PBES, mac: hashes.HashAlgorithm) -> byt
         PrivateFormat.PKCS12.encryption_builder()
         .kdf_rounds(2000)
         .key_cert_algorithm(encryption)
-        .hmac_hash(
-            hashes.SHA1() if encryption is pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC else hashes.SHA512()
-        )
+        .hmac_hash(hashes.SHA1() if encryption is pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC else hashes.SHA512())
         .build(PASSWORD.reveal().encode())
     )
     return pkcs12.serialize_key_and_certificates(b"theirs", RSA.export(), LEAF, [ROOT, SUB], protection)
@@ -206,9 +202,7 @@ def ours(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pem(tmp_path: Path) -> Path:
-    (tmp_path / "key.pem").write_bytes(
-        RSA.export().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    (tmp_path / "key.pem").write_bytes(RSA.export().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (tmp_path / "leaf.pem").write_bytes(LEAF.public_bytes(Encoding.PEM))
     (tmp_path / "cas.pem").write_bytes(ROOT.public_bytes(Encoding.PEM) + SUB.public_bytes(Encoding.PEM))
     return tmp_path

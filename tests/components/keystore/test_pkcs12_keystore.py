@@ -35,9 +35,7 @@ PASSWORD, OTHER = Secret("correct horse"), Secret("battery staple")
 
 def trusted(name: str) -> TrustedCertificateEntry:
     key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
-    return TrustedCertificateEntry(
-        self_signed_certificate(key, x509.Name.from_rfc4514_string(f"CN={name}"), NOW)
-    )
+    return TrustedCertificateEntry(self_signed_certificate(key, x509.Name.from_rfc4514_string(f"CN={name}"), NOW))
 
 
 ENTRY, ANOTHER = trusted("one"), trusted("two")

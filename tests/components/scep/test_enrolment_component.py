@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -97,7 +97,10 @@ def test_it_enrols_and_keeps_everything_under_the_missions_aliases(start: Any, s
     authority = gateway.keystore.get("scep-cacerts_0")
     assert isinstance(authority, TrustedCertificateEntry)
     assert authority.certificate == scep_server.ca_certificate
-    identity, request = gateway.keystore.get("scep-enrolled-key-pair"), gateway.keystore.get("sce-request-key-pair")
+    identity, request = (
+        gateway.keystore.get("scep-enrolled-key-pair"),
+        gateway.keystore.get("sce-request-key-pair"),
+    )
     assert isinstance(identity, PrivateKeyEntry)
     assert isinstance(request, PrivateKeyEntry)
     assert identity.key.public_key == request.key.public_key == identity.chain[0].public_key()
@@ -136,9 +139,7 @@ def test_it_waits_for_a_keystore_and_begins_when_one_comes(start: Any, scep_serv
 
 
 @pytest.mark.peer("scepserver")
-def test_another_target_enrols_into_the_other_keystore_and_leaves_the_first_alone(
-    start: Any, scep_server: Any
-) -> None:
+def test_another_target_enrols_into_the_other_keystore_and_leaves_the_first_alone(start: Any, scep_server: Any) -> None:
     gateway = start(conf(scep_server))
     before = gateway.keystore.entries()
     other = MemoryKeystore()
@@ -155,9 +156,7 @@ def test_another_target_enrols_into_the_other_keystore_and_leaves_the_first_alon
 
 
 @pytest.mark.peer("scepserver")
-def test_a_wrong_challenge_is_refused_does_not_loop_and_ends_with_the_right_one(
-    start: Any, scep_server: Any
-) -> None:
+def test_a_wrong_challenge_is_refused_does_not_loop_and_ends_with_the_right_one(start: Any, scep_server: Any) -> None:
     gateway = start(conf(scep_server, client__challenge__password="wrong-one"))
     assert gateway.status["state"] == "refused"
     assert "badRequest" in gateway.status["last_error"]["message"]
@@ -170,9 +169,7 @@ def test_a_wrong_challenge_is_refused_does_not_loop_and_ends_with_the_right_one(
 
 
 @pytest.mark.peer("scepserver")
-def test_a_server_that_is_down_is_tried_again_until_it_is_up(
-    start: Any, make_scep_server: Callable[..., Any]
-) -> None:
+def test_a_server_that_is_down_is_tried_again_until_it_is_up(start: Any, make_scep_server: Callable[..., Any]) -> None:
     server = make_scep_server(start=False)
     gateway = start(conf(server, **{"connect.retry-interval": 10}))
     assert gateway.status["state"] == "unreachable"
@@ -310,7 +307,7 @@ class RecordingServer:
                 self.answer(self.rfile.read(int(self.headers["Content-Length"])))
 
             def answer(self, body: bytes) -> None:
-                seen.append(self.raw_requestline + bytes(self.headers) + body)
+                seen.append(f"{self.requestline}\n{self.headers}".encode() + body)
                 self.send_response(200)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(answer)))
@@ -326,7 +323,7 @@ class RecordingServer:
         self.fingerprint = "0" * 64
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def __enter__(self) -> RecordingServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -369,9 +366,7 @@ def test_a_web_page_is_told_from_a_scep_server(start: Any) -> None:
         ({"client.subject.alternative-names": ["nonsense"]}, "alternative-names"),
     ],
 )
-def test_settings_that_do_not_fit_are_told_and_nothing_is_sent(
-    start: Any, changes: dict[str, Any], told: str
-) -> None:
+def test_settings_that_do_not_fit_are_told_and_nothing_is_sent(start: Any, changes: dict[str, Any], told: str) -> None:
     with RecordingServer(b"", "text/plain") as server:
         gateway = start(conf(server, **changes))
         assert gateway.status["state"] == "misconfigured"

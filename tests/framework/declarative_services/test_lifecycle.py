@@ -261,6 +261,10 @@ class Simulation:
         else:
             assert self.alive, "a callback without a life"
 
+    def drain(self) -> None:
+        while self.under_way is not None:
+            self.finish(fails=False)
+
     def finish(self, *, fails: bool) -> None:
         action, self.under_way = self.under_way, None
         match action:
@@ -321,11 +325,9 @@ def test_whatever_the_order_the_end_is_what_the_facts_demand(
                 simulation.feed(RetryDue(simulation.state.failures))
     if ends:
         simulation.feed(Ended(DeactivationReason.STOPPED))
-    while simulation.under_way is not None:
-        simulation.finish(fails=False)
+    simulation.drain()
     simulation.feed(RetryDue(simulation.state.failures))
-    while simulation.under_way is not None:
-        simulation.finish(fails=False)
+    simulation.drain()
     state = simulation.state
     if ends:
         assert simulation.disposed
