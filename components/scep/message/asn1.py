@@ -37,7 +37,7 @@ class EncapsulatedContent(univ.Sequence):
 
     componentType = namedtype.NamedTypes(  # noqa: N815  # pyasn1's name
         namedtype.NamedType("eContentType", univ.ObjectIdentifier()),
-        namedtype.OptionalNamedType("eContent", _tagged(univ.Any(), explicitTag=_context(0))),  # type: ignore[no-untyped-call]  # the stubs leave it open
+        namedtype.OptionalNamedType("eContent", _tagged(univ.Any(), explicitTag=_context(0))),
     )
 
 
@@ -48,8 +48,8 @@ class SignedData(univ.Sequence):
         namedtype.NamedType("version", univ.Integer()),
         namedtype.NamedType("digestAlgorithms", rfc5652.DigestAlgorithmIdentifiers()),
         namedtype.NamedType("encapContentInfo", EncapsulatedContent()),
-        namedtype.OptionalNamedType("certificates", _tagged(RawSet(), implicitTag=_context(0))),  # type: ignore[no-untyped-call]  # the stubs leave it open
-        namedtype.OptionalNamedType("crls", _tagged(RawSet(), implicitTag=_context(1))),  # type: ignore[no-untyped-call]  # the stubs leave it open
+        namedtype.OptionalNamedType("certificates", _tagged(RawSet(), implicitTag=_context(0))),
+        namedtype.OptionalNamedType("crls", _tagged(RawSet(), implicitTag=_context(1))),
         namedtype.NamedType("signerInfos", rfc5652.SignerInfos()),
     )
 

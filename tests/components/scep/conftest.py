@@ -1,0 +1,38 @@
+"""The PKI and the one good exchange that the SCEP tests falsify."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from components.keystore import create_csr
+from components.scep.transaction import SecurityProfile, build_request, new_transaction_id
+from components.scep.trust import FingerprintPin, fingerprint, verify_ca_certificates
+from metatype import Secret
+from tests.components.scep.pki import NOW, SERVER, Exchange, Pki, name
+
+
+@pytest.fixture(scope="session")
+def pki() -> Pki:
+    return Pki()
+
+
+@pytest.fixture(scope="session")
+def exchange(pki: Pki) -> Exchange:
+    root = pki.root.certificate
+    trust = verify_ca_certificates([root], FingerprintPin(fingerprint(root)), NOW)
+    request = build_request(
+        trust=trust,
+        capabilities=SERVER,
+        profile=SecurityProfile.STRICT,
+        key=pki.device.key,
+        signer_certificate=pki.device.certificate,
+        csr=create_csr(pki.device.key, name("device"), challenge_password=Secret("sesame")),
+        transaction_id=new_transaction_id(pki.device.key.public_key),
+    )
+    return Exchange(pki, trust, request, pki.issue("device", pki.root))
+
+
+@pytest.fixture(scope="session")
+def der_of_root(pki: Pki) -> bytes:
+    return pki.root.certificate.public_bytes(Encoding.DER)

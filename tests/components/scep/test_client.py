@@ -1,0 +1,393 @@
+"""The HTTP client against small hostile servers: one deadline, one cap, errors that say what came."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import threading
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from components.scep.client import (
+    DEADLINE_S,
+    LARGEST_CHAIN,
+    LARGEST_REPLY,
+    WELL_KNOWN_PATHS,
+    ScepClient,
+    locate_server,
+    normalize_endpoint,
+)
+from components.scep.errors import EndpointError, HttpStatusError, NotScepError, ScepError, TransportError
+from components.scep.transaction import Capabilities
+from framework.clock import SystemClock
+from framework.fake_clock import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.components.scep.pki import Pki
+
+POST = Capabilities.parse("POSTPKIOperation")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a server was asked."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return urllib.parse.urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        parsed = urllib.parse.parse_qs(urllib.parse.urlsplit(self.target).query, keep_blank_values=True)
+        return {key: values[0] for key, values in parsed.items()}
+
+
+Handler: TypeAlias = Callable[[socket.socket, Request], None]
+
+
+class Peer:
+    """A server on the loopback: each connection is read as one request and handed to a handler."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.requests: list[Request] = []
+        self._handler = handler
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                request = _read_request(connection)
+                self.requests.append(request)
+                self._handler(connection, request)
+
+
+def _read_request(connection: socket.socket) -> Request:
+    with connection.makefile("rb") as stream:
+        method, target, _ = stream.readline().decode().split()
+        headers = {}
+        while line := stream.readline().decode().strip():
+            key, _, value = line.partition(":")
+            headers[key.lower()] = value.strip()
+        body = stream.read(int(headers.get("content-length", 0)))
+    return Request(method, target, headers, body)
+
+
+def answer(body: bytes, status: str = "200 OK", *headers: str) -> Handler:
+    """A handler that answers and closes."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return lambda connection, _: connection.sendall("\r\n".join(lines).encode() + body)
+
+
+def raw(octets: bytes) -> Handler:
+    """A handler that writes just these octets and closes."""
+    return lambda connection, _: connection.sendall(octets)
+
+
+Serve: TypeAlias = Callable[[Handler], Peer]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with contextlib.ExitStack() as stack:
+
+        def start(handler: Handler) -> Peer:
+            peer = Peer(handler)
+            stack.callback(peer.close)
+            return peer
+
+        yield start
+
+
+def client_of(peer: Peer, path: str = "/scep") -> ScepClient:
+    return ScepClient(peer.url + path, clock=SystemClock())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("http://scep:8999", "http://scep:8999"),
+        ("http:scep:8999", "http://scep:8999"),
+        ("  https:scep:8999 ", "https://scep:8999"),
+        ("http://scep/some/path", "http://scep/some/path"),
+        ("http://[2001:db8::1]:80/scep", "http://[2001:db8::1]:80/scep"),
+    ],
+)
+def test_endpoints_are_urls_or_protocol_hostname_port(endpoint: str, url: str) -> None:
+    assert normalize_endpoint(endpoint) == url
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "scep:8999",
+        "ftp://scep:21",
+        "http://",
+        "http:",
+        "http://scep:port",
+        "http://scep:0",
+        "http://scep:70000",
+        "http://user:password@scep",
+        "http://scep/?operation=GetCACert",
+        "http://scep/#x",
+        "http://[::1",
+        "http://sc ep/",
+        "http://scep/\r\nHost: evil",
+    ],
+)
+def test_what_is_no_endpoint_is_an_error_of_its_own(endpoint: str) -> None:
+    with pytest.raises(EndpointError):
+        normalize_endpoint(endpoint)
+
+
+def test_a_message_is_posted_with_its_length_and_type(serve: Serve) -> None:
+    peer = serve(answer(b"\x30\x00"))
+    assert client_of(peer).pki_operation(b"message", POST) == b"\x30\x00"
+    (request,) = peer.requests
+    assert (request.method, request.path, request.body) == ("POST", "/scep", b"message")
+    assert request.query["operation"] == "PKIOperation"
+    assert request.headers["content-length"] == "7"
+    assert request.headers["content-type"] == "application/x-pki-message"
+    assert request.headers["accept-encoding"] == "identity"
+    assert "transfer-encoding" not in request.headers
+
+
+def test_without_post_a_message_goes_into_the_url_fully_escaped(serve: Serve) -> None:
+    message = bytes(range(256))  # its base64 has all of + / =
+    peer = serve(answer(b"\x30\x00"))
+    client_of(peer).pki_operation(message, Capabilities())
+    (request,) = peer.requests
+    assert request.method == "GET"
+    assert not set("+/") & set(request.target.partition("message=")[2])
+    assert base64.b64decode(request.query["message"], validate=True) == message
+
+
+@pytest.mark.parametrize("identifier", ["", "My CA/1 & co"])
+def test_the_message_parameter_is_always_there(serve: Serve, identifier: str, der_of_root: bytes) -> None:
+    peer = serve(answer(der_of_root))
+    client = ScepClient(peer.url + "/scep", clock=SystemClock(), ca_identifier=identifier)
+    client.get_ca_cert()
+    client.get_ca_caps()
+    assert [request.query["message"] for request in peer.requests] == [identifier] * 2
+
+
+@pytest.mark.parametrize("content_type", ["Content-Type: text/html", "X-Nothing: 1"])
+def test_content_is_sniffed_not_believed_by_its_label(
+    serve: Serve, pki: Pki, der_of_root: bytes, content_type: str
+) -> None:
+    peer = serve(answer(der_of_root, "200 OK", content_type))
+    assert client_of(peer).get_ca_cert() == (pki.root.certificate,)
+
+
+def test_chunked_answers_and_those_that_end_with_the_connection_are_read(serve: Serve) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n0\r\n1\r\n1\r\n0\r\n\r\n"
+    assert client_of(serve(raw(chunked))).pki_operation(b"x", POST) == b"01"
+    assert client_of(serve(raw(b"HTTP/1.0 200 OK\r\n\r\n01"))).pki_operation(b"x", POST) == b"01"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        answer(b"no such operation", "404 Not Found"),
+        answer(b"oops", "500 Internal Server Error"),
+        answer(b""),
+        answer(b"<html><title>hello</title></html>"),
+        raw(b""),
+    ],
+    ids=["404", "500", "empty", "HTML", "dropped"],
+)
+def test_a_server_that_does_not_say_what_it_can_can_do_nothing_special(serve: Serve, handler: Handler) -> None:
+    assert client_of(serve(handler)).get_ca_caps() == Capabilities()
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A server that does something else than answer."""
+
+    what: str
+    handler: Handler
+    error: type[ScepError]
+    told: str
+
+
+HOSTILE = [
+    Hostile("HTML", answer(b" \n<!DOCTYPE html><title>Hotel</title>"), NotScepError, "web page"),
+    Hostile("empty 200", answer(b""), NotScepError, "empty"),
+    Hostile("404", answer(b"404 page not found", "404 Not Found"), HttpStatusError, "404"),
+    Hostile("500 with text", answer(b"unknown operation", "500 Oops"), HttpStatusError, "unknown operation"),
+    Hostile("redirect", answer(b"", "302 Found", "Location: http://evil/"), HttpStatusError, "http://evil/"),
+    Hostile("redirect to nowhere", answer(b"", "301 Moved"), HttpStatusError, "redirects"),
+    Hostile("dropped", raw(b""), TransportError, ""),
+    Hostile("no HTTP", raw(b"SSH-2.0-OpenSSH_9.2\r\n"), TransportError, ""),
+    Hostile("cut off", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n0"), TransportError, ""),
+    Hostile("bad chunk", raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), TransportError, ""),
+    Hostile("headers without end", raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000), TransportError, ""),
+    Hostile("a line without end", raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000), TransportError, ""),
+    Hostile("over the cap", answer(b"0" * (LARGEST_REPLY + 1)), ScepError, str(LARGEST_REPLY)),
+]
+
+
+@pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.what)
+def test_a_hostile_answer_is_an_error_that_says_what_came(serve: Serve, case: Hostile) -> None:
+    peer = serve(case.handler)
+    with pytest.raises(case.error) as caught:
+        client_of(peer).pki_operation(b"message", POST)
+    assert case.told in str(caught.value)
+    assert peer.url in str(caught.value)
+    assert len(peer.requests) == 1
+
+
+def test_an_answer_of_just_the_cap_is_read(serve: Serve) -> None:
+    assert len(client_of(serve(answer(b"0" * LARGEST_REPLY))).pki_operation(b"x", POST)) == LARGEST_REPLY
+
+
+def test_a_ca_chain_has_a_larger_cap_which_holds_too(serve: Serve) -> None:
+    with pytest.raises(NotScepError, match="certificate"):
+        client_of(serve(answer(b"0" * LARGEST_CHAIN))).get_ca_cert()
+    with pytest.raises(ScepError, match=str(LARGEST_CHAIN)):
+        client_of(serve(answer(b"0" * (LARGEST_CHAIN + 1)))).get_ca_cert()
+
+
+def test_an_answer_without_end_is_read_up_to_the_cap_only(serve: Serve) -> None:
+    sent = 0
+
+    def flood(connection: socket.socket, _: Request) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            sent += connection.send(b"0" * 65_536)
+
+    with pytest.raises(ScepError, match=str(LARGEST_REPLY)):
+        client_of(serve(flood)).pki_operation(b"x", POST)
+
+
+def test_compressed_content_is_not_blown_up(serve: Serve) -> None:
+    import gzip  # noqa: PLC0415  # here only
+
+    bomb = gzip.compress(b"0" * 50_000_000)
+    assert len(bomb) < LARGEST_REPLY
+    with pytest.raises(ScepError):
+        client_of(serve(answer(bomb, "200 OK", "Content-Encoding: gzip"))).pki_operation(b"x", POST)
+
+
+@pytest.mark.parametrize(
+    "lead", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["status", "headers", "body"]
+)
+def test_a_peer_that_sends_byte_by_byte_gains_no_time(serve: Serve, lead: bytes) -> None:
+    clock = FakeClock()
+
+    def drip(connection: socket.socket, _: Request) -> None:
+        connection.sendall(lead)
+        while True:
+            clock.advance(DEADLINE_S / 10)
+            connection.sendall(b"0")
+
+    peer = serve(drip)
+    with pytest.raises(TransportError, match="60 s"):
+        ScepClient(peer.url, clock=clock).pki_operation(b"x", POST)
+
+
+def wait_for(event: threading.Event) -> None:
+    event.wait()
+
+
+def test_a_server_that_is_not_there_is_told_from_one_that_hangs(serve: Serve) -> None:
+    peer = Peer(answer(b""))
+    peer.close()
+    with pytest.raises(TransportError, match="refused"):
+        client_of(peer).pki_operation(b"x", POST)
+
+    gone = threading.Event()
+    silent = serve(lambda _connection, _request: wait_for(gone))
+    try:
+        with pytest.raises(TransportError, match=r"0\.05 s"):
+            ScepClient(silent.url, clock=SystemClock(), deadline_s=0.05).pki_operation(b"x", POST)
+    finally:
+        gone.set()
+
+
+@pytest.mark.parametrize("place", ["body", "location"])
+def test_what_a_server_writes_into_an_error_cannot_steer_a_terminal(serve: Serve, place: str) -> None:
+    text = "\x1b[2J\x07ok\u202e"
+    handler = (
+        answer(text.encode(), "500 Oops")
+        if place == "body"
+        else raw(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + text.encode() + b"\r\n\r\n")
+    )
+    with pytest.raises(HttpStatusError) as caught:
+        client_of(serve(handler)).pki_operation(b"x", POST)
+    assert str(caught.value).isprintable()
+
+
+def test_a_path_given_is_the_only_one_asked(serve: Serve) -> None:
+    peer = serve(answer(b"nothing here", "404 Not Found"))
+    with pytest.raises(HttpStatusError):
+        locate_server(peer.url + "/mine", clock=SystemClock())
+    assert {request.path for request in peer.requests} == {"/mine"}
+
+
+@pytest.mark.parametrize("home", WELL_KNOWN_PATHS)
+def test_without_a_path_the_well_known_ones_are_tried(serve: Serve, pki: Pki, der_of_root: bytes, home: str) -> None:
+    def respond(connection: socket.socket, request: Request) -> None:
+        if request.path != home:
+            answer(b"<h1>404</h1>", "404 Not Found")(connection, request)
+        elif request.query["operation"] == "GetCACert":
+            answer(der_of_root)(connection, request)
+        else:
+            answer(b"AES\nPOSTPKIOperation")(connection, request)
+
+    peer = serve(respond)
+    location = locate_server(peer.url, clock=SystemClock())
+    assert location.url == peer.url + home
+    assert location.certificates == (pki.root.certificate,)
+    assert location.capabilities == Capabilities.parse("AES\nPOSTPKIOperation")
+    assert {request.query["operation"] for request in peer.requests} == {"GetCACert", "GetCACaps"}
+    assert all(request.method == "GET" and request.body == b"" for request in peer.requests)
+
+
+def test_a_portal_that_answers_everything_is_no_scep_server(serve: Serve) -> None:
+    with pytest.raises(NotScepError):
+        locate_server(serve(answer(b"<html>please log in</html>")).url, clock=SystemClock())
+
+
+def test_a_server_that_is_down_is_not_looked_for_under_other_paths() -> None:
+    peer = Peer(answer(b""))
+    peer.close()
+    with pytest.raises(TransportError, match="refused") as caught:
+        locate_server(peer.url, clock=SystemClock())
+    assert not isinstance(caught.value, HttpStatusError)
+
+
+def test_a_server_that_is_overloaded_may_be_there_later(serve: Serve) -> None:
+    with pytest.raises(HttpStatusError) as caught:
+        locate_server(serve(answer(b"try later", "503 Service Unavailable")).url, clock=SystemClock())
+    assert caught.value.status == 503

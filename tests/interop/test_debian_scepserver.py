@@ -1,0 +1,184 @@
+"""Our protocol layers enrol with the SCEP server that Debian ships: nobody here wrote it."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from components.keystore import KeyAlgorithm, SoftwarePrivateKey, create_csr, self_signed_certificate
+from components.scep.client import ScepClient, locate_server
+from components.scep.errors import HttpStatusError, TransportError, UntrustedCaError, WeakAlgorithmError
+from components.scep.transaction import (
+    Issued,
+    Refused,
+    Reply,
+    SecurityProfile,
+    build_request,
+    new_transaction_id,
+    read_reply,
+)
+from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint, verify_ca_certificates
+from framework.clock import SystemClock
+from metatype import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.interop.conftest import ScepServer, StartScepServer
+
+pytestmark = pytest.mark.peer("scepserver")
+
+SUBJECT = x509.Name.from_rfc4514_string("CN=gateway-7,OU=Edge,O=Acme,C=XX")
+CLOCK = SystemClock()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+def enrol(
+    server: ScepServer,
+    *,
+    pin: Pin | None = None,
+    challenge: str | None = None,
+    key: SoftwarePrivateKey | None = None,
+    subject: x509.Name = SUBJECT,
+    names: tuple[x509.GeneralName, ...] = (),
+    profile: SecurityProfile = SecurityProfile.STANDARD,
+) -> Reply:
+    """A whole enrolment: find the server, verify its CA, ask, and read the reply."""
+    now = datetime.now(UTC)
+    key = key or SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
+    location = locate_server(server.endpoint, clock=CLOCK)
+    trust = verify_ca_certificates(location.certificates, pin or CertificatePin(server.ca_certificate), now)
+    certificate = self_signed_certificate(key, subject, now)
+    request = build_request(
+        trust=trust,
+        capabilities=location.capabilities,
+        profile=profile,
+        key=key,
+        signer_certificate=certificate,
+        csr=create_csr(
+            key,
+            subject,
+            challenge_password=Secret(server.challenge if challenge is None else challenge),
+            subject_alternative_names=names,
+        ),
+        transaction_id=new_transaction_id(key.public_key),
+    )
+    return read_reply(
+        ScepClient(location.url, clock=CLOCK).pki_operation(request.data, location.capabilities),
+        request,
+        trust=trust,
+        profile=profile,
+        key=key,
+        signer_certificate=certificate,
+        subject=subject,
+        now=now,
+    )
+
+
+def test_the_server_is_found_and_says_what_it_can(scepserver: ScepServer) -> None:
+    location = locate_server(scepserver.endpoint, clock=CLOCK)
+    assert location.url == scepserver.url
+    assert location.certificates == (scepserver.ca_certificate,)
+    assert {"scepstandard", "postpkioperation", "aes", "sha-256"} <= location.capabilities.keywords
+
+
+@pytest.mark.peer("openssl")
+@pytest.mark.parametrize("size", [1024, 2048, 3072, 4096])
+def test_each_key_size_is_enrolled(scepserver: ScepServer, tmp_path: Path, size: int) -> None:
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, size)
+    reply = enrol(scepserver, key=key)
+    assert isinstance(reply, Issued)
+    leaf, *issuers = reply.chain
+    assert leaf.public_key() == key.public_key
+    assert leaf.subject == SUBJECT
+    assert issuers == [scepserver.ca_certificate]
+    assert len(scepserver.issued()) == 1
+
+    (tmp_path / "leaf.pem").write_bytes(leaf.public_bytes(Encoding.PEM))
+    verify = ["openssl", "verify", "-CAfile", str(scepserver.depot / "ca.pem"), str(tmp_path / "leaf.pem")]
+    subprocess.run(verify, check=True, capture_output=True)
+
+
+def test_a_fingerprint_is_as_good_as_the_certificate(scepserver: ScepServer) -> None:
+    pin = FingerprintPin(fingerprint(scepserver.ca_certificate))
+    assert isinstance(enrol(scepserver, pin=pin), Issued)
+
+
+def test_with_a_wrong_fingerprint_nothing_is_asked(scepserver: ScepServer) -> None:
+    with pytest.raises(UntrustedCaError) as caught:
+        enrol(scepserver, pin=FingerprintPin("0" * 64))
+    assert caught.value.found == (fingerprint(scepserver.ca_certificate),)
+    assert scepserver.issued() == []
+
+
+@pytest.mark.parametrize("challenge", ["wrong", "", "sésame"])
+def test_a_wrong_challenge_password_is_refused(scepserver: ScepServer, challenge: str) -> None:
+    reply = enrol(scepserver, challenge=challenge)
+    assert isinstance(reply, Refused)
+    assert reply.reason == "badRequest"
+    assert "challenge password" in reply.hint
+    assert scepserver.issued() == []
+
+
+@pytest.mark.parametrize("challenge", ["with blank", "näh", "*&@_"])
+def test_challenge_passwords_of_any_characters_arrive(start_scepserver: StartScepServer, challenge: str) -> None:
+    assert isinstance(enrol(start_scepserver(challenge=challenge)), Issued)
+
+
+def test_standard_reads_the_servers_des_and_warns(scepserver: ScepServer) -> None:
+    reply = enrol(scepserver, profile=SecurityProfile.STANDARD)
+    assert isinstance(reply, Issued)
+    warnings = " ".join(reply.warnings)
+    assert "DES" in warnings
+    assert "SHA-1" in warnings
+
+
+def test_strict_refuses_the_servers_des(scepserver: ScepServer) -> None:
+    with pytest.raises(WeakAlgorithmError):
+        enrol(scepserver, profile=SecurityProfile.STRICT)
+
+
+def test_requested_alternative_names_are_in_the_certificate(scepserver: ScepServer) -> None:
+    names = (x509.DNSName("gateway-7.example.net"), x509.UniformResourceIdentifier("urn:gateway:7"))
+    reply = enrol(scepserver, names=names)
+    assert isinstance(reply, Issued)
+    granted = reply.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(granted) == set(names)
+
+
+def test_two_gateways_get_two_certificates(scepserver: ScepServer) -> None:
+    serials = set()
+    for name in ("one", "two"):
+        reply = enrol(scepserver, subject=x509.Name.from_rfc4514_string(f"CN={name}"))
+        assert isinstance(reply, Issued)
+        serials.add(reply.chain[0].serial_number)
+    assert len(serials) == len(scepserver.issued()) == 2
+
+
+@pytest.mark.parametrize("size", [2048, 4096])
+def test_the_ca_may_have_another_key_size(start_scepserver: StartScepServer, size: int) -> None:
+    server = start_scepserver(key_size=size)
+    key = server.ca_certificate.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert key.key_size == size
+    assert isinstance(enrol(server), Issued)
+
+
+def test_what_the_server_does_not_know_is_an_error_with_its_words(scepserver: ScepServer) -> None:
+    location = locate_server(scepserver.endpoint, clock=CLOCK)
+    client = ScepClient(location.url, clock=CLOCK)
+    with pytest.raises(HttpStatusError) as caught:
+        client.pki_operation(b"\x30\x00", location.capabilities)
+    assert caught.value.status == 500
+    with pytest.raises(TransportError):
+        ScepClient(scepserver.endpoint + "/nowhere", clock=CLOCK).get_ca_cert()
