@@ -232,7 +232,7 @@ class Tampering:
         Tampering("content", b"content", b"c0ntent"),
         Tampering("transaction id", b"0123abcd", b"0123abce"),
         Tampering("nonce", b"n" * 16, b"n" * 15 + b"m"),
-        Tampering("message type", b"19", b"17"),
+        Tampering("message type", b"\x13\x0219", b"\x13\x0217"),
     ],
     ids=lambda case: case.what,
 )
