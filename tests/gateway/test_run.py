@@ -1,0 +1,188 @@
+"""`gatewright run` as a process: ready, alone, stopped, and talked to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCEP = "gatewright.scep.SCEPEnrollmentService"
+KEYSTORE = "gatewright.keystore.FilesystemKeystore~EnrollmentKeystore"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_cleanly(gateway: Any, number: int) -> None:
+    gateway.start()
+    status, log = gateway.stop(number)
+    assert status == 0
+    assert "Traceback" not in log
+    assert not (gateway.state_dir / "admin.sock").exists()
+
+
+def test_a_second_gateway_refuses_with_the_first_ones_pid(gateway: Any) -> None:
+    gateway.start()
+    second = subprocess.run(
+        [sys.executable, "-m", "framework", "run", "--state-dir", str(gateway.state_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert str(gateway.process.pid) in second.stderr
+    assert gateway.run("status").returncode == 0
+
+
+def test_a_killed_gateway_leaves_nothing_that_keeps_the_next_from_starting(gateway: Any) -> None:
+    gateway.start()
+    gateway.stop(signal.SIGKILL)
+    assert (gateway.state_dir / "admin.sock").exists()
+    gateway.start()
+    assert gateway.run("status").returncode == 0
+
+
+def test_only_its_user_can_open_the_socket(gateway: Any) -> None:
+    gateway.start()
+    assert stat.S_IMODE(gateway.state_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((gateway.state_dir / "admin.sock").stat().st_mode) == 0o600
+    for name in ("configuration.db", "master.key", "gateway.lock"):
+        assert stat.S_IMODE((gateway.state_dir / name).stat().st_mode) == 0o600
+
+
+def test_a_state_directory_with_a_long_path_works(gateway: Any) -> None:
+    gateway.state_dir = gateway.home / ("long-" * 30) / ("longer-" * 20)
+    gateway.start()
+    assert gateway.run("status").returncode == 0
+
+
+def test_several_components_are_hosted_and_shown(gateway: Any) -> None:
+    document = {
+        "gatewright.keystore.FilesystemKeystore~One": {"keystore.path": "one.p12"},
+        "gatewright.keystore.FilesystemKeystore~Two": {"keystore.path": "two.p12"},
+    }
+    (gateway.conf_dir / "10-keystores.json").write_text(json.dumps(document))
+    gateway.start()
+    states = {one["pid"]: one["state"] for one in gateway.json("status")["components"]}
+    assert states == {
+        "gatewright.keystore.FilesystemKeystore~One": "active",
+        "gatewright.keystore.FilesystemKeystore~Two": "active",
+        SCEP: "unsatisfied",
+    }
+
+
+def test_a_bad_configuration_file_is_reported_and_stops_no_other(gateway: Any) -> None:
+    (gateway.conf_dir / "10-broken.json").write_text("{")
+    (gateway.conf_dir / "20-unknown.json").write_text('{"no.such.pid": {"a": 1}}')
+    (gateway.conf_dir / "30-wrong.json").write_text(json.dumps({SCEP: {"connect.retry-interval": 0}}))
+    (gateway.conf_dir / "40-good.json").write_text(json.dumps({KEYSTORE: {"keystore.path": "a.p12"}}))
+    gateway.start()
+    status = gateway.json("status")
+    told = " ".join(status["problems"])
+    assert all(name in told for name in ("10-broken.json", "no.such.pid", "connect.retry-interval"))
+    assert {one["pid"]: one["state"] for one in status["components"]}[KEYSTORE] == "active"
+
+
+def test_configuration_survives_a_restart_and_secrets_are_sealed(gateway: Any) -> None:
+    gateway.start()
+    done = gateway.run(
+        "config", "set", SCEP, "client.subject.dn=CN=a", "client.challenge.password=-", stdin="canary-5f1d\n"
+    )
+    assert done.returncode == 0, done.stderr
+    gateway.stop(signal.SIGKILL)
+    gateway.start()
+    shown = gateway.json("config", "get", SCEP)
+    assert shown["properties"]["client.subject.dn"] == "CN=a"
+    assert shown["properties"]["client.challenge.password"] == {"$unchanged": True}
+    assert shown["origins"]["client.subject.dn"] == "stored"
+    _, log = gateway.stop()
+    files = b"".join(path.read_bytes() for path in gateway.state_dir.rglob("*") if path.is_file())
+    assert b"canary-5f1d" not in files
+    assert "canary-5f1d" not in log + done.stdout + json.dumps(shown)
+
+
+def test_a_password_in_plain_arguments_is_refused(gateway: Any) -> None:
+    gateway.start()
+    done = gateway.run("config", "set", SCEP, "client.challenge.password=plain")
+    assert done.returncode == 2
+    assert "client.challenge.password=@FILE" in done.stderr
+
+
+def test_all_problems_are_told_at_once_and_nothing_is_changed(gateway: Any) -> None:
+    gateway.start()
+    done = gateway.run("config", "set", SCEP, "enabled=maybe", "client.keypair.size=1000", "nope=1", "--json")
+    assert done.returncode == 4
+    problems = json.loads(done.stdout)["error"]["problems"]
+    assert {one["property"] for one in problems} == {"enabled", "client.keypair.size", "nope"}
+    assert gateway.json("config", "get", SCEP)["revision"] == 0
+
+
+def test_a_plan_says_what_would_happen_and_does_nothing(gateway: Any) -> None:
+    gateway.start()
+    effects = {
+        setting: gateway.json("config", "plan", SCEP, setting)["effect"]
+        for setting in ("server.url=http://other:1", "enabled=true", "client.renew=true", "client.renew=false")
+    }
+    assert list(effects.values()) == ["bootstrap", "reactivate", "modify", "unchanged"]
+    assert gateway.json("config", "get", SCEP)["revision"] == 0
+
+
+def test_explain_names_what_is_missing(gateway: Any) -> None:
+    gateway.start()
+    done = gateway.run("explain", SCEP)
+    assert done.returncode == 0
+    assert "KeystoreService" in done.stdout
+    assert "(kura.service.pid=EnrollmentKeystore)" in done.stdout
+    assert gateway.run("explain", "no.such.component").returncode == 1
+
+
+def test_without_a_gateway_the_command_says_how_to_start_one(gateway: Any) -> None:
+    done = gateway.run("status")
+    assert done.returncode == 1
+    assert f"gatewright run --state-dir {gateway.state_dir}" in done.stderr
+
+
+def test_help_works_without_a_gateway() -> None:
+    done = subprocess.run([sys.executable, "-m", "framework", "--help"], capture_output=True, text=True, check=True)
+    for command in ("config set", "cert status", "keystore export", "explain", "run"):
+        assert command in done.stdout
+
+
+def test_the_socket_survives_clients_that_send_garbage(gateway: Any) -> None:
+    gateway.start()
+    handle = os.open(gateway.state_dir, os.O_RDONLY)
+    try:
+        for garbage in (
+            b"",
+            b"\n",
+            b"not json\n",
+            b"[]\n",
+            b'{"argv": 1}\n',
+            b'{"argv": ["x", 2]}\n',
+            b"\xff" * 100_000,
+        ):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(f"/proc/self/fd/{handle}/admin.sock")
+                client.sendall(garbage)
+    finally:
+        os.close(handle)
+    assert gateway.run("status").returncode == 0
+
+
+def test_the_gateway_asks_for_no_file_that_the_arguments_do_not_name(gateway: Any, tmp_path: Path) -> None:
+    gateway.start()
+    secret = tmp_path / "fingerprint"
+    secret.write_text("0" * 64)
+    done = gateway.run("config", "set", SCEP, f"server.ca.fingerprint=@{secret}", "--json")
+    assert json.loads(done.stdout)["outcome"] in {"bootstrapped", "stored"}
+    done = gateway.run("config", "set", SCEP, "server.ca.fingerprint=@/no/such/file")
+    assert done.returncode == 1
+    assert "/no/such/file" in done.stderr
