@@ -1,0 +1,341 @@
+"""The enrolment machine: rules by name, then random lives with crashes after any action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.scep.enrolment import (
+    Action,
+    Began,
+    CaVerified,
+    CertificateIssued,
+    Configured,
+    EnrollAsked,
+    Enrollment,
+    Event,
+    Failed,
+    IdentityFacts,
+    IdentityStored,
+    Journal,
+    JournalFile,
+    KeyFacts,
+    KeyReady,
+    KeystoreFacts,
+    LocateServer,
+    PrepareKey,
+    Problem,
+    Remember,
+    Request,
+    SendRequest,
+    SettingsChanged,
+    State,
+    StoreIdentity,
+    StoreTrust,
+    TimerDue,
+    Trust,
+    TrustStored,
+    WakeAt,
+    step,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CONFIGURED = Configured(
+    enabled=True, problems=(), bootstrap_identity="A", digest="d", retry_interval_s=60, key_size=2048
+)
+EMPTY = KeystoreFacts(has_trust=False, identity=None, request_key=None)
+TRUST = Trust("A", "http://ca/scep", ("aes",), ("PEM",))
+
+
+def problem(state: State, at: datetime = NOW) -> Problem:
+    return Problem(state, "kind", "message", "what to do", at)
+
+
+def enrollment(keystore: KeystoreFacts = EMPTY, journal: Journal | None = None, **changes: Any) -> Enrollment:
+    return Enrollment(State.DISABLED, replace(CONFIGURED, **changes), keystore, journal or Journal())
+
+
+def feed(state: Enrollment, *events: Event) -> tuple[Enrollment, tuple[Action, ...]]:
+    actions: tuple[Action, ...] = ()
+    for event in events:
+        state, actions = step(state, event)
+    return state, actions
+
+
+def test_trust_is_stored_before_the_key_is_made_and_the_journal_is_written_before_the_request_leaves() -> None:
+    state, actions = feed(enrollment(), Began(NOW))
+    assert actions == (LocateServer(1),)
+    state, actions = feed(state, CaVerified(1, TRUST))
+    assert actions == (StoreTrust(1),)
+    state, actions = feed(state, TrustStored(1))
+    assert actions == (Remember(), PrepareKey(1, reuse=False))
+    state, actions = feed(state, KeyReady(1, KeyFacts("k", 2048), "t1"))
+    assert actions == (Remember(), SendRequest(1, "t1"))
+    assert state.journal.request == Request("t1", "k", None, "A")
+
+
+def test_with_an_identity_new_trust_is_only_staged_until_the_new_identity_is_complete() -> None:
+    keystore = KeystoreFacts(True, IdentityFacts("old", "k0"), KeyFacts("k0", 2048))
+    journal = Journal(trust=replace(TRUST, bootstrap_identity="B", certificates=()))
+    state, actions = feed(enrollment(keystore, journal), Began(NOW))
+    assert actions == (Remember(), LocateServer(1))
+    state, actions = feed(state, CaVerified(1, TRUST))
+    assert StoreTrust(1) not in actions
+    assert state.journal.staged == TRUST
+    assert PrepareKey(1, reuse=False) in actions
+    state, actions = feed(state, KeyReady(1, KeyFacts("k1", 2048), "t"), CertificateIssued(1, ()))
+    assert actions == (StoreIdentity(1),)
+    state, actions = feed(state, IdentityStored(1, IdentityFacts("new", "k1")))
+    assert (state.state, actions) == (State.ENROLLED, (Remember(),))
+    assert state.journal.trust == replace(TRUST, certificates=())
+    assert state.journal.staged is None
+
+
+def test_a_restart_with_current_trust_and_identity_does_nothing() -> None:
+    keystore = KeystoreFacts(True, IdentityFacts("c", "k"), KeyFacts("k", 2048))
+    state, actions = feed(enrollment(keystore, Journal(trust=replace(TRUST, certificates=()))), Began(NOW))
+    assert (state.state, actions) == (State.ENROLLED, ())
+
+
+def test_an_identity_that_a_crash_left_unnoted_is_taken_for_what_it_is() -> None:
+    keystore = KeystoreFacts(True, IdentityFacts("new", "k"), KeyFacts("k", 2048))
+    journal = Journal(trust=replace(TRUST, certificates=()), request=Request("t", "k", "old", "A"))
+    state, actions = feed(enrollment(keystore, journal), Began(NOW))
+    assert (state.state, actions, state.journal.request) == (State.ENROLLED, (Remember(),), None)
+
+
+def test_a_request_goes_on_with_its_key_and_transaction_after_a_restart() -> None:
+    keystore = KeystoreFacts(True, None, KeyFacts("k", 2048))
+    journal = Journal(trust=replace(TRUST, certificates=()), request=Request("t1", "k", None, "A"))
+    state, actions = feed(enrollment(keystore, journal), Began(NOW))
+    assert actions == (PrepareKey(1, reuse=True),)
+    state, actions = feed(state, KeyReady(1, KeyFacts("k", 2048), "fresh"))
+    assert actions[-1] == SendRequest(1, "t1")
+
+
+@pytest.mark.parametrize(
+    ("key", "identity", "size", "reuse"),
+    [
+        (KeyFacts("k", 2048), None, 2048, True),
+        (KeyFacts("k", 2048), None, 4096, False),
+        (KeyFacts("k", 2048), IdentityFacts("c", "k"), 2048, False),
+        (KeyFacts("k", 2048), IdentityFacts("c", "other"), 2048, True),
+        (None, None, 2048, False),
+    ],
+)
+def test_a_key_is_taken_up_if_it_fits_and_is_not_enrolled_yet(
+    key: KeyFacts | None, identity: IdentityFacts | None, size: int, reuse: bool
+) -> None:
+    keystore = KeystoreFacts(True, identity, key)
+    journal = Journal(trust=replace(TRUST, certificates=()))
+    _, actions = feed(enrollment(keystore, journal, key_size=size), EnrollAsked(NOW))
+    assert actions == (PrepareKey(1, reuse),)
+
+
+def requesting() -> Enrollment:
+    return feed(enrollment(), Began(NOW), CaVerified(1, TRUST), TrustStored(1), KeyReady(1, KeyFacts("k", 2048), "t1"))[
+        0
+    ]
+
+
+def test_a_refused_request_waits_for_a_change_and_then_uses_another_transaction() -> None:
+    state, actions = feed(requesting(), Failed(1, problem(State.REFUSED), 0.5))
+    assert actions == (Remember(),)
+    state, actions = feed(state, TimerDue(NOW + timedelta(days=1)))
+    assert (state.state, actions) == (State.REFUSED, ())
+    same, actions = feed(state, SettingsChanged(NOW, replace(CONFIGURED, retry_interval_s=5)))
+    assert (same.state, actions) == (State.REFUSED, ())
+    state, _ = feed(state, SettingsChanged(NOW, replace(CONFIGURED, digest="other")))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "t2"))
+    assert actions[-1] == SendRequest(state.attempt, "t2")
+
+
+def test_a_refusal_survives_a_restart_until_the_configuration_differs() -> None:
+    refused, _ = feed(requesting(), Failed(1, problem(State.REFUSED), 0.5))
+    again = replace(refused, state=State.DISABLED, attempt=0)
+    state, actions = feed(again, Began(NOW))
+    assert (state.state, actions) == (State.REFUSED, ())
+    state, actions = feed(replace(again, configured=replace(CONFIGURED, digest="other")), Began(NOW))
+    assert state.state is State.GENERATING_KEY
+
+
+def test_pauses_grow_are_spread_and_end_at_six_hours() -> None:
+    state, pauses = requesting(), []
+    for _ in range(12):
+        state, actions = feed(state, Failed(state.attempt, problem(State.UNREACHABLE), 1.0))
+        (wake,) = (action for action in actions if isinstance(action, WakeAt))
+        pauses.append((wake.when - NOW).total_seconds())
+        state, _ = feed(state, TimerDue(wake.when))
+        state, _ = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    assert pauses[:4] == [60, 120, 240, 480]
+    assert pauses[-1] == 6 * 3600
+    _, actions = feed(requesting(), Failed(1, problem(State.UNREACHABLE), 0.0))
+    assert WakeAt(NOW + timedelta(seconds=1)) in actions
+
+
+def test_a_wait_survives_a_restart_but_not_a_clock_that_was_far_ahead() -> None:
+    failed, _ = feed(requesting(), Failed(1, problem(State.UNREACHABLE), 1.0))
+    again = replace(failed, state=State.DISABLED, attempt=0)
+    state, actions = feed(again, Began(NOW))
+    assert (state.state, actions) == (State.UNREACHABLE, (WakeAt(NOW + timedelta(seconds=60)),))
+    far = replace(again, journal=replace(again.journal, next_attempt_at=NOW + timedelta(days=3650)))
+    state, actions = feed(far, Began(NOW))
+    assert actions == (WakeAt(NOW + timedelta(hours=6)),)
+
+
+def test_what_an_earlier_try_brings_is_ignored() -> None:
+    state, _ = feed(requesting(), SettingsChanged(NOW, replace(CONFIGURED, digest="other")))
+    assert feed(state, CertificateIssued(1, ())) == (state, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"), [({"enabled": False}, State.DISABLED), ({"problems": ("x",)}, State.MISCONFIGURED)]
+)
+def test_nothing_is_done_while_it_must_not(changes: dict[str, Any], state: State) -> None:
+    reached, actions = feed(enrollment(**changes), Began(NOW))
+    assert (reached.state, actions) == (state, ())
+
+
+@dataclass
+class World:
+    """A keystore, a journal on disk and a CA, round one machine that can crash at any moment."""
+
+    keystore: KeystoreFacts = EMPTY
+    disk: Journal = field(default_factory=Journal)
+    now: datetime = NOW
+    made: int = 0
+    issued: dict[tuple[str, str], str] = field(default_factory=dict)
+    trusted: str = ""
+    staged: str = ""
+
+    def life(self, configured: Configured, outcomes: list[str]) -> None:
+        """Live until a crash is drawn, or until nothing is left to do."""
+        state = Enrollment(State.DISABLED, configured, self.keystore, self.disk)
+        state, queue = step(state, Began(self.now))
+        while queue:
+            outcome = outcomes.pop() if outcomes else "good"
+            if outcome == "crash":
+                return
+            action, rest = queue[0], queue[1:]
+            before = self.keystore.identity
+            event = self.perform(state, action, outcome)
+            if event is not None:
+                state, more = step(state, event)
+                rest = (*rest, *more)
+            assert before is None or self.keystore.identity is not None, "an identity was lost"
+            queue = rest
+
+    def perform(self, state: Enrollment, action: Action, outcome: str) -> Event | None:
+        fails = outcome == "fail"
+        match action:
+            case LocateServer(attempt):
+                if fails:
+                    return Failed(attempt, problem(State.UNREACHABLE, self.now), 0.5)
+                return CaVerified(attempt, replace(TRUST, bootstrap_identity=state.configured.bootstrap_identity))
+            case StoreTrust(attempt):
+                assert self.keystore.identity is None, "trust was replaced under an identity"
+                self.keystore = replace(self.keystore, has_trust=True)
+                return TrustStored(attempt)
+            case PrepareKey(attempt, reuse):
+                key = self.keystore.request_key
+                if not reuse or key is None:
+                    self.made += 1
+                    key = KeyFacts(f"key-{self.made}", 2048)
+                    self.keystore = replace(self.keystore, request_key=key)
+                return KeyReady(attempt, key, f"transaction-{len(self.issued)}-{self.made}-{attempt}")
+            case SendRequest(attempt, transaction_id):
+                assert self.disk.request is not None, "a request left before the journal had it"
+                assert self.disk.request.transaction_id == transaction_id
+                if fails:
+                    return Failed(attempt, problem(State.UNREACHABLE, self.now), 0.5)
+                key = self.keystore.request_key
+                assert key is not None
+                self.issued.setdefault((transaction_id, key.sha256), f"certificate-{len(self.issued)}")
+                return CertificateIssued(attempt, ())
+            case StoreIdentity(attempt):
+                request = self.disk.request
+                assert request is not None
+                certificate = self.issued[request.transaction_id, request.key_sha256]
+                identity = IdentityFacts(certificate, request.key_sha256)
+                self.keystore = replace(self.keystore, identity=identity, has_trust=True)
+                return IdentityStored(attempt, identity)
+            case Remember():
+                self.disk = state.journal
+                return None
+            case WakeAt(when):
+                self.now = max(self.now, when)
+                return TimerDue(self.now)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    lives=st.lists(
+        st.tuples(st.sampled_from("AB"), st.lists(st.sampled_from(["good", "fail", "crash", "crash"]), max_size=12)),
+        max_size=8,
+    )
+)
+def test_crashed_anywhere_it_ends_with_one_identity_of_the_current_trust(lives: list[tuple[str, list[str]]]) -> None:
+    world = World()
+    for bootstrap, outcomes in lives:
+        world.life(replace(CONFIGURED, bootstrap_identity=bootstrap), list(outcomes))
+    world.life(CONFIGURED, [])
+    assert world.keystore.identity is not None
+    assert world.disk.trust is not None
+    assert world.disk.trust.bootstrap_identity == "A"
+    assert world.disk.request is None
+    assert world.keystore.request_key is not None
+    assert world.keystore.identity.key_sha256 == world.keystore.request_key.sha256
+    issued = dict(world.issued)
+    world.life(CONFIGURED, [])
+    assert world.issued == issued, "it enrolled again though nothing had changed"
+
+
+@settings(max_examples=200, deadline=None)
+@given(outcomes=st.lists(st.sampled_from(["good", "crash"]), max_size=30))
+def test_crashed_anywhere_under_one_trust_it_asks_for_one_key_and_one_certificate(outcomes: list[str]) -> None:
+    world = World()
+    for _ in range(len(outcomes)):
+        world.life(CONFIGURED, outcomes)
+    world.life(CONFIGURED, [])
+    assert world.made == 1
+    assert len(set(world.issued.values())) == 1
+
+
+def test_a_journal_survives_its_file(tmp_path: Path) -> None:
+    journal = Journal(
+        trust=replace(TRUST, certificates=()),
+        staged=TRUST,
+        request=Request("t", "k", None, "A"),
+        attempts=3,
+        next_attempt_at=NOW,
+        problem=problem(State.REFUSED),
+        digest="d",
+        warnings=("w",),
+    )
+    file = JournalFile(tmp_path, "a/../keystore")
+    assert file.load() == (Journal(), None)
+    file.save(journal)
+    assert JournalFile(tmp_path, "a/../keystore").load() == (journal, None)
+    assert JournalFile(tmp_path, "other").load() == (Journal(), None)
+    (saved,) = tmp_path.iterdir()
+    assert saved.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 99}', b'{"version": 1}', b"\xff\xfe", b"null"])
+def test_a_damaged_journal_is_set_aside_and_told(tmp_path: Path, content: bytes) -> None:
+    file = JournalFile(tmp_path, "K")
+    (tmp_path / "K.json").write_bytes(content)
+    journal, damage = file.load()
+    assert journal == Journal()
+    assert damage is not None
+    assert (tmp_path / "K.damaged").read_bytes() == content
+    file.save(Journal(attempts=1))
+    assert file.load() == (Journal(attempts=1), None)
