@@ -63,9 +63,11 @@ class EventSubscription:
         self._patterns = patterns
         self._handler = handler
         self._condition = condition
+        self._closed = False
 
     def close(self) -> None:
         """Call the handler no more."""
+        self._closed = True
         self._admin.remove(self)
 
     def __enter__(self) -> Self:
@@ -76,7 +78,7 @@ class EventSubscription:
 
     def offer(self, event: Event) -> None:
         """Call the handler if the event is one that was asked for; what it raises is logged."""
-        if not any(_covers(pattern, event.topic) for pattern in self._patterns):
+        if self._closed or not any(_covers(pattern, event.topic) for pattern in self._patterns):
             return
         if self._condition is not None and not self._condition.matches(event.properties):
             return

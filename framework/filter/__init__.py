@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Filter", "FilterError"]
 
 _CACHED: Final = 4096
+_LONGEST_CACHED: Final = 1024
+"""Longer texts are parsed each time, so that what comes from outside cannot fill the memory."""
 
 
 @final
@@ -47,12 +49,11 @@ class Filter:
         """The filter of a text.
 
         Raises:
-            FilterError: The text is no filter; `.position` tells where.
-            TypeError: It is no text.
+            FilterError: The text is no filter, as "" and None are none; `.position` tells where.
         """
         if not isinstance(text, str):
-            raise TypeError(f"a filter is text, not {type(text).__name__}")
-        return _parse_cached(text)
+            raise FilterError("", 0, f"a filter's text instead of {type(text).__name__}")
+        return _parse_cached(text) if len(text) <= _LONGEST_CACHED else Filter(parse(text))
 
     def matches(self, properties: Mapping[str, Any]) -> bool:
         """Whether the properties match; keys are compared without case."""

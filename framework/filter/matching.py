@@ -84,9 +84,9 @@ def _comparison_test(operator: Operator, literal: str) -> Test:
             return False
         if isinstance(value, bool):
             return value == (literal.strip(_JAVA_TRIM).lower() == "true")
-        if type(value) is int:
+        if isinstance(value, int):
             return _compare_integer(operator, value, literal)
-        if type(value) is float:
+        if isinstance(value, float):
             return _compare_float(operator, value, literal)
         return _compare_other(operator, value, literal)
 

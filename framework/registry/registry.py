@@ -30,7 +30,7 @@ _INTERFACE_ATTRIBUTE = OBJECT_CLASS.lower()
 class Subscription:
     """Until it is closed, its callback is told of events; made by `ServiceRegistry.listen`."""
 
-    __slots__ = ("_condition", "_interface", "_registry", "callback", "key", "order")
+    __slots__ = ("_condition", "_interface", "_registry", "callback", "closed", "key", "order")
 
     def __init__(
         self,
@@ -45,10 +45,12 @@ class Subscription:
         self._condition = condition
         self.order = order
         self.callback = callback
+        self.closed = False
         self.key = self._index_key()
 
     def close(self) -> None:
-        """Call the callback no more."""
+        """Call the callback no more, not even of an event that others are being told of."""
+        self.closed = True
         self._registry.remove(self)
 
     def __enter__(self) -> Self:
@@ -85,6 +87,7 @@ class ServiceRegistry:
         self._all: Bucket[ServiceReference] = Bucket()
         self._indexes: dict[str, EqualityIndex[ServiceReference]] = {_INTERFACE_ATTRIBUTE: EqualityIndex()}
         self._registered: set[ServiceReference] = set()
+        self._leaving: dict[ServiceReference, bool] = {}  # being told of; whether to let go when all have been told
         self._subscriptions: dict[Callable[[ServiceEvent], None], Subscription] = {}
         self._listeners: dict[str, EqualityIndex[Subscription]] = {}
         self._unkeyed_listeners: Bucket[Subscription] = Bucket()
@@ -112,13 +115,14 @@ class ServiceRegistry:
             raise RegistryError("a service needs an object and at least one interface to be registered under")
         names = tuple(dict.fromkeys(interface_name(interface) for interface in given))
         service_id = next(self._ids)
-        reference = ServiceReference(service_id, service, _with_framework_keys(properties or {}, names, service_id))
+        offered = _with_framework_keys(properties or {}, names, service_id)
+        reference = ServiceReference(service_id, service, offered)
         with self._lock:
             self._registered.add(reference)
             self._all.add(reference)
             for attribute, index in self._indexes.items():
-                index.add(texts_of(reference.properties.folded.get(attribute)), reference)
-        self._tell(ServiceEventKind.REGISTERED, reference, reference.properties)
+                index.add(texts_of(offered.folded.get(attribute)), reference)
+        self._tell(ServiceEventKind.REGISTERED, reference, offered, offered)
         return ServiceRegistration(self, reference)
 
     def find(self, interface: type | str | None = None, filter: Filter | str | None = None) -> ServiceReference | None:
@@ -172,7 +176,7 @@ class ServiceRegistry:
             self._all.touch()
             for attribute, index in self._indexes.items():
                 index.move(before.folded, after.folded, attribute, reference)
-        self._tell(ServiceEventKind.MODIFIED, reference, before)
+        self._tell(ServiceEventKind.MODIFIED, reference, before, after)
 
     def withdraw(self, reference: ServiceReference) -> None:
         """What `ServiceRegistration.withdraw` does."""
@@ -183,7 +187,23 @@ class ServiceRegistry:
             self._all.remove(reference)
             for attribute, index in self._indexes.items():
                 index.remove(texts_of(reference.properties.folded.get(attribute)), reference)
-        self._tell(ServiceEventKind.UNREGISTERING, reference, reference.properties)
+            self._leaving[reference] = False
+        try:
+            self._tell(ServiceEventKind.UNREGISTERING, reference, reference.properties, reference.properties)
+        finally:
+            with self._lock:
+                let_go = self._leaving.pop(reference)
+            if let_go:
+                reference.drop()
+
+    def unregister(self, reference: ServiceReference) -> None:
+        """What `ServiceRegistration.unregister` does."""
+        self.withdraw(reference)
+        with self._lock:
+            if reference in self._leaving:  # listeners are being told, by another thread or further up this one
+                self._leaving[reference] = True
+                return
+        reference.drop()
 
     def _matching(self, interface: type | str | None, filter: Filter | str | None) -> Iterator[ServiceReference]:
         condition = Filter.parse(filter) if isinstance(filter, str) else filter
@@ -246,9 +266,12 @@ class ServiceRegistry:
                     found.update((id(listener), listener) for listener in bucket.in_order())
         return sorted(found.values(), key=lambda listener: listener.order)
 
-    def _tell(self, kind: ServiceEventKind, reference: ServiceReference, before: ServiceProperties) -> None:
-        after = reference.properties
+    def _tell(
+        self, kind: ServiceEventKind, reference: ServiceReference, before: ServiceProperties, after: ServiceProperties
+    ) -> None:
         for subscription in self._concerned(*((after,) if before is after else (before, after))):
+            if subscription.closed:
+                continue
             if subscription.wants(after):
                 event = ServiceEvent(kind, reference)
             elif kind is ServiceEventKind.MODIFIED and subscription.wants(before):

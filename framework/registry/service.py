@@ -125,5 +125,4 @@ class ServiceRegistration:
 
     def unregister(self) -> None:
         """Withdraw the service, if that has not been done, and let it go; does nothing the second time."""
-        self._registry.withdraw(self.reference)
-        self.reference.drop()
+        self._registry.unregister(self.reference)

@@ -127,6 +127,14 @@ def test_a_closed_subscription_gets_nothing(admin: EventAdmin) -> None:
     assert seen == ["inside"]
 
 
+def test_a_subscription_that_an_earlier_handler_closed_gets_nothing(admin: EventAdmin) -> None:
+    seen: list[str] = []
+    admin.subscribe("*", lambda _: subscription.close())
+    subscription = admin.subscribe("*", lambda event: seen.append(event.topic))
+    admin.publish("t", {})
+    assert seen == []
+
+
 def test_delivery_is_left_to_whoever_was_asked_to_do_it_in_the_order_of_publishing() -> None:
     jobs: deque[Callable[[], None]] = deque()
     admin = EventAdmin(FakeClock(NOW), jobs.append)

@@ -242,6 +242,21 @@ def test_rule_3_setting_properties_replaces_them(registry: ServiceRegistry) -> N
     assert registration.reference.properties["b"] == 3
 
 
+def test_rule_3_a_listener_is_told_of_the_change_it_was_called_for(registry: ServiceRegistry) -> None:
+    # The first listener changes the service again; the second still hears of 1 -> 2, which ends its match.
+    registration = registry.register(Store, Store(), {"x": "1"})
+
+    def change_again(event: ServiceEvent) -> None:
+        if event.reference.properties["x"] == "2":
+            registration.set_properties({"x": "3"})
+
+    listener = Listener()
+    registry.listen(change_again)
+    registry.listen(listener, filter="(x=1)")
+    registration.set_properties({"x": "2"})
+    assert listener.kinds == [MODIFIED_ENDMATCH]
+
+
 @pytest.mark.parametrize("text", [True, False], ids=["text", "number"])
 def test_rule_3_what_a_listener_is_told_of_changes(registry: ServiceRegistry, *, text: bool) -> None:
     registration = registry.register(Store, Store(), {"x": "0"})
@@ -342,6 +357,14 @@ def test_rule_4_a_listener_may_close_itself(registry: ServiceRegistry) -> None:
     assert told == [REGISTERED]
 
 
+def test_rule_4_a_listener_that_was_closed_by_an_earlier_one_is_told_nothing(registry: ServiceRegistry) -> None:
+    registry.listen(lambda _: subscription.close())
+    listener = Listener()
+    subscription = registry.listen(listener)
+    registry.register(Store, Store())
+    assert listener.kinds == []
+
+
 def test_rule_4_a_listener_may_use_the_registry(registry: ServiceRegistry) -> None:
     # No lock is held while it is called: with one, this would never end or raise.
     seen: list[ServiceReference | None] = []
@@ -421,6 +444,25 @@ def test_rule_5_of_listeners_only_those_that_wanted_it_are_told(registry: Servic
     registration.unregister()
     assert wanting.kinds == [REGISTERED, UNREGISTERING]
     assert other.kinds == []
+
+
+def test_rule_5_who_unregisters_second_does_not_take_the_service_from_those_being_told(
+    registry: ServiceRegistry,
+) -> None:
+    store = Store()
+    registration = registry.register(Store, store)
+    seen: list[object] = []
+
+    def unregister_elsewhere(event: ServiceEvent) -> None:
+        other = threading.Thread(target=registration.unregister)
+        other.start()
+        other.join(10)
+        seen.append(registry.get(event.reference))
+
+    registry.listen(unregister_elsewhere)
+    registration.unregister()
+    assert seen == [store]
+    assert registry.get(registration.reference) is None
 
 
 # Many at once.
