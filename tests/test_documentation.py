@@ -1,0 +1,90 @@
+"""What the documentation shows is true: its Python runs, its commands parse, its configuration is accepted."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framework.admin.commands import framework_commands
+from framework.admin.parsing import CommandTable
+from framework.plugins import PluginHost
+from framework.testing import GatewayHarness
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def installed() -> PluginHost:
+    host = PluginHost()
+    host.load_entry_points()
+    return host
+
+
+def test_the_python_examples_run_one_after_another() -> None:
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    assert len(blocks("python")) >= 3
+    for source in blocks("python"):
+        exec(compile(source, "README.md", "exec"), namespace)
+
+
+def documented_commands() -> list[str]:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("gatewright ") and not line.startswith("gatewright run ")]
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_a_documented_command_is_one(line: str) -> None:
+    contributed = [command for plugin in installed().plugins for command in plugin.commands]
+    CommandTable([*framework_commands(), *contributed]).parse(shlex.split(line)[1:])
+
+
+def test_every_command_has_help_and_its_examples_are_commands() -> None:
+    contributed = [command for plugin in installed().plugins for command in plugin.commands]
+    commands = [*framework_commands(), *contributed]
+    table = CommandTable(commands)
+    for command in commands:
+        assert command.help
+        for example in command.examples:
+            parsed, _ = table.parse(shlex.split(example)[1:])
+            assert parsed is command
+
+
+def test_the_documented_configuration_file_is_accepted() -> None:
+    (source,) = blocks("json")
+    classes = [cls for plugin in installed().plugins for cls in plugin.components]
+    document = json.loads(source)
+    document["gatewright.scep.SCEPEnrollmentService"]["enabled"] = False
+    with GatewayHarness(components=classes, conf=document) as harness:
+        assert harness.configuration_admin.file_problems == ()
+        assert harness.state("gatewright.scep.SCEPEnrollmentService") == "active"
+
+
+def test_the_readme_tells_of_every_property_of_the_enrolment() -> None:
+    with GatewayHarness(components=[cls for plugin in installed().plugins for cls in plugin.components]) as harness:
+        kind = harness.configuration_admin.kind_of("gatewright.scep.SCEPEnrollmentService")
+    assert kind.object_class is not None
+    for name in kind.object_class.attributes:
+        assert f"`{name}`" in README
+
+
+def documented_modules() -> list[str]:
+    rooms = ("framework", "components", "metatype")
+    files = [path for room in rooms for path in (ROOT / room).rglob("*.py") if ">>> " in path.read_text("utf-8")]
+    names = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files)
+    return sorted(name.removesuffix(".__init__") for name in names)
+
+
+@pytest.mark.parametrize("name", documented_modules())
+def test_the_examples_in_docstrings_are_true(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
