@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs12,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components.keystore import (
@@ -129,11 +129,15 @@ SMALL = encode_pkcs12({"root": TrustedCertificateEntry(ROOT)}, PASSWORD)
 
 @given(st.integers(0, len(SMALL) - 1), st.integers(1, 255))
 @settings(deadline=None, max_examples=60)
-def test_an_altered_file_is_refused(position: int, difference: int) -> None:
+@example(SMALL.index(b"\x05\x00\x04\x20"), 1)  # the digest's empty parameters, which say nothing
+def test_an_altered_file_never_says_anything_else(position: int, difference: int) -> None:
     altered = bytearray(SMALL)
     altered[position] ^= difference
-    with pytest.raises(KeystoreError):
-        decode(bytes(altered))
+    try:
+        entries = decode(bytes(altered))
+    except KeystoreError:
+        return
+    assert entries == decode(SMALL)
 
 
 @given(st.binary(max_size=200))
