@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def ca_key_pem() -> bytes:
-    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048).export()
+    """A small key, because reading a large one takes long and most of these tests do it."""
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 1024).export()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -56,3 +57,8 @@ def ca(ca_directory: Path, policy: IssuancePolicy) -> Iterator[ScepCa]:
 @pytest.fixture
 def requester(ca: ScepCa, client_key: SoftwarePrivateKey) -> Requester:
     return Requester(client_key, ca.certificate)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
