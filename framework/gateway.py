@@ -121,6 +121,13 @@ class Gateway:
             FrameworkError: The state directory, its store or its master key cannot be used; the message says
                 why and what to do. A plugin that fails does not keep the gateway from starting.
         """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         make_private_directory(self.state_directory)
         key = MasterKey.load_or_create(self.state_directory, self._environ)
         store = ConfigurationStore(self.state_directory / "configuration.db", key)
@@ -172,13 +179,14 @@ class Gateway:
     def _take_components(self, plugin: Plugin, runtime: ComponentRuntime) -> None:
         """Take all components of a plugin; a wrong declaration or descriptor puts the plugin into quarantine."""
         try:
-            for cls in plugin.components:
-                description = description_of(cls)
-                object_class = _object_class_of(description)
-                runtime.add_component(cls, plugin=plugin.name, object_class=object_class)
-                self._catalogue.add(description.name, factory=description.factory, object_class=object_class)
+            prepared = [(cls, _object_class_of(description_of(cls))) for cls in plugin.components]
+            runtime.add_components(plugin.name, prepared)
         except (FrameworkError, metatype.MetatypeError, OSError) as error:
             self.plugins.quarantine(plugin.name, str(error), plugin.distribution, plugin.version)
+            return
+        for cls, object_class in prepared:
+            description = description_of(cls)
+            self._catalogue.add(description.name, factory=description.factory, object_class=object_class)
 
 
 def _object_class_of(description: ComponentDescription) -> metatype.ObjectClass | None:

@@ -7,6 +7,7 @@ run. Readers on other threads see immutable states through dictionaries that are
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import sys
@@ -38,7 +39,7 @@ from framework.filter import Filter, FilterError
 from framework.registry import ServiceEventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from framework.configuration import ConfigurationEvent
     from framework.registry import ServiceEvent, ServiceReference, ServiceRegistry, Subscription
@@ -100,21 +101,29 @@ class ComponentRuntime:
         self._stopping = False
         self._stopped = threading.Event()
 
-    def add_component(self, cls: type, *, plugin: str, object_class: ObjectClass | None = None) -> None:
-        """Make a component class known; its configurations follow with `deliver`.
+    def add_components(self, plugin: str, components: Sequence[tuple[type, ObjectClass | None]]) -> None:
+        """Make component classes known, all or none; their configurations follow with `deliver`.
+
+        Args:
+            plugin: Who contributes them.
+            components: The classes, each with what its configuration may be, if it has a descriptor.
 
         Raises:
-            DeclarationError: The class is no component, or another class has its name.
+            DeclarationError: A class is no component, or another one has its name; none is taken then.
         """
-        description = description_of(cls)
-        if description.name in self._components:
-            owner = self._components[description.name].plugin
-            raise DeclarationError(cls.__name__, None, f"{description.name} is already a component of {owner}")
-        policies = {name: a.change for name, a in object_class.attributes.items()} if object_class else {}
-        component = _Component(description, plugin, MappingProxyType(policies))
-        self._components = {**self._components, description.name: component}
-        if not description.factory:
-            self._dispatcher.post(lambda: self._begin(description.name, component))
+        added: dict[str, _Component] = {}
+        for cls, object_class in components:
+            description = description_of(cls)
+            other = self._components.get(description.name) or added.get(description.name)
+            if other is not None:
+                message = f"{description.name} is already a component of {other.plugin}"
+                raise DeclarationError(cls.__name__, None, message)
+            policies = {name: a.change for name, a in object_class.attributes.items()} if object_class else {}
+            added[description.name] = _Component(description, plugin, MappingProxyType(policies))
+        self._components = {**self._components, **added}
+        for name, component in added.items():
+            if not component.description.factory:
+                self._dispatcher.post(functools.partial(self._begin, name, component))
 
     def deliver(self, event: ConfigurationEvent) -> Future[DeliveryOutcome]:
         """Hand a change of configuration to the component; done when the component has taken it."""

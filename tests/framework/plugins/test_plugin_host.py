@@ -117,3 +117,22 @@ def test_a_module_can_be_a_plugin() -> None:
 
 def gatewright_components() -> list[type]:
     return [Good]
+
+
+class HalfGoodPlugin:
+    @hookimpl
+    def gatewright_components(self) -> list[type]:
+        @component("test.Half")
+        class Half: ...
+
+        @component("test.Good")
+        class Impostor: ...
+
+        return [Half, Impostor]
+
+
+def test_of_a_plugin_in_quarantine_nothing_is_left_behind() -> None:
+    with GatewayHarness(plugins=[GoodPlugin(), HalfGoodPlugin()]) as harness:
+        assert len(harness.gateway.plugins.quarantined) == 1
+        assert harness.state("test.Half") == "unknown"
+        assert "test.Half" not in harness.configuration_admin.pids()
