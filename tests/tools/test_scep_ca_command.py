@@ -155,19 +155,19 @@ def test_a_kill_at_any_moment_loses_no_certificate(
 
 
 WRONG_COMMANDS = [
-    ("no challenge at all", [], "one of the arguments --challenge-file"),
-    ("a challenge in the arguments", ["--challenge", "sesame"], "one of the arguments --challenge-file"),
-    ("two", ["--no-challenge", "--challenge-environment", "X"], "not allowed with"),
-    ("no such file", ["--challenge-file", "/nowhere/challenge"], "No such file"),
-    ("empty variable", ["--challenge-environment", "NO_SUCH_VARIABLE"], "must hold one line"),
-    ("wrong port", ["--no-challenge", "--port", "70000"], "is no port"),
-    ("wrong name", ["--no-challenge", "--subject", "nobody"], "is no name such as"),
-    ("wrong validity", ["--no-challenge", "--validity", "0d"], "is no time such as"),
-    ("wrong key size", ["--no-challenge", "--key-size", "512"], "invalid choice"),
+    pytest.param([], "one of the arguments --challenge-file", id="no challenge at all"),
+    pytest.param(["--challenge", "sesame"], "one of the arguments --challenge-file", id="a challenge in the arguments"),
+    pytest.param(["--no-challenge", "--challenge-environment", "X"], "not allowed with", id="two"),
+    pytest.param(["--challenge-file", "/nowhere/challenge"], "No such file", id="no such file"),
+    pytest.param(["--challenge-environment", "NO_SUCH_VARIABLE"], "must hold one line", id="empty variable"),
+    pytest.param(["--no-challenge", "--port", "70000"], "is no port", id="wrong port"),
+    pytest.param(["--no-challenge", "--subject", "nobody"], "is no name such as", id="wrong name"),
+    pytest.param(["--no-challenge", "--validity", "0d"], "is no time such as", id="wrong validity"),
+    pytest.param(["--no-challenge", "--key-size", "512"], "invalid choice", id="wrong key size"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), [case[1:] for case in WRONG_COMMANDS], ids=lambda _: "")
+@pytest.mark.parametrize(("arguments", "message"), WRONG_COMMANDS)
 def test_a_wrong_command_line_says_what_is_wrong(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AttributeOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyasn1.codec.ber import decoder as ber_decoder
+from pyasn1.codec.ber import encoder as ber_encoder
+from pyasn1.type import univ
+from pyasn1_modules import rfc2986
 
 from components.keystore import KeyAlgorithm, SoftwarePrivateKey, create_csr
 from components.scep.message import (
@@ -102,6 +106,37 @@ def test_the_reply_is_as_the_request(ca: ScepCa, requester: Requester, cipher: C
     assert opened.cipher is cipher
     assert reply.signature.digest is digest
     assert len(decode_certificates(opened.content)) == 1
+
+
+def _with_unsorted_attributes(requester: Requester) -> bytes:
+    """A request with its attributes in the wrong order for DER, rightly signed: strongSwan makes such."""
+    request, _ = ber_decoder.decode(requester.csr(names=NAMES), asn1Spec=rfc2986.CertificationRequest())
+    info = request["certificationRequestInfo"]
+    in_order = list(info["attributes"])
+    info["attributes"].clear()
+    info["attributes"].extend(reversed(in_order))
+    signature = requester.key.sign(ber_encoder.encode(info), hashes.SHA256())
+    request["signature"] = univ.BitString.fromOctetString(signature)
+    return bytes(ber_encoder.encode(request))
+
+
+def test_a_request_with_unsorted_attributes_is_granted(ca: ScepCa, requester: Requester) -> None:
+    csr = _with_unsorted_attributes(requester)
+    with pytest.raises(ValueError, match="InvalidSetOrdering"):
+        x509.load_der_x509_csr(csr)
+
+    certificate = requester.certificate(ca.pki_operation(requester.message(csr)))
+
+    assert list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == list(NAMES)
+
+
+def test_a_request_with_unsorted_attributes_must_be_signed_rightly(ca: ScepCa, requester: Requester) -> None:
+    csr = bytearray(_with_unsorted_attributes(requester))
+    csr[-1] ^= 1
+
+    reply = requester.read(ca.pki_operation(requester.message(bytes(csr))))
+
+    assert reply.attributes.fail_info_text == "the signature of the certification request is wrong"
 
 
 def test_the_reply_is_never_in_single_des_or_sha1(ca: ScepCa, requester: Requester) -> None:

@@ -182,7 +182,7 @@ class _Exchange(BaseHTTPRequestHandler):
         except _RequestError as error:
             _log.warning("%s: HTTP status %d: %s", self.client_address[0], error.status, error)
             status, content_type, content = error.status, "text/plain; charset=utf-8", f"{error}\n".encode()
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             raise
         except Exception:  # noqa: BLE001  # whatever it is, one request fails and the CA goes on
             _log.exception("%s: the request could not be handled", self.client_address[0])
@@ -235,7 +235,7 @@ class _Exchange(BaseHTTPRequestHandler):
             raise _RequestError(http.HTTPStatus.BAD_REQUEST, "the message ended before its Content-Length")
         return body
 
-    def log_message(self, format: str, *args: Any) -> None:  # the base class names it so
+    def log_message(self, format: str, *args: Any) -> None:
         """Keep the query, with whatever a client put there, out of the log."""
 
 
