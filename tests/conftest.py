@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+_ATTEMPTS: Final = 2000
+_PAUSE_S: Final = 0.01
+_PORTS_TRIED: Final = 5
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -30,23 +36,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 class DebianScepServer:
-    """Debian's `scepserver` with a CA of its own, on a free port of the loopback interface."""
+    """Debian's SCEP server (micromdm's `scepserver`) with a CA of its own, on the loopback interface.
 
-    def __init__(self, depot: Path, challenge: str) -> None:
-        subprocess.run(
-            ["scepserver", "ca", "-init", "-depot", depot, "-keySize", "2048", "-organization", "Lab"],
-            check=True,
-            capture_output=True,
-        )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+    Attributes:
+        depot: Its directory: ca.pem, index.txt, and `<CN>.<serial>.pem` for each certificate that it issued.
+        challenge: The challenge password that it asks for.
+        port: Where it answers, from the first start on; it may be changed before a start.
+    """
+
+    def __init__(self, depot: Path, challenge: str, key_size: int) -> None:
+        initialise = ["scepserver", "ca", "-init", "-depot", str(depot), "-keySize", str(key_size), "-country", "XX"]
+        subprocess.run(initialise, check=True, capture_output=True)
         self.depot = depot
         self.challenge = challenge
+        self.port = _free_port()
         self.ca_file = depot / "ca.pem"
         self.ca_certificate = x509.load_pem_x509_certificate(self.ca_file.read_bytes())
         self.fingerprint = self.ca_certificate.fingerprint(hashes.SHA256()).hex()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ended = threading.Event()
 
     @property
     def endpoint(self) -> str:
@@ -54,43 +62,87 @@ class DebianScepServer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def issued(self) -> int:
-        """How many certificates it has issued; it revokes the one before for the same name."""
-        return len((self.depot / "index.txt").read_text().splitlines())
+    def url(self) -> str:
+        """Where SCEP is served."""
+        return f"{self.endpoint}/scep"
+
+    def issued(self) -> list[str]:
+        """The lines of the server's index: one for each certificate that it issued."""
+        index = self.depot / "index.txt"
+        return index.read_text().splitlines() if index.exists() else []
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
-        self._process = subprocess.Popen(
-            [
-                *("scepserver", "-depot", str(self.depot), "-port", str(self.port)),
-                *("-challenge", self.challenge, "-allowrenew", "0", "-crtvalid", "30"),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except ConnectionRefusedError:
-                continue
-            return
-        raise RuntimeError("scepserver ended at once")
+        """Start it, and wait until it answers. If another program took the port meanwhile, the next one is tried."""
+        for _ in range(_PORTS_TRIED):
+            self._launch()
+            if self._answers():
+                return
+            self.stop()
+            self.port = _free_port()
+        pytest.fail("scepserver did not start")
 
     def stop(self) -> None:
         """Stop it, if it runs."""
         if self._process is not None:
             self._process.kill()
+            self._ended.wait()
             self._process.wait()
             self._process = None
 
+    def _launch(self) -> None:
+        process = subprocess.Popen(
+            [
+                *("scepserver", "-depot", str(self.depot), "-port", str(self.port)),
+                *("-challenge", self.challenge, "-allowrenew", "0", "-crtvalid", "30"),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "HTTP_PROXY": "", "HTTPS_PROXY": ""},
+        )
+        ended = threading.Event()
+        threading.Thread(target=_drain, args=(process, ended), daemon=True).start()
+        self._process, self._ended = process, ended
+
+    def _answers(self) -> bool:
+        """Wait until the server accepts connections; False if it ends. It says "listening" before it does."""
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
+                return not self._ended.is_set()
+            if self._ended.wait(_PAUSE_S):
+                return False
+        return False
+
+
+def _drain(process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    """Read what the server prints to its end, so that it never waits for a full pipe."""
+    assert process.stdout is not None
+    with process.stdout:
+        for _ in process.stdout:
+            pass
+    ended.set()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class MakeScepServer(Protocol):
+    """Makes a server of its own CA, started unless told otherwise; it is stopped when the test ends."""
+
+    def __call__(
+        self, challenge: str = "lab-challenge", *, key_size: int = 2048, start: bool = True
+    ) -> DebianScepServer: ...
+
 
 @pytest.fixture
-def make_scep_server(tmp_path: Path) -> Iterator[Callable[..., DebianScepServer]]:
-    """Makes Debian SCEP servers, each with its own CA; started unless told otherwise."""
+def make_scep_server(tmp_path: Path) -> Iterator[MakeScepServer]:
+    """Makes Debian SCEP servers. Tests that use it are marked `@pytest.mark.peer("scepserver")`."""
     made: list[DebianScepServer] = []
 
-    def make(challenge: str = "lab-challenge", *, start: bool = True) -> DebianScepServer:
-        server = DebianScepServer(tmp_path / f"depot-{len(made)}", challenge)
+    def make(challenge: str = "lab-challenge", *, key_size: int = 2048, start: bool = True) -> DebianScepServer:
+        server = DebianScepServer(tmp_path / f"depot-{len(made)}", challenge, key_size)
         made.append(server)
         if start:
             server.start()
@@ -102,6 +154,6 @@ def make_scep_server(tmp_path: Path) -> Iterator[Callable[..., DebianScepServer]
 
 
 @pytest.fixture
-def scep_server(make_scep_server: Callable[..., DebianScepServer]) -> DebianScepServer:
+def scep_server(make_scep_server: MakeScepServer) -> DebianScepServer:
     """A running Debian SCEP server."""
     return make_scep_server()

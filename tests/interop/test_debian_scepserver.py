@@ -30,7 +30,7 @@ from metatype import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.interop.conftest import ScepServer, StartScepServer
+    from tests.conftest import DebianScepServer, MakeScepServer
 
 pytestmark = pytest.mark.peer("scepserver")
 
@@ -44,7 +44,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def enrol(
-    server: ScepServer,
+    server: DebianScepServer,
     *,
     pin: Pin | None = None,
     challenge: str | None = None,
@@ -85,100 +85,100 @@ def enrol(
     )
 
 
-def test_the_server_is_found_and_says_what_it_can(scepserver: ScepServer) -> None:
-    location = locate_server(scepserver.endpoint, clock=CLOCK)
-    assert location.url == scepserver.url
-    assert location.certificates == (scepserver.ca_certificate,)
+def test_the_server_is_found_and_says_what_it_can(scep_server: DebianScepServer) -> None:
+    location = locate_server(scep_server.endpoint, clock=CLOCK)
+    assert location.url == scep_server.url
+    assert location.certificates == (scep_server.ca_certificate,)
     assert {"scepstandard", "postpkioperation", "aes", "sha-256"} <= location.capabilities.keywords
 
 
 @pytest.mark.peer("openssl")
 @pytest.mark.parametrize("size", [1024, 2048, 3072, 4096])
-def test_each_key_size_is_enrolled(scepserver: ScepServer, tmp_path: Path, size: int) -> None:
+def test_each_key_size_is_enrolled(scep_server: DebianScepServer, tmp_path: Path, size: int) -> None:
     key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, size)
-    reply = enrol(scepserver, key=key)
+    reply = enrol(scep_server, key=key)
     assert isinstance(reply, Issued)
     leaf, *issuers = reply.chain
     assert leaf.public_key() == key.public_key
     assert leaf.subject == SUBJECT
-    assert issuers == [scepserver.ca_certificate]
-    assert len(scepserver.issued()) == 1
+    assert issuers == [scep_server.ca_certificate]
+    assert len(scep_server.issued()) == 1
 
     (tmp_path / "leaf.pem").write_bytes(leaf.public_bytes(Encoding.PEM))
-    verify = ["openssl", "verify", "-CAfile", str(scepserver.depot / "ca.pem"), str(tmp_path / "leaf.pem")]
+    verify = ["openssl", "verify", "-CAfile", str(scep_server.depot / "ca.pem"), str(tmp_path / "leaf.pem")]
     subprocess.run(verify, check=True, capture_output=True)
 
 
-def test_a_fingerprint_is_as_good_as_the_certificate(scepserver: ScepServer) -> None:
-    pin = FingerprintPin(fingerprint(scepserver.ca_certificate))
-    assert isinstance(enrol(scepserver, pin=pin), Issued)
+def test_a_fingerprint_is_as_good_as_the_certificate(scep_server: DebianScepServer) -> None:
+    pin = FingerprintPin(fingerprint(scep_server.ca_certificate))
+    assert isinstance(enrol(scep_server, pin=pin), Issued)
 
 
-def test_with_a_wrong_fingerprint_nothing_is_asked(scepserver: ScepServer) -> None:
+def test_with_a_wrong_fingerprint_nothing_is_asked(scep_server: DebianScepServer) -> None:
     with pytest.raises(UntrustedCaError) as caught:
-        enrol(scepserver, pin=FingerprintPin("0" * 64))
-    assert caught.value.found == (fingerprint(scepserver.ca_certificate),)
-    assert scepserver.issued() == []
+        enrol(scep_server, pin=FingerprintPin("0" * 64))
+    assert caught.value.found == (fingerprint(scep_server.ca_certificate),)
+    assert scep_server.issued() == []
 
 
 @pytest.mark.parametrize("challenge", ["wrong", "", "sésame"])
-def test_a_wrong_challenge_password_is_refused(scepserver: ScepServer, challenge: str) -> None:
-    reply = enrol(scepserver, challenge=challenge)
+def test_a_wrong_challenge_password_is_refused(scep_server: DebianScepServer, challenge: str) -> None:
+    reply = enrol(scep_server, challenge=challenge)
     assert isinstance(reply, Refused)
     assert reply.reason == "badRequest"
     assert "challenge password" in reply.hint
-    assert scepserver.issued() == []
+    assert scep_server.issued() == []
 
 
 @pytest.mark.parametrize("challenge", ["with blank", "näh", "*&@_"])
-def test_challenge_passwords_of_any_characters_arrive(start_scepserver: StartScepServer, challenge: str) -> None:
-    assert isinstance(enrol(start_scepserver(challenge=challenge)), Issued)
+def test_challenge_passwords_of_any_characters_arrive(make_scep_server: MakeScepServer, challenge: str) -> None:
+    assert isinstance(enrol(make_scep_server(challenge=challenge)), Issued)
 
 
-def test_standard_reads_the_servers_des_and_warns(scepserver: ScepServer) -> None:
-    reply = enrol(scepserver, profile=SecurityProfile.STANDARD)
+def test_standard_reads_the_servers_des_and_warns(scep_server: DebianScepServer) -> None:
+    reply = enrol(scep_server, profile=SecurityProfile.STANDARD)
     assert isinstance(reply, Issued)
     warnings = " ".join(reply.warnings)
     assert "DES" in warnings
     assert "SHA-1" in warnings
 
 
-def test_strict_refuses_the_servers_des(scepserver: ScepServer) -> None:
+def test_strict_refuses_the_servers_des(scep_server: DebianScepServer) -> None:
     with pytest.raises(WeakAlgorithmError):
-        enrol(scepserver, profile=SecurityProfile.STRICT)
+        enrol(scep_server, profile=SecurityProfile.STRICT)
 
 
-def test_requested_alternative_names_are_in_the_certificate(scepserver: ScepServer) -> None:
+def test_requested_alternative_names_are_in_the_certificate(scep_server: DebianScepServer) -> None:
     names = (x509.DNSName("gateway-7.example.net"), x509.UniformResourceIdentifier("urn:gateway:7"))
-    reply = enrol(scepserver, names=names)
+    reply = enrol(scep_server, names=names)
     assert isinstance(reply, Issued)
     granted = reply.chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert set(granted) == set(names)
 
 
-def test_two_gateways_get_two_certificates(scepserver: ScepServer) -> None:
+def test_two_gateways_get_two_certificates(scep_server: DebianScepServer) -> None:
     serials = set()
     for name in ("one", "two"):
-        reply = enrol(scepserver, subject=x509.Name.from_rfc4514_string(f"CN={name}"))
+        reply = enrol(scep_server, subject=x509.Name.from_rfc4514_string(f"CN={name}"))
         assert isinstance(reply, Issued)
         serials.add(reply.chain[0].serial_number)
-    assert len(serials) == len(scepserver.issued()) == 2
+    assert len(serials) == len(scep_server.issued()) == 2
 
 
 @pytest.mark.parametrize("size", [2048, 4096])
-def test_the_ca_may_have_another_key_size(start_scepserver: StartScepServer, size: int) -> None:
-    server = start_scepserver(key_size=size)
+def test_the_ca_may_have_another_key_size(make_scep_server: MakeScepServer, size: int) -> None:
+    server = make_scep_server(key_size=size)
     key = server.ca_certificate.public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     assert key.key_size == size
     assert isinstance(enrol(server), Issued)
 
 
-def test_what_the_server_does_not_know_is_an_error_with_its_words(scepserver: ScepServer) -> None:
-    location = locate_server(scepserver.endpoint, clock=CLOCK)
+def test_what_the_server_does_not_know_is_an_error_with_its_words(scep_server: DebianScepServer) -> None:
+    location = locate_server(scep_server.endpoint, clock=CLOCK)
     client = ScepClient(location.url, clock=CLOCK)
     with pytest.raises(HttpStatusError) as caught:
         client.pki_operation(b"\x30\x00", location.capabilities)
     assert caught.value.status == 500
     with pytest.raises(TransportError):
-        ScepClient(scepserver.endpoint + "/nowhere", clock=CLOCK).get_ca_cert()
+        ScepClient(scep_server.endpoint + "/nowhere", clock=CLOCK).get_ca_cert()
