@@ -42,8 +42,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger("framework.gateway")
 
-STOP_DEADLINE_S: Final = 8.0
-"""How long components have to end; a gateway stops within 10 s, whatever they do."""
+STOP_DEADLINE_S: Final = 7.0
+"""How long components have to end; with what else is to be closed a gateway stops within 10 s, whatever they do."""
 
 BACKGROUND_WORKERS: Final = 8
 """Threads for work that components do in the background, such as waiting for a network."""

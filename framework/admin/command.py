@@ -116,6 +116,9 @@ class ClientSide(Protocol):
     def emit(self, data: Any, text: str) -> None:
         """Print one piece of a long answer now; raises OSError once the client has gone."""
 
+    def is_gone(self) -> bool:
+        """Whether the client has gone, so that nobody waits for the answer any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:

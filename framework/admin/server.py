@@ -157,6 +157,9 @@ class _Client:
     def emit(self, data: Any, text: str) -> None:
         self._wire.send({"out": json.dumps(data, default=str) if self._as_json else text})
 
+    def is_gone(self) -> bool:
+        return self._wire.is_closed()
+
 
 def _is_allowed(connection: socket.socket) -> bool:
     """The socket's mode keeps others out already; this holds even if somebody changes it."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
 SOCKET: Final = "admin.sock"
@@ -72,6 +73,14 @@ class Wire:
         """All messages until the other side ends."""
         while (message := self.receive()) is not None:
             yield message
+
+    def is_closed(self) -> bool:
+        """Whether the other side has gone; asked only while nothing is expected from it."""
+        readable, _, _ = select.select([self._connection], [], [], 0)
+        try:
+            return bool(readable) and self._connection.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Close this end."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from framework.admin.server import MOST_CLIENTS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -186,3 +188,22 @@ def test_the_gateway_asks_for_no_file_that_the_arguments_do_not_name(gateway: An
     done = gateway.run("config", "set", SCEP, "server.ca.fingerprint=@/no/such/file")
     assert done.returncode == 1
     assert "/no/such/file" in done.stderr
+
+
+def test_followers_that_go_away_leave_their_places(gateway: Any) -> None:
+    gateway.start()
+    handle = os.open(gateway.state_dir, os.O_RDONLY)
+    try:
+        clients = []
+        for _ in range(MOST_CLIENTS):
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(f"/proc/self/fd/{handle}/admin.sock")
+            client.sendall(b'{"argv": ["events", "--follow"], "json": true}\n')
+            assert b"following" in client.recv(1000)
+            clients.append(client)
+        assert "too many clients" in gateway.run("status").stderr
+        for client in clients:
+            client.close()
+        assert any(gateway.run("status").returncode == 0 for _ in range(200)), "their places stay taken"
+    finally:
+        os.close(handle)

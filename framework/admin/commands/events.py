@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MOST_WAITING: Final = 1000
 """Events that wait for a slow client before it is cut off."""
 
+LOOK_UP_S: Final = 2.0
+"""How often, while nothing happens, it is looked whether the client is still there, in seconds."""
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -38,10 +41,17 @@ def _events(invocation: Invocation) -> Answer:
     with invocation.gateway.event_admin.subscribe(invocation.options.topic, take):
         invocation.emit({"following": invocation.options.topic}, f"following {invocation.options.topic}")
         while not overrun:
-            event = waiting.get()
+            try:
+                event = waiting.get(timeout=LOOK_UP_S)
+            except queue.Empty:
+                if invocation.client.is_gone():
+                    break
+                continue
             if not invocation.options.follow:
                 return Answer(_data(event), _text(event))
             invocation.emit(_data(event), _text(event))
+    if not overrun:
+        return Answer(None, "")
     raise CommandError(f"more than {MOST_WAITING} events waited; this client is too slow")
 
 
