@@ -1,283 +1,430 @@
-"""The configuration admin: all problems at once, only real differences, durable before delivered, per pid."""
+"""The configuration admin: what it accepts, stores, delivers and answers."""
 
 from __future__ import annotations
 
-import json
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from framework.configuration import (
     ConfigurationAdmin,
-    ConfigurationDirectory,
     ConfigurationError,
     ConfigurationEvent,
     ConfigurationStore,
     DeliveryOutcome,
     DescriptorCatalogue,
     Origin,
+    PlannedEffect,
+    UpdateResult,
 )
-from framework.sealing import MasterKey
-from metatype import Attribute, AttributeType, ChangePolicy, ObjectClass, Secret
+from metatype import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-KEY = MasterKey(bytes(32))
+    from framework.sealing import MasterKey
 
-ATTRIBUTES = (
-    Attribute("rate", AttributeType.INTEGER, default="5", min="1"),
-    Attribute("url", AttributeType.STRING, default="http://a", change=ChangePolicy.BOOTSTRAP),
-    Attribute("on", AttributeType.BOOLEAN, default="false", change=ChangePolicy.REACTIVATE),
-    Attribute("password", AttributeType.PASSWORD, required=False),
-    Attribute("names", AttributeType.STRING, cardinality=-10, required=False),
-    Attribute("path", AttributeType.STRING, required=True),
-)
-WORKER = ObjectClass("worker", "Worker", attributes={one.id: one for one in ATTRIBUTES})
-SENSOR = ObjectClass("sensor", "Sensor", attributes={one.id: one for one in ATTRIBUTES[:5]})
+PID = "test.Pump"
 
 
-class Component:
-    """Whoever takes configurations; answers what the test tells it to."""
+class Site(Protocol):
+    """What the fixture of this folder gives."""
 
-    def __init__(self) -> None:
-        self.events: list[ConfigurationEvent] = []
-        self.outcome: DeliveryOutcome | None = DeliveryOutcome("modified", None)
+    admin: ConfigurationAdmin
+    store: ConfigurationStore
+    catalogue: DescriptorCatalogue
+    delivered: list[ConfigurationEvent]
+    outcome: DeliveryOutcome | None
+    path: Path
+    key: MasterKey
 
-    def deliver(self, event: ConfigurationEvent) -> Future[DeliveryOutcome]:
-        self.events.append(event)
-        answer: Future[DeliveryOutcome] = Future()
-        if self.outcome is not None:
-            answer.set_result(self.outcome)
-        return answer
-
-
-class Bench:
-    """An admin on a directory, which can be closed and opened again."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.conf = directory / "conf.d"
-        self.conf.mkdir()
-        self.component = Component()
-        self.catalogue = DescriptorCatalogue()
-        self.catalogue.add("sensor", factory=False, object_class=SENSOR)
-        self.catalogue.add("worker", factory=True, object_class=WORKER)
-        self.catalogue.add("plain", factory=False, object_class=None)
-        self.open()
-
-    def open(self) -> None:
-        self.store = ConfigurationStore(self.directory / "configuration.db", KEY)
-        files = ConfigurationDirectory(self.conf)
-        self.admin = ConfigurationAdmin(self.store, files, self.catalogue, self.component.deliver)
-        self.admin.load_files()
-
-    def reopen(self) -> None:
-        self.store.close()
-        self.open()
-
-    def write(self, name: str, document: Any) -> None:
-        (self.conf / name).write_text(document if isinstance(document, str) else json.dumps(document))
+    def reopen(self) -> None: ...
+    def deliver(self, event: ConfigurationEvent) -> Future[DeliveryOutcome]: ...
+    def file(self, name: str, text: str) -> None: ...
+    def value(self, name: str, pid: str = PID) -> Any: ...
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.store.close()
+class TestReading:
+    def test_a_singleton_has_its_defaults_before_anything_is_stored(self, site: Site) -> None:
+        configuration = site.admin.get(PID)
+        assert dict(configuration.properties) == {
+            "rate": 5,
+            "enabled": False,
+            "server": "http://one",
+            "mode": "slow",
+            "service.pid": PID,
+            "kura.service.pid": PID,
+        }
+        assert (configuration.revision, configuration.factory_pid, configuration.name) == (0, None, None)
+        assert set(configuration.origins.values()) == {Origin.DEFAULT}
+
+    def test_pids_are_the_singletons_and_the_instances_that_there_are(self, site: Site) -> None:
+        site.admin.update("test.Tank~A", {"size": 1})
+        assert site.admin.pids() == ("test.Free", PID, "test.Tank~A")
+
+    @pytest.mark.parametrize("pid", ["", "test.Nobody", "test.Tank", "test.Tank~", "~A", "test.Pump~A", "test.pump"])
+    def test_a_pid_that_is_not_known_is_an_error_that_names_those_that_are(self, site: Site, pid: str) -> None:
+        for ask in (site.admin.get, site.admin.kind_of, lambda pid: site.admin.update(pid, {}), site.admin.delete):
+            with pytest.raises(ConfigurationError, match="no component has this pid") as caught:
+                ask(pid)
+            assert caught.value.pid == pid
+            assert "test.Tank~NAME" in str(caught.value)
+
+    def test_an_instance_that_is_not_there_is_an_error_that_says_how_to_make_it(self, site: Site) -> None:
+        with pytest.raises(ConfigurationError, match=r"config set test\.Tank~A"):
+            site.admin.get("test.Tank~A")
+
+    def test_what_is_read_cannot_be_changed(self, site: Site) -> None:
+        configuration = site.admin.get(PID)
+        with pytest.raises(TypeError):
+            configuration.properties["rate"] = 6  # type: ignore[index]  # the point of the test
+        with pytest.raises(TypeError):
+            configuration.origins["rate"] = Origin.STORED  # type: ignore[index]  # the point of the test
 
 
-def test_a_singleton_has_its_defaults_from_the_start(bench: Bench) -> None:
-    found = bench.admin.get("sensor")
-    assert found.properties["rate"] == 5
-    assert found.origins["rate"] is Origin.DEFAULT
-    assert found.properties["kura.service.pid"] == found.properties["service.pid"] == "sensor"
-    assert found.revision == 0
+class TestUpdating:
+    def test_properties_are_merged_typed_and_have_their_origin(self, site: Site) -> None:
+        site.admin.update(PID, {"rate": "7"})
+        result = site.admin.update(PID, {"tags": "a, b", "limit": 2})
+        assert result == UpdateResult(PID, 2, "modified", None)
+        configuration = site.admin.get(PID)
+        assert (site.value("rate"), site.value("tags"), site.value("limit")) == (7, ["a", "b"], 2.0)
+        assert isinstance(site.value("limit"), float)
+        assert configuration.revision == 2
+        assert {name for name, origin in configuration.origins.items() if origin is Origin.STORED} == {
+            "rate",
+            "tags",
+            "limit",
+        }
+
+    def test_none_removes_so_that_the_lower_layer_holds_again(self, site: Site) -> None:
+        site.admin.update(PID, {"rate": 7, "mode": "fast"})
+        site.admin.update(PID, {"rate": None})
+        assert (site.value("rate"), site.value("mode")) == (5, "fast")
+        assert site.admin.get(PID).origins["rate"] is Origin.DEFAULT
+
+    def test_replacing_forgets_what_is_not_named(self, site: Site) -> None:
+        site.admin.update(PID, {"rate": 7, "mode": "fast"})
+        site.admin.update(PID, {"rate": 8}, replace=True)
+        assert (site.value("rate"), site.value("mode")) == (8, "slow")
+
+    def test_identities_are_the_admins_to_set(self, site: Site) -> None:
+        site.admin.update("test.Tank~A", {"size": 1, "service.pid": "mine", "service.factoryPid": "mine"})
+        properties = site.admin.get("test.Tank~A").properties
+        assert properties["service.pid"] == "test.Tank~A"
+        assert properties["service.factoryPid"] == "test.Tank"
+        assert properties["kura.service.pid"] == "A"
+
+    def test_the_stable_id_is_the_name_unless_the_properties_say_otherwise(self, site: Site) -> None:
+        site.admin.update("test.Tank~A", {"size": 1, "kura.service.pid": "Main"})
+        assert site.value("kura.service.pid", "test.Tank~A") == "Main"
+
+    def test_an_instances_name_may_hold_the_separator(self, site: Site) -> None:
+        site.admin.update("test.Tank~A~B", {"size": 1})
+        assert site.value("kura.service.pid", "test.Tank~A~B") == "A~B"
+        assert site.admin.get("test.Tank~A~B").factory_pid == "test.Tank"
+
+    def test_without_a_descriptor_simple_values_are_taken_as_they_are(self, site: Site) -> None:
+        given = {"text": "1", "number": 1, "truth": True, "fraction": 1.5, "list": ["a", 2]}
+        site.admin.update("test.Free", given)
+        site.reopen()
+        properties = site.admin.get("test.Free").properties
+        assert {name: properties[name] for name in given} == given
+        assert properties["truth"] is True
+
+    def test_without_a_descriptor_nested_values_are_refused(self, site: Site) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            site.admin.update("test.Free", {"a": {"b": 1}, "c": [["d"]], "e": [None], "fine": 1})
+        assert [problem.property for problem in caught.value.problems] == ["a", "c", "e"]
 
 
-def test_an_update_is_merged_typed_durable_and_delivered(bench: Bench) -> None:
-    result = bench.admin.update("sensor", {"rate": "7"})
-    assert (result.outcome, result.error) == ("modified", None)
-    assert bench.component.events[-1].current is not None
-    assert bench.component.events[-1].current["rate"] == 7
-    bench.admin.update("sensor", {"on": True})
-    bench.reopen()
-    found = bench.admin.get("sensor")
-    assert (found.properties["rate"], found.properties["on"]) == (7, True)
-    assert found.origins["rate"] is Origin.STORED
+class TestRefusing:
+    def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_changed(self, site: Site) -> None:
+        wrong = {
+            "rate": 1000,
+            "enabled": "perhaps",
+            "mode": "medium",
+            "limit": "much",
+            "tags": ["a", "b", "c", "d"],
+            "password": "abc",
+            "unheard": 1,
+            "Store.target": "(a=",
+        }
+        with pytest.raises(ConfigurationError) as caught:
+            site.admin.update(PID, {**wrong, "server": "http://two"})
+        assert {problem.property for problem in caught.value.problems} == wrong.keys()
+        assert all(problem.property in str(caught.value) for problem in caught.value.problems)
+        assert site.value("server") == "http://one"
+        assert site.store.load() == {}
+        assert site.delivered == []
+
+    def test_a_required_property_without_default_is_asked_for(self, site: Site) -> None:
+        with pytest.raises(ConfigurationError, match="size"):
+            site.admin.update("test.Tank~A", {})
+        assert "test.Tank~A" not in site.admin.pids()
+
+    def test_a_valid_filter_is_a_target_and_an_empty_one_is_none(self, site: Site) -> None:
+        site.admin.update(PID, {"Store.target": "(kura.service.pid=A)"})
+        site.admin.update(PID, {"Store.target": ""})
+        assert site.value("Store.target") == ""
 
 
-def test_replace_stores_these_and_no_others(bench: Bench) -> None:
-    bench.admin.update("sensor", {"rate": 7, "on": True})
-    bench.admin.update("sensor", {"rate": 8}, replace=True)
-    assert bench.admin.get("sensor").properties["on"] is False
+class TestRealDifferences:
+    @dataclass(frozen=True)
+    class Case:
+        name: str
+        given: dict[str, Any]
+        stored: dict[str, Any] = field(default_factory=lambda: {"rate": 7, "tags": ["a"], "password": "secret"})
+
+    CASES = (
+        Case("nothing", {}),
+        Case("the stored value", {"rate": 7}),
+        Case("the same as text", {"rate": " 7 "}),
+        Case("the default", {"server": "http://one", "enabled": "FALSE"}),
+        Case("a list as text", {"tags": "a"}),
+        Case("a secret", {"password": Secret("secret")}),
+        Case("an unchanged secret", {"password": {"$unchanged": True}}),
+        Case("removing what is not there", {"limit": None}),
+    )
+
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+    def test_setting_what_is_there_does_nothing(self, site: Site, case: Case) -> None:
+        site.admin.update(PID, case.stored)
+        site.delivered.clear()
+        assert site.admin.update(PID, case.given).outcome == "unchanged"
+        assert site.delivered == []
+        site.reopen()
+        assert site.admin.update(PID, case.given).outcome == "unchanged"
+        assert site.delivered == []
+
+    def test_storing_a_default_keeps_it_through_a_later_default(self, site: Site) -> None:
+        site.admin.update(PID, {"rate": 5})
+        assert site.admin.get(PID).origins["rate"] is Origin.STORED
+        site.file("later.json", '{"test.Pump": {"rate": 9}}')
+        site.admin.load_files()
+        assert site.value("rate") == 5
+
+    def test_a_type_is_a_difference(self, site: Site) -> None:
+        site.admin.update("test.Free", {"value": 1})
+        for value in (True, 1.0, "1", [1]):
+            site.delivered.clear()
+            site.admin.update("test.Free", {"value": value})
+            assert [type(event.current["value"]) for event in site.delivered if event.current] == [type(value)]
+
+    def test_the_order_of_a_list_is_a_difference(self, site: Site) -> None:
+        site.admin.update(PID, {"tags": ["a", "b"]})
+        assert site.admin.update(PID, {"tags": ["b", "a"]}).outcome == "modified"
 
 
-def test_none_gives_the_lower_layer_its_say_again(bench: Bench) -> None:
-    bench.admin.update("sensor", {"rate": 7})
-    assert bench.admin.update("sensor", {"rate": None}).outcome == "modified"
-    assert bench.admin.get("sensor").properties["rate"] == 5
+class TestPlanning:
+    @dataclass(frozen=True)
+    class Case:
+        given: dict[str, Any]
+        effect: PlannedEffect
+        changed: tuple[str, ...]
+
+    CASES = (
+        Case({}, PlannedEffect.UNCHANGED, ()),
+        Case({"rate": 6}, PlannedEffect.MODIFY, ("rate",)),
+        Case({"Store.target": "(a=b)"}, PlannedEffect.MODIFY, ("Store.target",)),
+        Case({"enabled": True, "rate": 6}, PlannedEffect.REACTIVATE, ("enabled", "rate")),
+        Case({"server": "x", "enabled": True}, PlannedEffect.BOOTSTRAP, ("enabled", "server")),
+        Case({"server": "http://one", "rate": 6}, PlannedEffect.MODIFY, ("rate",)),
+    )
+
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.given))
+    def test_the_heaviest_difference_decides_and_nothing_is_done(self, site: Site, case: Case) -> None:
+        plan = site.admin.plan(PID, case.given)
+        assert (plan.effect, plan.problems) == (case.effect, ())
+        assert tuple(one.property for one in plan.differences) == case.changed
+        assert site.store.load() == {}
+        assert site.delivered == []
+
+    def test_old_and_new_are_shown_typed(self, site: Site) -> None:
+        (difference,) = site.admin.plan(PID, {"rate": "6"}).differences
+        assert (difference.old, difference.new) == (5, 6)
+
+    def test_a_new_instance_is_created(self, site: Site) -> None:
+        assert site.admin.plan("test.Tank~A", {"size": 1}).effect is PlannedEffect.CREATE
+
+    def test_problems_are_in_the_plan(self, site: Site) -> None:
+        plan = site.admin.plan(PID, {"rate": 0, "mode": "x"})
+        assert [problem.property for problem in plan.problems] == ["rate", "mode"]
+        assert plan.differences == ()
+
+    def test_a_plan_and_the_update_agree(self, site: Site) -> None:
+        site.admin.update(PID, {"rate": 7, "tags": ["a"], "limit": 1})
+        given = {"rate": None, "tags": "b", "limit": {"$unchanged": True}}
+        planned = {one.property: one.new for one in site.admin.plan(PID, given).differences}
+        before = site.admin.get(PID).properties
+        site.admin.update(PID, given)
+        after = site.admin.get(PID).properties
+        assert planned == {name: after.get(name) for name in after if before.get(name) != after.get(name)}
 
 
-@pytest.mark.parametrize("value", [5, "5", " 5 "])
-def test_an_equal_value_is_not_delivered(bench: Bench, value: object) -> None:
-    assert bench.admin.update("sensor", {"rate": value}).outcome == "unchanged"
-    assert bench.component.events == []
+class TestDelivering:
+    def test_all_properties_are_delivered_after_they_are_durable(self, site: Site) -> None:
+        seen: list[Any] = []
+
+        def look_into_the_store(event: ConfigurationEvent) -> Future[DeliveryOutcome]:
+            seen.append(site.store.load()[PID].properties["rate"])
+            return site.deliver(event)
+
+        admin = ConfigurationAdmin(site.store, None, site.catalogue, look_into_the_store)
+        admin.update(PID, {"rate": 6})
+        assert seen == [6]
+        (event,) = site.delivered
+        assert (event.pid, event.factory_pid, event.revision) == (PID, None, 1)
+        assert event.current is not None
+        assert (event.current["rate"], event.current["server"]) == (6, "http://one")
+
+    @pytest.mark.parametrize("outcome", ["modified", "reactivated", "bootstrapped", "failed", "stored", "unchanged"])
+    def test_the_answer_is_what_the_component_did(self, site: Site, outcome: str) -> None:
+        site.outcome = DeliveryOutcome(outcome, "why")
+        assert site.admin.update(PID, {"rate": 6}) == UpdateResult(PID, 1, outcome, "why")
+
+    def test_a_component_that_does_not_take_it_in_time_is_said_to_be_late(self, site: Site) -> None:
+        site.outcome = None
+        result = site.admin.update(PID, {"rate": 6}, timeout=0)
+        assert result.outcome == "stored"
+        assert "it will when it can" in str(result.error)
+        site.reopen()
+        assert site.value("rate") == 6
+
+    def test_an_instance_is_created_and_deleted(self, site: Site) -> None:
+        site.outcome = DeliveryOutcome("activated", None)
+        assert site.admin.update("test.Tank~A", {"size": 1}).outcome == "created"
+        site.outcome = DeliveryOutcome("deleted", None)
+        assert site.admin.delete("test.Tank~A").outcome == "deleted"
+        assert site.delivered[-1].current is None
+        assert site.delivered[-1].factory_pid == "test.Tank"
+        assert "test.Tank~A" not in site.admin.pids()
+        site.reopen()
+        assert "test.Tank~A" not in site.admin.pids()
+
+    def test_deleting_what_a_file_has_too_goes_back_to_the_file(self, site: Site) -> None:
+        site.file("a.json", '{"test.Tank~A": {"size": 3}}')
+        site.admin.load_files()
+        site.admin.update("test.Tank~A", {"size": 4})
+        site.admin.delete("test.Tank~A")
+        assert site.delivered[-1].current is not None
+        assert site.value("size", "test.Tank~A") == 3
+
+    def test_deleting_a_singleton_goes_back_to_its_defaults(self, site: Site) -> None:
+        site.admin.update(PID, {"rate": 6})
+        site.admin.delete(PID)
+        assert site.value("rate") == 5
+        assert site.delivered[-1].current is not None
+
+    def test_deleting_what_is_not_stored_is_an_error(self, site: Site) -> None:
+        with pytest.raises(ConfigurationError, match="nothing to delete"):
+            site.admin.delete(PID)
+
+    def test_at_the_start_every_configuration_is_delivered_once(self, site: Site) -> None:
+        site.admin.update("test.Tank~A", {"size": 1})
+        site.reopen()
+        site.delivered.clear()
+        for delivered in site.admin.deliver_all():
+            assert delivered.done()
+        assert [event.pid for event in site.delivered] == ["test.Free", PID, "test.Tank~A"]
+
+    def test_what_is_not_valid_any_more_is_not_delivered_but_can_be_mended(self, site: Site) -> None:
+        site.store.save(PID, {"rate": 1000, "mode": "fast"})
+        site.reopen()
+        site.admin.deliver_all()
+        assert {event.pid: event.current for event in site.delivered}[PID] is None
+        with pytest.raises(ConfigurationError) as caught:
+            site.admin.get(PID)
+        assert [problem.property for problem in caught.value.problems] == ["rate"]
+        assert site.admin.update(PID, {"rate": 10}).outcome == "modified"
+        assert (site.value("rate"), site.value("mode")) == (10, "fast")
 
 
-def test_all_problems_are_told_and_nothing_is_stored(bench: Bench) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        bench.admin.update("sensor", {"rate": 0, "on": "maybe", "nope": 1, "X.target": "(a=b"})
-    assert {problem.property for problem in caught.value.problems} == {"rate", "on", "nope", "X.target"}
-    assert caught.value.pid == "sensor"
-    assert bench.component.events == []
-    assert bench.store.load() == {}
+class TestManyThreads:
+    THREADS = 8
+    ROUNDS = 12
 
+    def run(self, work: Any) -> None:
+        failures: list[BaseException] = []
+        start = threading.Barrier(self.THREADS)
 
-@pytest.mark.parametrize("pid", ["nobody", "worker", "worker~", "sensor~x", ""])
-def test_an_unknown_pid_is_an_error_that_names_the_known_ones(bench: Bench, pid: str) -> None:
-    with pytest.raises(ConfigurationError, match="worker~NAME"):
-        bench.admin.update(pid, {"rate": 7})
+        def guarded(number: int) -> None:
+            try:
+                start.wait()
+                work(number)
+            except BaseException as error:  # noqa: BLE001  # handed to the test below
+                failures.append(error)
 
+        threads = [threading.Thread(target=guarded, args=(number,)) for number in range(self.THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
 
-def test_a_factory_instance_is_made_named_and_deleted(bench: Bench) -> None:
-    bench.component.outcome = DeliveryOutcome("activated", None)
-    assert bench.admin.update("worker~one", {"path": "p"}).outcome == "created"
-    found = bench.admin.get("worker~one")
-    assert (found.factory_pid, found.name) == ("worker", "one")
-    assert found.properties["kura.service.pid"] == "one"
-    assert found.properties["service.factoryPid"] == "worker"
-    assert "worker~one" in bench.admin.pids()
-    bench.component.outcome = DeliveryOutcome("deleted", None)
-    assert bench.admin.delete("worker~one").outcome == "deleted"
-    assert bench.component.events[-1].current is None
-    assert "worker~one" not in bench.admin.pids()
-    with pytest.raises(ConfigurationError, match="no such configuration"):
-        bench.admin.get("worker~one")
+    def test_no_update_of_one_pid_is_lost_and_deliveries_come_in_the_order_of_storing(self, site: Site) -> None:
+        def work(number: int) -> None:
+            for turn in range(self.ROUNDS):
+                site.admin.update("test.Free", {f"own-{number}": turn, "shared": f"{number}-{turn}"})
+                assert site.value(f"own-{number}", "test.Free") == turn
 
+        self.run(work)
+        revisions = [event.revision for event in site.delivered]
+        assert revisions == sorted(revisions)
+        assert len(set(revisions)) == self.THREADS * self.ROUNDS
+        last = site.delivered[-1].current
+        assert last is not None
+        assert last == site.admin.get("test.Free").properties
+        assert all(last[f"own-{number}"] == self.ROUNDS - 1 for number in range(self.THREADS))
+        site.reopen()
+        assert site.admin.get("test.Free").properties == last
 
-def test_a_factory_instance_without_what_it_requires_is_refused(bench: Bench) -> None:
-    with pytest.raises(ConfigurationError, match="path: is required"):
-        bench.admin.update("worker~one", {"rate": 7})
-    assert "worker~one" not in bench.admin.pids()
+    def test_an_instance_is_made_once_however_many_ask(self, site: Site) -> None:
+        site.outcome = DeliveryOutcome("activated", None)
+        outcomes: list[str] = []
+        self.run(lambda _: outcomes.append(site.admin.update("test.Tank~A", {"size": 1}).outcome))
+        assert sorted(outcomes) == ["created"] + ["unchanged"] * (self.THREADS - 1)
+        assert len(site.delivered) == 1
 
+    def test_updates_and_deletes_never_race(self, site: Site) -> None:
+        def work(number: int) -> None:
+            for turn in range(self.ROUNDS):
+                if number % 2:
+                    site.admin.update("test.Tank~A", {"size": number * 100 + turn})
+                else:
+                    try:
+                        site.admin.delete("test.Tank~A")
+                    except ConfigurationError as error:
+                        assert "nothing to delete" in str(error)  # noqa: PT017  # another thread deleted it first
 
-@pytest.mark.parametrize(
-    ("changes", "effect"),
-    [
-        ({}, "unchanged"),
-        ({"rate": 5}, "unchanged"),
-        ({"rate": 6}, "modify"),
-        ({"rate": 6, "on": True}, "reactivate"),
-        ({"rate": 6, "on": True, "url": "http://b"}, "bootstrap"),
-        ({"X.target": "(a=b)"}, "modify"),
-    ],
-)
-def test_a_plan_tells_the_heaviest_effect_and_does_nothing(bench: Bench, changes: dict[str, Any], effect: str) -> None:
-    plan = bench.admin.plan("sensor", changes)
-    assert plan.effect == effect
-    assert bench.component.events == []
-    assert bench.store.load() == {}
+        self.run(work)
+        last = site.delivered[-1].current
+        assert (last is None) == ("test.Tank~A" not in site.admin.pids())
+        if last is not None:
+            assert last == site.admin.get("test.Tank~A").properties
+        site.reopen()
+        assert (last is None) == ("test.Tank~A" not in site.admin.pids())
 
+    def test_waiting_for_one_component_keeps_nobody_else_waiting(self, site: Site) -> None:
+        late: Future[DeliveryOutcome] = Future()
+        waiting = threading.Event()
 
-def test_a_component_that_takes_too_long_is_told_of_and_the_change_is_stored(bench: Bench) -> None:
-    bench.component.outcome = None
-    result = bench.admin.update("sensor", {"rate": 7}, timeout=0)
-    assert result.outcome == "stored"
-    bench.reopen()
-    assert bench.admin.get("sensor").properties["rate"] == 7
+        def deliver(event: ConfigurationEvent) -> Future[DeliveryOutcome]:
+            if event.pid == PID:
+                waiting.set()
+                return late
+            return site.deliver(event)
 
-
-def test_what_the_component_raised_comes_back(bench: Bench) -> None:
-    bench.component.outcome = DeliveryOutcome("failed", "ValueError: no")
-    result = bench.admin.update("sensor", {"rate": 7})
-    assert (result.outcome, result.error) == ("failed", "ValueError: no")
-
-
-def test_files_stand_between_defaults_and_what_is_stored_in_the_order_of_their_names(bench: Bench) -> None:
-    bench.write("20-b.json", {"sensor": {"rate": 20}})
-    bench.write("10-a.json", {"sensor": {"rate": 10, "url": "http://file"}, "worker~w": {"path": "p"}})
-    bench.admin.load_files()
-    found = bench.admin.get("sensor")
-    assert (found.properties["rate"], found.properties["url"]) == (20, "http://file")
-    assert found.origins["rate"] is Origin.FILE
-    assert "worker~w" in bench.admin.pids()
-    bench.admin.update("sensor", {"rate": 30})
-    assert bench.admin.get("sensor").properties["rate"] == 30
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        ("{", "is no JSON"),
-        ("[]", "must be an object"),
-        ('{"sensor": 5}', "must be an object"),
-        ('{"sensor": {"rate": 1, "rate": 2}}', "twice"),
-        ('{"sensor": {"rate": NaN}}', "NaN"),
-        ('{"sensor": {"rate": 0}}', "at least 1"),
-        ('{"sensor": {"nope": 1}}', "nope"),
-        ('{"nobody": {}}', "no component has this pid"),
-        ("[" * 100_000, ""),
-    ],
-)
-def test_a_bad_file_is_told_and_keeps_no_other_out(bench: Bench, content: str, told: str) -> None:
-    bench.write("10-bad.json", content)
-    bench.write("20-good.json", {"plain": {"x": 1}})
-    bench.admin.load_files()
-    (problem,) = bench.admin.file_problems
-    assert problem.path.name == "10-bad.json"
-    assert told in str(problem)
-    assert bench.admin.get("plain").properties["x"] == 1
-    assert bench.admin.get("sensor").properties["rate"] == 5
-
-
-def test_a_secret_is_sealed_kept_and_never_shown(bench: Bench) -> None:
-    bench.admin.update("sensor", {"password": "canary-77"})
-    assert bench.admin.get("sensor").properties["password"] == Secret("canary-77")
-    bench.admin.update("sensor", {"password": {"$unchanged": True}, "rate": 9})
-    plan = bench.admin.plan("sensor", {"password": "canary-88"})
-    with pytest.raises(ConfigurationError) as caught:
-        bench.admin.update("sensor", {"password": ["canary-99"]})
-    bench.reopen()
-    assert bench.admin.get("sensor").properties["password"] == Secret("canary-77")
-    shown = repr(bench.admin.get("sensor")) + repr(plan) + str(caught.value) + repr(caught.value.problems)
-    assert "canary" not in shown
-    bench.store.close()
-    assert b"canary" not in b"".join(path.read_bytes() for path in bench.directory.glob("configuration.db*"))
-    bench.open()
-
-
-def test_without_a_descriptor_simple_values_are_taken_as_they_are(bench: Bench) -> None:
-    bench.admin.update("plain", {"text": "a", "number": 1, "list": ["x", "y"]})
-    assert bench.admin.get("plain").properties["list"] == ["x", "y"]
-    with pytest.raises(ConfigurationError, match="nested"):
-        bench.admin.update("plain", {"nested": {"a": 1}})
-
-
-def test_every_configuration_is_delivered_at_the_start(bench: Bench) -> None:
-    bench.admin.update("worker~one", {"path": "p"})
-    bench.reopen()
-    bench.component.events.clear()
-    bench.admin.deliver_all()
-    assert {event.pid for event in bench.component.events} == {"sensor", "plain", "worker~one"}
-
-
-def test_eight_threads_lose_no_update_and_deliver_in_the_order_of_revisions(bench: Bench) -> None:
-    def push(thread: int) -> None:
-        for number in range(20):
-            bench.admin.update("plain", {f"t{thread}": number})
-
-    threads = [threading.Thread(target=push, args=(thread,)) for thread in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    expected = {f"t{thread}": 19 for thread in range(8)}
-    assert bench.admin.get("plain").properties.items() >= expected.items()
-    revisions = [event.revision for event in bench.component.events]
-    assert revisions == sorted(revisions)
-    bench.reopen()
-    assert bench.admin.get("plain").properties.items() >= expected.items()
+        admin = ConfigurationAdmin(site.store, None, site.catalogue, deliver)
+        results: list[UpdateResult] = []
+        slow = threading.Thread(target=lambda: results.append(admin.update(PID, {"rate": 6}, timeout=60)))
+        slow.start()
+        waiting.wait()
+        assert admin.update("test.Free", {"a": 1}).outcome == "modified"
+        assert admin.get(PID).properties["rate"] == 6
+        late.set_result(DeliveryOutcome("modified", None))
+        slow.join()
+        assert [result.outcome for result in results] == ["modified"]
