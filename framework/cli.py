@@ -5,13 +5,14 @@ Only `run`, `--version`, and help without a gateway are handled here; everything
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
 from framework._version import __version__
-from framework.admin.wire import Wire, WireError, socket_path
+from framework.admin.wire import DisconnectedError, Wire, WireError, socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,8 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
         return 1
     wire = Wire(connection)
     try:
-        wire.send({"argv": argv, "json": as_json})
+        with contextlib.suppress(DisconnectedError):  # a gateway that turns us away says why before it goes
+            wire.send({"argv": argv, "json": as_json})
         for message in wire.messages():
             if "ask" in message:
                 wire.send(_read(str(message["ask"]), argv))
@@ -94,9 +96,7 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
                 return _finish(message, argv)
             else:
                 print(message["out"], flush=True)
-    except (OSError, WireError) as error:
-        if isinstance(error, BrokenPipeError) and not sys.stdout.closed:
-            raise
+    except WireError as error:
         print(f"gatewright: the connection to the gateway broke: {error}", file=sys.stderr)
         return 1
     finally:

@@ -13,9 +13,11 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The wall clock's time, aware, in UTC. It may jump."""
+        ...
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment. They never go back."""
+        ...
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
         """Wait on `condition`, whose lock is held, until notified or for `timeout` seconds of this clock.

@@ -51,13 +51,16 @@ class PrivateKey(Protocol):
     @property
     def public_key(self) -> PublicKey:
         """The public half."""
+        ...
 
     @property
     def exportable(self) -> bool:
         """Whether `export` can succeed."""
+        ...
 
     def sign(self, data: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
         """Hash `data` and sign the digest: RSASSA-PKCS1-v1_5 with an RSA key, ECDSA (DER) with an EC key."""
+        ...
 
     def decrypt(self, ciphertext: bytes, padding: AsymmetricPadding) -> bytes:
         """Decrypt what was encrypted for an RSA key.
@@ -66,6 +69,7 @@ class PrivateKey(Protocol):
             ValueError: The ciphertext was not made for this key.
             UnsupportedOperationError: The key does not decrypt (no EC key does), or not with this padding.
         """
+        ...
 
     def export(self) -> ExportedPrivateKey:
         """The key itself.
@@ -73,6 +77,7 @@ class PrivateKey(Protocol):
         Raises:
             UnsupportedOperationError: The key cannot leave its keystore.
         """
+        ...
 
 
 @final

@@ -28,26 +28,32 @@ class GatewayView(Protocol):
     @property
     def registry(self) -> ServiceRegistry:
         """The service registry."""
+        ...
 
     @property
     def configuration_admin(self) -> ConfigurationAdmin:
         """The configuration admin."""
+        ...
 
     @property
     def event_admin(self) -> EventAdmin:
         """The event admin."""
+        ...
 
     @property
     def clock(self) -> Clock:
         """The source of time."""
+        ...
 
     @property
     def plugins(self) -> PluginHost:
         """The plugins."""
+        ...
 
     @property
     def state_directory(self) -> Path:
         """Where durable state is."""
+        ...
 
     @property
     def conf_directory(self) -> Path | None:
@@ -56,12 +62,15 @@ class GatewayView(Protocol):
     @property
     def started_at(self) -> datetime:
         """When the gateway was started."""
+        ...
 
     def components(self) -> tuple[ComponentSnapshot, ...]:
         """All component configurations."""
+        ...
 
     def explain(self, pid: str) -> Explanation:
         """Why a component is as it is."""
+        ...
 
 
 class CommandError(FrameworkError):
@@ -112,12 +121,14 @@ class ClientSide(Protocol):
 
     def read_input(self, path: str) -> bytes:
         """A file on the client's side, `-` for its standard input."""
+        ...
 
     def emit(self, data: Any, text: str) -> None:
         """Print one piece of a long answer now; raises OSError once the client has gone."""
 
     def is_gone(self) -> bool:
         """Whether the client has gone, so that nobody waits for the answer any more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ class WireError(Exception):
     """The other side sent what it must not, or nothing."""
 
 
+class DisconnectedError(WireError):
+    """The other side has gone; what it sent before can still be received."""
+
+
 class socket_path:  # noqa: N801  # a context manager used like a function
     """A path to the socket that fits a socket address, however long the directory's own path is (Linux)."""
 
@@ -51,12 +55,18 @@ class Wire:
         self._file = connection.makefile("rb")
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send one message; OSError if the other side has gone."""
-        self._connection.sendall(json.dumps(message).encode() + b"\n")
+        """Send one message; DisconnectedError if the other side has gone."""
+        try:
+            self._connection.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise DisconnectedError(error.strerror or str(error)) from error
 
     def receive(self) -> dict[str, Any] | None:
         """The next message, or None if there is none any more; WireError if it is none."""
-        line = self._file.readline(LARGEST)
+        try:
+            line = self._file.readline(LARGEST)
+        except OSError as error:
+            raise DisconnectedError(error.strerror or str(error)) from error
         if not line:
             return None
         if not line.endswith(b"\n"):

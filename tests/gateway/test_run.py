@@ -193,8 +193,8 @@ def test_the_gateway_asks_for_no_file_that_the_arguments_do_not_name(gateway: An
 def test_followers_that_go_away_leave_their_places(gateway: Any) -> None:
     gateway.start()
     handle = os.open(gateway.state_dir, os.O_RDONLY)
+    clients: list[socket.socket] = []
     try:
-        clients = []
         for _ in range(MOST_CLIENTS):
             client = socket.socket(socket.AF_UNIX)
             client.connect(f"/proc/self/fd/{handle}/admin.sock")
@@ -206,4 +206,6 @@ def test_followers_that_go_away_leave_their_places(gateway: Any) -> None:
             client.close()
         assert any(gateway.run("status").returncode == 0 for _ in range(200)), "their places stay taken"
     finally:
+        for client in clients:
+            client.close()
         os.close(handle)
