@@ -110,6 +110,11 @@ class Gateway:
         return _running(self._configuration_admin)
 
     @property
+    def runtime(self) -> ComponentRuntime:
+        """The component runtime of the running gateway."""
+        return _running(self._runtime)
+
+    @property
     def commands(self) -> tuple[Command, ...]:
         """The commands that plugins contribute."""
         return tuple(command for plugin in self.plugins.plugins for command in plugin.commands)
@@ -170,11 +175,11 @@ class Gateway:
 
     def components(self) -> tuple[ComponentSnapshot, ...]:
         """All component configurations, by pid."""
-        return _running(self._runtime).components()
+        return self.runtime.components()
 
     def explain(self, pid: str) -> Explanation:
         """Why the component configuration `pid` is as it is."""
-        return _running(self._runtime).explain(pid)
+        return self.runtime.explain(pid)
 
     def _take_components(self, plugin: Plugin, runtime: ComponentRuntime) -> None:
         """Take all components of a plugin; a wrong declaration or descriptor puts the plugin into quarantine."""

@@ -39,7 +39,7 @@ from framework.filter import Filter, FilterError
 from framework.registry import ServiceEventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from framework.configuration import ConfigurationEvent
     from framework.registry import ServiceEvent, ServiceReference, ServiceRegistry, Subscription
@@ -75,6 +75,7 @@ class _Managed:
     revision: int = -1
     instance: ComponentInstance | None = None
     trackers: dict[str, _Tracker] = field(default_factory=dict)
+    when_gone: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,16 @@ class ComponentRuntime:
             if not component.description.factory:
                 self._dispatcher.post(functools.partial(self._begin, name, component))
 
+    def remove_components(self, plugin: str, timeout_s: float) -> bool:
+        """Deactivate what a plugin contributed and forget it; False if some did not end within `timeout_s` seconds.
+
+        What did not end in time is forgotten when it does.
+        """
+        gone = threading.Event()
+        self._dispatcher.post(lambda: self._end_plugin(plugin, gone))
+        with self._pool.blocking():
+            return gone.wait(timeout_s)
+
     def deliver(self, event: ConfigurationEvent) -> Future[DeliveryOutcome]:
         """Hand a change of configuration to the component; done when the component has taken it."""
         outcome: Future[DeliveryOutcome] = Future()
@@ -166,6 +177,22 @@ class ComponentRuntime:
             self._feed(managed, life.Ended(DeactivationReason.STOPPED))
         self._stopping = True
         self._note_stopped()
+
+    def _end_plugin(self, plugin: str, gone: threading.Event) -> None:
+        self._components = {name: one for name, one in self._components.items() if one.plugin != plugin}
+        theirs = [managed for managed in self._managed.values() if managed.plugin == plugin]
+        remaining = {managed.pid for managed in theirs}
+
+        def note(pid: str) -> None:
+            remaining.discard(pid)
+            if not remaining:
+                gone.set()
+
+        if not theirs:
+            gone.set()
+        for managed in theirs:
+            managed.when_gone.append(functools.partial(note, managed.pid))
+            self._feed(managed, life.Ended(DeactivationReason.DISPOSED))
 
     def _note_stopped(self) -> None:
         if self._stopping and not self._managed:
@@ -386,6 +413,8 @@ class ComponentRuntime:
             tracker.subscription.close()
         managed.trackers.clear()
         self._managed = {pid: other for pid, other in self._managed.items() if other is not managed}
+        for then in managed.when_gone:
+            then()
         self._note_stopped()
 
     def _snapshot(self, managed: _Managed) -> ComponentSnapshot:

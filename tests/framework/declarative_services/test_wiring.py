@@ -127,6 +127,18 @@ def test_a_gateway_that_stops_ends_dependents_before_what_they_depend_on() -> No
     ]
 
 
+def test_components_of_a_plugin_that_goes_end_and_are_known_no_more() -> None:
+    with GatewayHarness(components=[Consumer, Provider]) as harness:
+        (plugin,) = {one.plugin for one in harness.components()}
+        assert harness.gateway.runtime.remove_components(plugin, 30)
+        assert harness.components() == ()
+        assert harness.registry.find(Store) is None
+    assert RECORDER.entries[-2:] == [
+        ("consumer deactivate", DeactivationReason.DISPOSED),
+        ("provider deactivate", DeactivationReason.DISPOSED),
+    ]
+
+
 @component("test.Secretive", provides=Store, properties={"visible": 1, ".private": 2})
 class Secretive(Store):
     """Provides a service with properties of all kinds."""
