@@ -91,6 +91,7 @@ class ServiceRegistry:
         self._subscriptions: dict[Callable[[ServiceEvent], None], Subscription] = {}
         self._listeners: dict[str, EqualityIndex[Subscription]] = {}
         self._unkeyed_listeners: Bucket[Subscription] = Bucket()
+        self._release_barriers: tuple[Callable[[ServiceReference], None], ...] = ()
 
     def register(
         self,
@@ -165,6 +166,14 @@ class ServiceRegistry:
                 del self._subscriptions[subscription.callback]
                 self._unfile(subscription)
 
+    def add_release_barrier(self, barrier: Callable[[ServiceReference], None]) -> None:
+        """Call `barrier` with each service that goes, after all listeners were told and before it is let go.
+
+        A runtime that ends those who hold the service waits there until they have.
+        """
+        with self._lock:
+            self._release_barriers = (*self._release_barriers, barrier)
+
     def replace_properties(self, reference: ServiceReference, properties: Mapping[str, Any]) -> None:
         """What `ServiceRegistration.set_properties` does."""
         after = _with_framework_keys(properties, reference.interfaces, reference.id)
@@ -190,6 +199,8 @@ class ServiceRegistry:
             self._leaving[reference] = False
         try:
             self._tell(ServiceEventKind.UNREGISTERING, reference, reference.properties, reference.properties)
+            for barrier in self._release_barriers:
+                barrier(reference)
         finally:
             with self._lock:
                 let_go = self._leaving.pop(reference)
