@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import base64
-import io
+import email.utils
 import re
-import socket
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from components.scep.errors import DecodingError, EndpointError, HttpStatusError, NotScepError, TransportError
-from components.scep.message import decode_certificates
+from components.scep.connection import connection_pool, in_words
+from components.scep.errors import (
+    DecodingError,
+    EndpointError,
+    HttpStatusError,
+    NotScepError,
+    OperationUnsupportedError,
+    TransportError,
+)
+from components.scep.message import MessageType, decode_certificates
 from components.scep.text import printable
 from components.scep.transaction import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cryptography import x509
 
+    from components.scep.transaction import PkiRequest
     from framework.clock import Clock
 
 WELL_KNOWN_PATHS: Final = ("/cgi-bin/pkiclient.exe", "/scep", "/certsrv/mscep/mscep.dll")
@@ -36,16 +41,43 @@ LARGEST_REPLY: Final = 64 * 1024
 LARGEST_CHAIN: Final = 256 * 1024
 """The longest answers that are read, in bytes."""
 
+SHORTEST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 24 * 3600.0
+"""What a Retry-After is taken for at least and at most, in seconds."""
+
 _MESSAGE_TYPE: Final = "application/x-pki-message"
+_OPTIONAL: Final = {
+    MessageType.CERT_POLL: "CertPoll",
+    MessageType.GET_CERT: "GetCert",
+    MessageType.GET_CRL: "GetCRL",
+}
+_FOR_NOW: Final = (408, 429, 502, 503, 504)
+"""HTTP statuses that say nothing of whether a server knows an operation."""
+
+_TOO_LONG_OR_WRONG_METHOD: Final = (405, 413, 414, 431)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLocation:
-    """Where a SCEP server was found, and what it said of itself; nothing of it is verified."""
+    """Where a SCEP server was found, and what it said of itself; nothing of it is verified.
+
+    Attributes:
+        clock_difference: Its clock (the Date of its answer) less ours when that came, or None.
+        server: What it calls its software, made printable, or empty.
+    """
 
     url: str
     capabilities: Capabilities
     certificates: tuple[x509.Certificate, ...]
+    clock_difference: timedelta | None = None
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    content: bytes
+    clock_difference: timedelta | None
+    server: str
 
 
 class ScepClient:
@@ -56,13 +88,23 @@ class ScepClient:
         clock: Times the deadline.
         ca_identifier: Which CA is meant, where a server has several.
         deadline_s: How long one operation may take in all, in seconds.
+        ca_bundle: A PEM file of the CAs that an https server is verified against; None takes the system's.
     """
 
-    def __init__(self, url: str, *, clock: Clock, ca_identifier: str = "", deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        ca_identifier: str = "",
+        deadline_s: float = DEADLINE_S,
+        ca_bundle: str | None = None,
+    ) -> None:
         self.url = url
         self._clock = clock
         self._ca_identifier = ca_identifier
         self._deadline_s = deadline_s
+        self._ca_bundle = ca_bundle
 
     def get_ca_caps(self) -> Capabilities:
         """What the server can do; an error of HTTP means that it does not say (RFC 8894 3.5.2)."""
@@ -70,7 +112,7 @@ class ScepClient:
             answer = self._request("GET", "GetCACaps", self._ca_identifier, LARGEST_REPLY)
         except TransportError:
             return Capabilities()
-        text = answer.decode("utf-8", "replace")
+        text = answer.content.decode("utf-8", "replace")
         return Capabilities() if text.lstrip().startswith("<") else Capabilities.parse(text)
 
     def get_ca_cert(self) -> tuple[x509.Certificate, ...]:
@@ -80,26 +122,85 @@ class ScepClient:
             TransportError: The server cannot be reached, or answers with an HTTP error.
             NotScepError: What answered is no SCEP server.
         """
-        answer = self._request("GET", "GetCACert", self._ca_identifier, LARGEST_CHAIN)
-        self._refuse_other(answer)
+        return self._ca_certificates()[0]
+
+    def describe(self) -> ServerLocation:
+        """What the server says of itself: its certificates, then its capabilities; errors as of `get_ca_cert`."""
+        certificates, answer = self._ca_certificates()
+        return ServerLocation(self.url, self.get_ca_caps(), certificates, answer.clock_difference, answer.server)
+
+    def get_next_ca_cert(self) -> bytes:
+        """The signed answer to GetNextCACert as it came (RFC 8894 4.7), for `read_next_ca` to check.
+
+        Raises:
+            OperationUnsupportedError: The server has none, or does not know the operation.
+            TransportError: The server cannot be reached, or cannot answer now.
+            NotScepError: What answered is no SCEP server.
+        """
         try:
-            return decode_certificates(answer)
-        except DecodingError as error:
-            raise NotScepError(self.url, f"something that is no certificate ({error})") from None
+            answer = self._request("GET", "GetNextCACert", self._ca_identifier, LARGEST_CHAIN)
+        except HttpStatusError as error:
+            raise self._perhaps_unsupported("GetNextCACert", error) from None
+        self._refuse_other(answer.content)
+        return answer.content
 
     def pki_operation(self, message: bytes, capabilities: Capabilities) -> bytes:
         """Send a message, and give the reply as it came.
+
+        Without POST it goes into the URL; a server that then says nothing (step-ca), or that the URL is too long,
+        gets the same message once more with POST.
 
         Raises:
             TransportError: The server cannot be reached, or answers with an HTTP error.
             NotScepError: What answered is no SCEP server.
         """
-        if capabilities.post:
-            answer = self._request("POST", "PKIOperation", "", LARGEST_REPLY, message)
-        else:
-            answer = self._request("GET", "PKIOperation", base64.b64encode(message).decode(), LARGEST_REPLY)
+        if not capabilities.post:
+            answer = self._get_operation(message)
+            if answer is not None:
+                return answer
+        answer = self._request("POST", "PKIOperation", "", LARGEST_REPLY, message).content
         self._refuse_other(answer)
         return answer
+
+    def send(self, request: PkiRequest, capabilities: Capabilities) -> bytes:
+        """The same for a whole request.
+
+        Raises:
+            OperationUnsupportedError: It is a CertPoll, GetCert or GetCRL, and the server answers that with an
+                HTTP error: it does not know it.
+        """
+        try:
+            return self.pki_operation(request.data, capabilities)
+        except HttpStatusError as error:
+            if request.message_type not in _OPTIONAL:
+                raise
+            raise self._perhaps_unsupported(_OPTIONAL[request.message_type], error) from None
+
+    def _get_operation(self, message: bytes) -> bytes | None:
+        """The reply to a message in the URL, None if it takes POST to get one."""
+        try:
+            answer = self._request("GET", "PKIOperation", base64.b64encode(message).decode(), LARGEST_REPLY).content
+        except HttpStatusError as error:
+            if error.status in _TOO_LONG_OR_WRONG_METHOD:
+                return None
+            raise
+        if not answer.strip():
+            return None
+        self._refuse_other(answer)
+        return answer
+
+    def _ca_certificates(self) -> tuple[tuple[x509.Certificate, ...], _Answer]:
+        answer = self._request("GET", "GetCACert", self._ca_identifier, LARGEST_CHAIN)
+        self._refuse_other(answer.content)
+        try:
+            return decode_certificates(answer.content), answer
+        except DecodingError as error:
+            raise NotScepError(self.url, f"something that is no certificate ({error})") from None
+
+    def _perhaps_unsupported(self, operation: str, error: HttpStatusError) -> HttpStatusError:
+        if error.status in _FOR_NOW or error.retry_after_s is not None or error.status < 400:
+            return error
+        return OperationUnsupportedError(self.url, operation, error.status, error.reason)
 
     def _refuse_other(self, answer: bytes) -> None:
         start = answer.lstrip()[:1]
@@ -108,7 +209,7 @@ class ScepClient:
         if start == b"<":
             raise NotScepError(self.url, "a web page (HTML)")
 
-    def _request(self, method: str, operation: str, message: str, largest: int, body: bytes | None = None) -> bytes:
+    def _request(self, method: str, operation: str, message: str, largest: int, body: bytes | None = None) -> _Answer:
         query = f"operation={operation}&message={urllib.parse.quote(message, safe='')}"
         deadline = self._clock.monotonic() + self._deadline_s
         remaining = lambda: deadline - self._clock.monotonic()  # noqa: E731  # a name would hide what it is
@@ -116,7 +217,7 @@ class ScepClient:
         if body is not None:
             headers["Content-Type"] = _MESSAGE_TYPE
         try:
-            with _pool(self.url, remaining) as pool:
+            with connection_pool(self.url, remaining, self._ca_bundle) as pool:
                 response = pool.request(
                     method,
                     f"{self.url}?{query}",
@@ -127,14 +228,18 @@ class ScepClient:
                     timeout=urllib3.Timeout(total=self._deadline_s),
                     preload_content=False,
                 )
+                now = self._clock.now()
                 try:
-                    return self._read(response, largest)
+                    content = self._read(response, largest, now)
                 finally:
                     response.close()
+                date = _http_date(response.headers.get("Date", ""))
+                server = printable(response.headers.get("Server", ""), 80)
+                return _Answer(content, None if date is None else date - now, server)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransportError(self.url, _in_words(error, self._deadline_s)) from None
+            raise TransportError(self.url, in_words(error, self._deadline_s)) from None
 
-    def _read(self, response: urllib3.BaseHTTPResponse, largest: int) -> bytes:
+    def _read(self, response: urllib3.BaseHTTPResponse, largest: int, now: datetime) -> bytes:
         if response.status in (301, 302, 303, 307, 308):
             where = printable(response.headers.get("Location", "nowhere"), 200)
             reason = f"it redirects to {where}; if that is right, configure it"
@@ -145,11 +250,14 @@ class ScepClient:
             if len(content) > largest:
                 raise NotScepError(self.url, f"more than the {largest} bytes that are accepted")
         if response.status != 200:  # HTTP's OK
-            raise HttpStatusError(self.url, response.status, _excerpt(content))
+            wait = _retry_after_s(response.headers.get("Retry-After", ""), now)
+            raise HttpStatusError(self.url, response.status, _excerpt(content), wait)
         return content
 
 
-def locate_server(endpoint: str, *, clock: Clock, ca_identifier: str = "") -> ServerLocation:
+def locate_server(
+    endpoint: str, *, clock: Clock, ca_identifier: str = "", ca_bundle: str | None = None
+) -> ServerLocation:
     """Find the SCEP server of an endpoint by asking for its CA certificates; nothing secret is sent.
 
     An endpoint with a path is taken as it is; without one, the well-known paths are tried in turn.
@@ -163,13 +271,12 @@ def locate_server(endpoint: str, *, clock: Clock, ca_identifier: str = "") -> Se
     has_path = urllib.parse.urlsplit(url).path not in ("", "/")
     failure: TransportError | NotScepError | None = None
     for path in ("",) if has_path else WELL_KNOWN_PATHS:
-        client = ScepClient(url.rstrip("/") + path if path else url, clock=clock, ca_identifier=ca_identifier)
+        whole = url.rstrip("/") + path if path else url
+        client = ScepClient(whole, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
         try:
-            certificates = client.get_ca_cert()
+            return client.describe()
         except (HttpStatusError, NotScepError) as error:
             failure = error if failure is None or isinstance(error, NotScepError) else failure
-            continue
-        return ServerLocation(client.url, client.get_ca_caps(), certificates)
     if failure is None:
         raise EndpointError(endpoint, "no path was tried")
     raise failure
@@ -198,111 +305,25 @@ def normalize_endpoint(endpoint: str) -> str:
     return text
 
 
-def _pool(url: str, remaining: Callable[[], float]) -> urllib3.PoolManager:
-    """A pool whose sockets never wait longer than what remains; the proxy is the environment's."""
-    parts = urllib.parse.urlsplit(url)
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme.lower())
-    if proxy is None or urllib.request.proxy_bypass(parts.hostname or ""):
-        pool: urllib3.PoolManager = urllib3.PoolManager(num_pools=1)
+def _retry_after_s(text: str, now: datetime) -> float | None:
+    """What a Retry-After asks for (RFC 9110 10.2.3): seconds or a date; None if it cannot be read."""
+    text = text.strip()
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        seconds = float(text)
     else:
-        pool = urllib3.ProxyManager(proxy, num_pools=1)
-    http = type("TimedHTTPConnection", (_Timed, HTTPConnection), {"remaining": staticmethod(remaining)})
-    https = type("TimedHTTPSConnection", (_Timed, HTTPSConnection), {"remaining": staticmethod(remaining)})
-    pool.pool_classes_by_scheme = {
-        "http": type("Pool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": http}),
-        "https": type("Pool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": https}),
-    }
-    return pool
+        date = _http_date(text)
+        if date is None:
+            return None
+        seconds = (date - now).total_seconds()
+    return min(max(seconds, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
 
-class _Timed:
-    """Mixed into a connection: its socket never waits longer than what remains of the operation."""
-
-    remaining: Callable[[], float]
-    sock: Any
-
-    def connect(self) -> None:
-        super().connect()  # type: ignore[misc]  # the class that it is mixed into has it
-        self.sock = _TimedSocket(self.sock, self.remaining)
-
-
-class _TimedSocket:
-    """A socket on which a peer that sends byte by byte gains no time.
-
-    As with a real socket, a file that was made of it outlives `close`: http.client closes first and reads then.
-    """
-
-    def __init__(self, wrapped: socket.socket, remaining: Callable[[], float]) -> None:
-        self._wrapped = wrapped
-        self._remaining = remaining
-        self._readers = 0
-        self._closed = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._wrapped, name)
-
-    def sendall(self, data: bytes) -> None:
-        self._limit()
-        self._wrapped.sendall(data)
-
-    def recv_into(self, buffer: Any) -> int:
-        self._limit()
-        return self._wrapped.recv_into(buffer)
-
-    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        self._readers += 1
-        return io.BufferedReader(_TimedReader(self))
-
-    def close(self) -> None:
-        self._closed = True
-        self._close_if_unused()
-
-    def reader_closed(self) -> None:
-        self._readers -= 1
-        self._close_if_unused()
-
-    def _close_if_unused(self) -> None:
-        if self._closed and self._readers == 0:
-            self._wrapped.close()
-
-    def _limit(self) -> None:
-        left = self._remaining()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        self._wrapped.settimeout(left)
-
-
-class _TimedReader(io.RawIOBase):
-    def __init__(self, connection: _TimedSocket) -> None:
-        self._connection = connection
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._connection.recv_into(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._connection.reader_closed()
-
-
-def _in_words(error: Exception, deadline_s: float) -> str:
-    """What a person can use of an error of the network."""
-    cause: BaseException = error
-    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) and isinstance(
-        inner, BaseException
-    ):
-        cause = inner
-    if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-        return f"no whole answer within {deadline_s:g} s"
-    if isinstance(cause, ConnectionRefusedError):
-        return "the connection was refused: is the server running, and the port right?"
-    if isinstance(cause, socket.gaierror):
-        return "the host's name cannot be resolved"
-    return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
+def _http_date(text: str) -> datetime | None:
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def _excerpt(content: bytes) -> str:

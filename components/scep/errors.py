@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
 
 class ScepError(Exception):
     """Base of all errors of this package."""
@@ -39,13 +44,27 @@ class HttpStatusError(TransportError):
 
     Attributes:
         status: The HTTP status.
+        retry_after_s: How long the server asks to wait (Retry-After), from 1 s to 24 h, or None.
     """
 
-    def __init__(self, url: str, status: int, reason: str) -> None:
+    def __init__(self, url: str, status: int, reason: str, retry_after_s: float | None = None) -> None:
         ScepError.__init__(self, f"{url} answered with HTTP status {status}{reason and ': ' + reason}")
         self.url = url
         self.status = status
         self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class OperationUnsupportedError(HttpStatusError):
+    """The server does not know an operation that not every server has; asking again changes nothing.
+
+    Attributes:
+        operation: The operation's name.
+    """
+
+    def __init__(self, url: str, operation: str, status: int, reason: str) -> None:
+        super().__init__(url, status, f"it has no {operation}{reason and ' (' + reason + ')'}")
+        self.operation = operation
 
 
 class AnswerError(ScepError):
@@ -75,8 +94,72 @@ class DecodingError(MessageError):
     """A message is no well-formed ASN.1 of the expected structure."""
 
 
+class UnsupportedAlgorithmError(MessageError):
+    """A message uses an algorithm that is not known here, whatever the security profile says.
+
+    Attributes:
+        algorithm: Its object identifier.
+    """
+
+    def __init__(self, purpose: str, algorithm: str) -> None:
+        super().__init__(f"the message is {purpose} with the unsupported algorithm {algorithm}")
+        self.algorithm = algorithm
+
+
 class SignatureError(MessageError):
     """A message's signature, its digest, or its signer cannot be accepted."""
+
+
+class UnknownSignerError(SignatureError):
+    """The certificate of the signer is neither in the message nor among the CA's."""
+
+    def __init__(self) -> None:
+        super().__init__("the certificate of the message's signer is neither in it nor among the CA's certificates")
+
+
+class ForgedSignatureError(SignatureError):
+    """The signature was not made with the key of the signer that the message names."""
+
+    def __init__(self) -> None:
+        super().__init__("the message's signature is not one of the signer that it names")
+
+
+class UntrustedSignerError(SignatureError):
+    """The signer does not speak for the pinned CA.
+
+    Attributes:
+        signer: The subject of its certificate.
+    """
+
+    def __init__(self, signer: str, reason: str) -> None:
+        super().__init__(f"the message was signed by {signer}, which is {reason}")
+        self.signer = signer
+        self.reason = reason
+
+
+class DigestMismatchError(SignatureError):
+    """The signed messageDigest is not that of the content, or there is none."""
+
+    def __init__(self, *, missing: bool = False) -> None:
+        super().__init__(
+            "the message has no messageDigest, so its content is not signed"
+            if missing
+            else "the message's content does not fit its digest: it was changed on the way"
+        )
+        self.missing = missing
+
+
+class ContentTypeError(SignatureError):
+    """The signed contentType is not that of the content.
+
+    Attributes:
+        found: The signed one.
+    """
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"the signed content type is {found}, not {expected}")
+        self.found = found
+        self.expected = expected
 
 
 class TransactionMismatchError(MessageError):
@@ -105,7 +188,31 @@ class NonceMismatchError(MessageError):
 
 
 class MessageTypeError(MessageError):
-    """The message is of another type than expected, or has a status that SCEP does not know."""
+    """The message is of another type than expected (RFC 8894 3.2.1.2).
+
+    Attributes:
+        found: Its messageType.
+    """
+
+    def __init__(self, found: int) -> None:
+        super().__init__(f"the reply is of messageType {found}, not CertRep (3)")
+        self.found = found
+
+
+class PkiStatusError(MessageError):
+    """The reply has no pkiStatus, or one that does not fit (RFC 8894 3.2.1.3).
+
+    Attributes:
+        found: The status, or None.
+    """
+
+    def __init__(self, found: int | None) -> None:
+        super().__init__(
+            "the reply has no pkiStatus"
+            if found is None
+            else f"the reply has the pkiStatus {found}, which SCEP does not have for it"
+        )
+        self.found = found
 
 
 class EnvelopeError(MessageError):
@@ -134,6 +241,95 @@ class WeakAlgorithmError(MessageError):
 
 class IssuedCertificateError(MessageError):
     """The certificate that came is not one for us; it was not stored."""
+
+
+class NoCertificateForKeyError(IssuedCertificateError):
+    """None of the certificates that came is for the key that was to be certified.
+
+    Attributes:
+        found: The subjects of those that came.
+    """
+
+    def __init__(self, found: tuple[str, ...]) -> None:
+        came = f"; it sent one for {', '.join(found)}" if found else "; it sent none at all"
+        super().__init__(f"the server sent no certificate for our public key{came}")
+        self.found = found
+
+
+class CaCertificateIssuedError(IssuedCertificateError):
+    """The certificate that came is a CA's.
+
+    Attributes:
+        subject: Its subject.
+    """
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"the certificate that the server issued for {subject} is a CA certificate")
+        self.subject = subject
+
+
+class CertificateValidityError(IssuedCertificateError):
+    """The certificate that came is not valid now.
+
+    Attributes:
+        not_before: When it begins to be.
+        not_after: When it ends to be.
+        now: The time here.
+    """
+
+    def __init__(self, not_before: datetime, not_after: datetime, now: datetime) -> None:
+        super().__init__(
+            f"the certificate is valid from {not_before} to {not_after}, and it is {now} by this gateway's clock: "
+            "check the clocks"
+        )
+        self.not_before = not_before
+        self.not_after = not_after
+        self.now = now
+
+
+class UntrustedIssuerError(IssuedCertificateError):
+    """The certificate that came does not chain to the pinned CA.
+
+    Attributes:
+        subject: Its subject.
+        issuer: Its issuer.
+    """
+
+    def __init__(self, subject: str, issuer: str, anchor: str) -> None:
+        super().__init__(f"{subject} was issued by {issuer}, which does not lead to the pinned CA {anchor}")
+        self.subject = subject
+        self.issuer = issuer
+
+
+class OldCertificateError(IssuedCertificateError):
+    """A renewal brought the certificate that was to be renewed.
+
+    Attributes:
+        serial_number: Its serial number.
+    """
+
+    def __init__(self, serial_number: int) -> None:
+        super().__init__(
+            f"the server answered the renewal with the certificate that is there already (serial {serial_number:x}): "
+            "it may keep one certificate for each key, so renew with a new key"
+        )
+        self.serial_number = serial_number
+
+
+class CertificateNotFoundError(MessageError):
+    """The server sent another certificate than the one that was asked for.
+
+    Attributes:
+        serial_number: The number that was asked for.
+    """
+
+    def __init__(self, serial_number: int) -> None:
+        super().__init__(f"the server sent no certificate of serial number {serial_number:x}")
+        self.serial_number = serial_number
+
+
+class CrlError(MessageError):
+    """The server sent no CRL, or none that its CA signed."""
 
 
 class UntrustedCaError(ScepError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -13,10 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
-from components.scep.errors import IssuedCertificateError, SignatureError, UntrustedCaError
+from components.scep.errors import UntrustedCaError, UntrustedIssuerError, UntrustedSignerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -35,6 +36,7 @@ _RA_PURPOSES: Final = frozenset(
         x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28"),  # id-kp-cmcRA, RFC 6402
     }
 )
+_IsIssuedBy: TypeAlias = "Callable[[x509.Certificate, x509.Certificate], bool]"
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{64}")
@@ -94,26 +96,40 @@ class CaTrust:
         """
         ras = [one for one in self.certificates if _is_ra(one) and _has_rsa_key(one)]
         for allowed in (_may_encipher_keys, _may_encipher_data, _has_no_key_usage):
-            for ra in ras:
-                if allowed(ra):
-                    return ra
+            usable = [ra for ra in ras if allowed(ra)]
+            if usable:
+                return max(usable, key=_newest)
+        lowest = [one for one in self._lowest_cas() if _has_rsa_key(one)]
+        return max(lowest, key=_newest) if lowest else self.anchor
+
+    @property
+    def issuer(self) -> x509.Certificate:
+        """The CA that issues: what IssuerAndSubject and IssuerAndSerialNumber name, never an RA.
+
+        The recipient if it is a CA, else the CA that issued the recipient.
+        """
+        recipient = self.recipient
+        if is_ca(recipient):
+            return recipient
+        return max((one for one in self.certificates if is_issued_by(recipient, one)), key=_newest)
+
+    def _lowest_cas(self) -> list[x509.Certificate]:
         cas = [one for one in self.certificates if is_ca(one)]
         issuers = {parent for one in cas for parent in cas if one is not parent and is_issued_by(one, parent)}
-        lowest = [one for one in cas if one not in issuers and _has_rsa_key(one)]
-        return lowest[0] if lowest else self.anchor
+        return [one for one in cas if one not in issuers]
 
     def chain_of(self, certificate: x509.Certificate) -> tuple[x509.Certificate, ...]:
         """The way from a certificate (first) to the anchor (last).
 
         Raises:
-            IssuedCertificateError: There is none.
+            UntrustedIssuerError: There is none.
         """
         chain = _chain(certificate, self.anchor, self.certificates)
         if chain is None:
-            raise IssuedCertificateError(
-                f"{certificate.subject.rfc4514_string()} was issued by "
-                f"{certificate.issuer.rfc4514_string()}, which does not lead to "
-                f"the pinned CA {self.anchor.subject.rfc4514_string()}"
+            raise UntrustedIssuerError(
+                certificate.subject.rfc4514_string(),
+                certificate.issuer.rfc4514_string(),
+                self.anchor.subject.rfc4514_string(),
             )
         return chain
 
@@ -121,18 +137,15 @@ class CaTrust:
         """See that a message's signer speaks for the CA: it is one of its CAs, or an RA of it.
 
         Raises:
-            SignatureError: It is not.
+            UntrustedSignerError: It is not.
         """
         if certificate in self.certificates and (is_ca(certificate) or _is_ra(certificate)):
             return
         if _chain(certificate, self.anchor, self.certificates) is None:
-            raise SignatureError(
-                f"the message was signed by {certificate.subject.rfc4514_string()}, which is not of the pinned CA"
-            )
-        raise SignatureError(
-            f"the message was signed by {certificate.subject.rfc4514_string()}, which is neither the CA "
-            "nor an RA among the CA's certificates"
-        )
+            reason = "not of the pinned CA"
+        else:
+            reason = "neither the CA nor an RA among the CA's certificates"
+        raise UntrustedSignerError(certificate.subject.rfc4514_string(), reason)
 
 
 def verify_ca_certificates(certificates: Iterable[x509.Certificate], pin: Pin, now: datetime) -> CaTrust:
@@ -161,9 +174,40 @@ def verify_ca_certificates(certificates: Iterable[x509.Certificate], pin: Pin, n
             f"the pinned certificate is valid from {anchor.not_valid_before_utc} "
             f"to {anchor.not_valid_after_utc}, and it is {now} by this gateway's clock"
         )
-    chained = [one for one in sent if one != anchor and is_valid_at(one, now) and _chain(one, anchor, sent) is not None]
+    issued = functools.cache(is_issued_by)
+    valid = [one for one in sent if one != anchor and is_valid_at(one, now)]
+    chained = [one for one in valid if _chain(one, anchor, sent, issued) is not None]
     if isinstance(pin, CertificatePin) and anchor not in sent and not chained:
         raise untrusted("none of its certificates is the provided one, or was issued under it")
+    return CaTrust(anchor, (anchor, *chained))
+
+
+def verify_next_ca_certificates(certificates: Iterable[x509.Certificate], current: CaTrust, now: datetime) -> CaTrust:
+    """The trust of the time to come (RFC 8894 4.7), from certificates that the current CA has signed.
+
+    The new anchor is the CA among them that none of the others issued. It may not be valid yet, but must be valid
+    some day; whether it is used already is the caller's to say.
+
+    Raises:
+        UntrustedCaError: There is no such CA, or more than one, or it is the one that is there.
+    """
+    sent = tuple(dict.fromkeys(certificates))
+    found = tuple(map(fingerprint, sent))
+
+    def untrusted(reason: str) -> UntrustedCaError:
+        return UntrustedCaError(fingerprint(current.anchor), found, reason)
+
+    cas = [one for one in sent if is_ca(one)]
+    issued = functools.cache(is_issued_by)
+    highest = [one for one in cas if not any(issued(one, other) for other in cas if other != one)]
+    if len(highest) != 1:
+        raise untrusted(f"the next CA certificates have {len(highest) or 'no'} CAs at their top, not one")
+    anchor = highest[0]
+    if anchor in current.certificates:
+        raise untrusted("the next CA certificate is one of the present ones")
+    if anchor.not_valid_after_utc <= max(now, anchor.not_valid_before_utc):
+        raise untrusted(f"the next CA certificate is valid until {anchor.not_valid_after_utc} only")
+    chained = [one for one in sent if one != anchor and _chain(one, anchor, sent, issued) is not None]
     return CaTrust(anchor, (anchor, *chained))
 
 
@@ -210,18 +254,45 @@ def _is_signed_with_sha1(certificate: x509.Certificate) -> bool:
 
 
 def _chain(
-    certificate: x509.Certificate, anchor: x509.Certificate, between: Iterable[x509.Certificate]
+    certificate: x509.Certificate,
+    anchor: x509.Certificate,
+    between: Iterable[x509.Certificate],
+    issued: _IsIssuedBy | None = None,
 ) -> tuple[x509.Certificate, ...] | None:
-    chain = [certificate]
-    candidates = [anchor, *between]
-    while chain[-1] != anchor:
-        if len(chain) > LONGEST_CHAIN:
-            return None
-        issuer = next((one for one in candidates if one not in chain and is_issued_by(chain[-1], one)), None)
-        if issuer is None:
-            return None
-        chain.append(issuer)
-    return tuple(chain)
+    """The shortest way up from a certificate to the anchor; None if there is none.
+
+    No pair is verified twice. Who asks for several chains gives an `issued` that remembers its answers, since
+    hostile certificates can be slow to verify.
+    """
+    issued = issued or is_issued_by
+    if certificate == anchor:
+        return (anchor,)
+    unseen = [one for one in dict.fromkeys((anchor, *between)) if one != certificate]
+    ways: list[tuple[x509.Certificate, ...]] = [(certificate,)]
+    while ways:
+        longer = []
+        for way in ways:
+            for issuer in [one for one in unseen if issued(way[-1], one) and _may_follow(way, one)]:
+                if issuer == anchor:
+                    return (*way, anchor)
+                unseen.remove(issuer)
+                longer.append((*way, issuer))
+        ways = longer
+    return None
+
+
+def _may_follow(way: tuple[x509.Certificate, ...], issuer: x509.Certificate) -> bool:
+    """Whether the path length of a CA allows it to stand above these (RFC 5280 4.2.1.9)."""
+    if len(way) >= LONGEST_CHAIN:
+        return False
+    constraints = _extension(issuer, x509.BasicConstraints)
+    below = sum(1 for one in way[1:] if one.subject != one.issuer)
+    return constraints is None or constraints.path_length is None or below <= constraints.path_length
+
+
+def _newest(certificate: x509.Certificate) -> tuple[datetime, str]:
+    """Orders certificates that are equally fit, so that the order in which they came plays no part."""
+    return certificate.not_valid_before_utc, fingerprint(certificate)
 
 
 def _is_ra(certificate: x509.Certificate) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -13,16 +13,25 @@ from components.scep.message.ber import definite
 from components.scep.message.kinds import DATA, SIGNED_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
-def encode_certificates(certificates: Iterable[x509.Certificate]) -> bytes:
-    """A degenerate SignedData with these certificates, as DER."""
+MOST_CERTIFICATES: Final = 32
+"""Certificates, or CRLs, in one message: each pair of them may cost a verification."""
+
+
+def encode_certificates(
+    certificates: Iterable[x509.Certificate], crls: Iterable[x509.CertificateRevocationList] = ()
+) -> bytes:
+    """A degenerate SignedData with these certificates and CRLs, as DER."""
     signed = asn1.SignedData()
     signed["version"] = 1
     signed["digestAlgorithms"].clear()
     signed["encapContentInfo"]["eContentType"] = DATA
-    signed["certificates"].extend(one.public_bytes(Encoding.DER) for one in certificates)
+    for part, members in (("certificates", certificates), ("crls", crls)):
+        encoded = [one.public_bytes(Encoding.DER) for one in members]
+        if encoded:
+            signed[part].extend(encoded)
     signed["signerInfos"].clear()
     return asn1.encode_content(SIGNED_DATA, signed)
 
@@ -31,7 +40,7 @@ def decode_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
     """The certificates in an answer: one in DER, or a SignedData in BER, told apart by content.
 
     Raises:
-        DecodingError: It is neither, or holds no certificate.
+        DecodingError: It is neither, or holds no certificate, or too many.
     """
     try:
         return (load_certificate(data),)
@@ -40,7 +49,28 @@ def decode_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
     found = raw_certificates(signed)
     if not found:
         raise DecodingError("the answer holds no certificate")
-    return tuple(map(load_certificate, found))
+    return load_certificates(found)
+
+
+def decode_degenerate(data: bytes) -> tuple[tuple[x509.Certificate, ...], tuple[x509.CertificateRevocationList, ...]]:
+    """The certificates and the CRLs of a degenerate SignedData (RFC 8894 3.4), each perhaps none.
+
+    Raises:
+        DecodingError: It is none, or something in it cannot be read.
+    """
+    signed = asn1.decode_content(data, SIGNED_DATA, asn1.SignedData())
+    lists = signed["crls"]
+    raw = tuple(bytes(one) for one in lists) if lists.isValue else ()
+    if len(raw) > MOST_CERTIFICATES:
+        raise DecodingError(f"more than {MOST_CERTIFICATES} CRLs")
+    return load_certificates(raw_certificates(signed)), tuple(map(load_crl, raw))
+
+
+def load_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
+    """Several certificates in DER; DecodingError if one is none, or if they are too many."""
+    if len(encoded) > MOST_CERTIFICATES:
+        raise DecodingError(f"more than {MOST_CERTIFICATES} certificates")
+    return tuple(map(load_certificate, encoded))
 
 
 def load_certificate(data: bytes) -> x509.Certificate:
@@ -53,6 +83,18 @@ def load_certificate(data: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(definite(data))
     except (ValueError, x509.InvalidVersion) as error:
         raise DecodingError(f"is no X.509 certificate: {error}") from None
+
+
+def load_crl(data: bytes) -> x509.CertificateRevocationList:
+    """A CRL in DER.
+
+    Raises:
+        DecodingError: It is none.
+    """
+    try:
+        return x509.load_der_x509_crl(definite(data))
+    except (ValueError, x509.InvalidVersion) as error:
+        raise DecodingError(f"is no CRL: {error}") from None
 
 
 def raw_certificates(signed: asn1.SignedData) -> tuple[bytes, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, padding
@@ -13,28 +13,34 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
 from cryptography.hazmat.primitives.ciphers import algorithms, modes
 from pyasn1.type import univ
-from pyasn1_modules import rfc5280, rfc5652
+from pyasn1_modules import rfc4055, rfc5280, rfc5652
 
-from components.scep.errors import DecodingError, EnvelopeError, MessageError
+from components.scep.errors import DecodingError, EnvelopeError, MessageError, UnsupportedAlgorithmError
 from components.scep.message import asn1
 from components.scep.message.kinds import (
     CIPHER_OIDS,
     DATA,
+    DIGEST_OIDS,
     ENVELOPED_DATA,
     RSA_ENCRYPTION,
     RSA_OAEP,
     Cipher,
+    Digest,
 )
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from cryptography import x509
     from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
 
     from components.keystore import PrivateKey
 
 _KEY_BYTES: Final = {Cipher.DES: 8, Cipher.DES3: 24, Cipher.AES128: 16, Cipher.AES192: 24, Cipher.AES256: 32}
+_OAEP_DIGESTS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
+    DIGEST_OIDS[Digest.SHA1]: hashes.SHA1,
+    DIGEST_OIDS[Digest.SHA256]: hashes.SHA256,
+    DIGEST_OIDS[Digest.SHA384]: hashes.SHA384,
+    DIGEST_OIDS[Digest.SHA512]: hashes.SHA512,
+}
 _CIPHERS: Final = {oid: cipher for cipher, oid in CIPHER_OIDS.items()}
 
 
@@ -82,33 +88,65 @@ def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher) -> byt
     return asn1.encode_content(ENVELOPED_DATA, enveloped)
 
 
-def open_envelope(data: bytes, key: PrivateKey, certificate: x509.Certificate) -> OpenedEnvelope:
-    """Decrypt what was encrypted for `certificate`, whose key is `key`.
+@dataclass(frozen=True, slots=True)
+class SealedEnvelope:
+    """A decoded envelope that is not opened yet.
+
+    Attributes:
+        cipher: What its content is encrypted with.
+    """
+
+    cipher: Cipher
+    _enveloped: Any
+
+    def open(self, key: PrivateKey, certificate: x509.Certificate) -> OpenedEnvelope:
+        """Decrypt what was encrypted for `certificate`, whose key is `key`.
+
+        Raises:
+            EnvelopeError: It cannot be opened, for whatever reason.
+            UnsupportedAlgorithmError: The key is transported with an algorithm that is not known here.
+        """
+        info = self._enveloped["encryptedContentInfo"]
+        if not info["encryptedContent"].isValue:
+            raise EnvelopeError
+        transport = _for_us(self._enveloped["recipientInfos"], certificate)
+        encryption = _transport_padding(transport["keyEncryptionAlgorithm"])
+        try:
+            vector = asn1.octets(bytes(info["contentEncryptionAlgorithm"]["parameters"]))
+            content_key = key.decrypt(bytes(transport["encryptedKey"]), encryption)
+            algorithm = _algorithm(self.cipher, content_key)
+            decryptor = BlockCipher(algorithm, modes.CBC(vector)).decryptor()
+            unpadder = padding.PKCS7(algorithm.block_size).unpadder()
+            padded = decryptor.update(bytes(info["encryptedContent"])) + decryptor.finalize()
+            return OpenedEnvelope(unpadder.update(padded) + unpadder.finalize(), self.cipher)
+        except (ValueError, DecodingError):
+            raise EnvelopeError from None
+
+    def __repr__(self) -> str:
+        return f"SealedEnvelope({self.cipher.value})"
+
+
+def decode_envelope(data: bytes) -> SealedEnvelope:
+    """Decode an envelope as far as it can be read by anybody.
 
     Raises:
-        DecodingError: It is no EnvelopedData.
-        MessageError: It uses a cipher that is not supported.
-        EnvelopeError: It cannot be opened, for whatever reason.
+        EnvelopeError: It is no EnvelopedData.
+        UnsupportedAlgorithmError: It uses a cipher that is not known here.
     """
-    enveloped = asn1.decode_content(data, ENVELOPED_DATA, rfc5652.EnvelopedData())
-    info = enveloped["encryptedContentInfo"]
-    oid = str(info["contentEncryptionAlgorithm"]["algorithm"])
+    try:
+        enveloped = asn1.decode_content(data, ENVELOPED_DATA, rfc5652.EnvelopedData())
+    except DecodingError:
+        raise EnvelopeError from None
+    oid = str(enveloped["encryptedContentInfo"]["contentEncryptionAlgorithm"]["algorithm"])
     cipher = _CIPHERS.get(oid)
     if cipher is None:
-        raise MessageError(f"the message is encrypted with the unsupported cipher {oid}")
-    if not info["encryptedContent"].isValue:
-        raise DecodingError("the EnvelopedData has no content")
-    vector = asn1.octets(bytes(info["contentEncryptionAlgorithm"]["parameters"]))
-    transport = _for_us(enveloped["recipientInfos"], certificate)
-    try:
-        content_key = key.decrypt(bytes(transport["encryptedKey"]), _transport_padding(transport))
-        algorithm = _algorithm(cipher, content_key)
-        decryptor = BlockCipher(algorithm, modes.CBC(vector)).decryptor()
-        unpadder = padding.PKCS7(algorithm.block_size).unpadder()
-        padded = decryptor.update(bytes(info["encryptedContent"])) + decryptor.finalize()
-        return OpenedEnvelope(unpadder.update(padded) + unpadder.finalize(), cipher)
-    except ValueError:
-        raise EnvelopeError from None
+        raise UnsupportedAlgorithmError("encrypted", oid)
+    return SealedEnvelope(cipher, enveloped)
+
+
+def open_envelope(data: bytes, key: PrivateKey, certificate: x509.Certificate) -> OpenedEnvelope:
+    """Decode an envelope and decrypt it: `decode_envelope`, then `SealedEnvelope.open`."""
+    return decode_envelope(data).open(key, certificate)
 
 
 def issuer_name(certificate: x509.Certificate) -> Any:
@@ -132,13 +170,35 @@ def _for_us(recipients: Any, certificate: x509.Certificate) -> Any:
     return transports[0]
 
 
-def _transport_padding(transport: Any) -> rsa_padding.AsymmetricPadding:
-    oid = str(transport["keyEncryptionAlgorithm"]["algorithm"])
+def _transport_padding(algorithm: Any) -> rsa_padding.AsymmetricPadding:
+    oid = str(algorithm["algorithm"])
     if oid == RSA_ENCRYPTION:
         return rsa_padding.PKCS1v15()
-    if oid == RSA_OAEP:
-        return rsa_padding.OAEP(rsa_padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  # RFC 8017's default
-    raise MessageError(f"the message's key is transported with the unsupported algorithm {oid}")
+    if oid != RSA_OAEP:
+        raise UnsupportedAlgorithmError("encrypted for us", oid)
+    parameters = algorithm["parameters"]
+    digest: hashes.HashAlgorithm = hashes.SHA1()  # noqa: S303  # the default of RFC 8017 A.2.1
+    mask_digest = digest
+    try:
+        if parameters.isValue:
+            decoded = asn1.decode(bytes(parameters), rfc4055.RSAES_OAEP_params())
+            digest = _oaep_digest(decoded["hashFunc"], digest)
+            if decoded["maskGenFunc"].isValue and decoded["maskGenFunc"]["parameters"].isValue:
+                named = asn1.decode(bytes(decoded["maskGenFunc"]["parameters"]), rfc5280.AlgorithmIdentifier())
+                mask_digest = _oaep_digest(named, mask_digest)
+    except DecodingError:
+        raise EnvelopeError from None
+    return rsa_padding.OAEP(rsa_padding.MGF1(mask_digest), digest, None)
+
+
+def _oaep_digest(identifier: Any, default: hashes.HashAlgorithm) -> hashes.HashAlgorithm:
+    """The digest that is named, or the default."""
+    if not identifier.isValue:
+        return default
+    oid = str(identifier["algorithm"])
+    if oid not in _OAEP_DIGESTS:
+        raise UnsupportedAlgorithmError("encrypted for us (OAEP)", oid)
+    return _OAEP_DIGESTS[oid]()
 
 
 def _algorithm(cipher: Cipher, key: bytes) -> BlockCipherAlgorithm:

@@ -11,6 +11,7 @@ class MessageType(enum.IntEnum):
 
     CERT_REP = 3
     RENEWAL_REQ = 17
+    UPDATE_REQ = 18  # of the drafts before RFC 8894
     PKCS_REQ = 19
     CERT_POLL = 20
     GET_CERT = 21

@@ -1,0 +1,218 @@
+"""HTTP connections under one deadline: name, addresses, proxy, TLS and every byte are within it."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import queue
+import socket
+import ssl
+import threading
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, Any, Final
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+from components.scep.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MOST_ADDRESSES: Final = 8
+"""Addresses of one host that are tried, each with its share of what remains."""
+
+_Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+
+
+def connection_pool(url: str, remaining: Callable[[], float], ca_bundle: str | None) -> urllib3.PoolManager:
+    """A pool for one request, whose waiting never lasts longer than what remains; the proxy is the environment's.
+
+    Args:
+        url: Where the request goes.
+        remaining: Seconds that are left of the operation.
+        ca_bundle: A PEM file of the CAs that https servers are verified against; None takes the system's.
+    """
+    parts = urllib.parse.urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme.lower())
+    options: dict[str, Any] = {"num_pools": 1, "cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle}
+    if proxy is None or urllib.request.proxy_bypass(parts.hostname or ""):
+        pool: urllib3.PoolManager = urllib3.PoolManager(**options)
+    else:
+        pool = urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **options)
+    http = type("TimedHTTPConnection", (_Timed, HTTPConnection), {"remaining": staticmethod(remaining)})
+    https = type("TimedHTTPSConnection", (_Timed, HTTPSConnection), {"remaining": staticmethod(remaining)})
+    pool.pool_classes_by_scheme = {
+        "http": type("Pool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": http}),
+        "https": type("Pool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": https}),
+    }
+    return pool
+
+
+def in_words(error: Exception, deadline_s: float) -> str:
+    """What a person can use of an error of the network."""
+    cause: BaseException = error
+    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) and isinstance(
+        inner, BaseException
+    ):
+        cause = inner
+    if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
+        return f"no whole answer within {deadline_s:g} s"
+    if isinstance(cause, ConnectionRefusedError):
+        return "the connection was refused: is the server running, and the port right?"
+    if isinstance(cause, socket.gaierror):
+        return "the host's name cannot be resolved"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its TLS certificate is not accepted ({printable(cause.verify_message)}): is the bundle of CAs right?"
+    return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
+
+
+def _addresses(host: str, port: int, remaining: Callable[[], float]) -> Sequence[_Address]:
+    """The addresses of a host; socket.gaierror if it has none, TimeoutError if nobody says so in time.
+
+    The system's resolver knows no deadline, so it is asked on a thread that is left alone when time is up.
+    """
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    else:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    answers: queue.SimpleQueue[Sequence[_Address] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            answers.put(error)
+        except UnicodeError:
+            answers.put(socket.gaierror(socket.EAI_NONAME, "the host's name is no name"))
+
+    threading.Thread(target=ask, name="scep-resolver", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(0.0, remaining()))
+    except queue.Empty:
+        raise TimeoutError("the host's name was not resolved in time") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _connect(address: _Address, seconds: float, options: Any) -> socket.socket:
+    family, kind, protocol, _, where = address
+    connection = socket.socket(family, kind, protocol)
+    try:
+        for option in options or ():
+            connection.setsockopt(*option)
+        connection.settimeout(seconds)
+        connection.connect(where)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class _Timed:
+    """Mixed into a connection: neither connecting nor its socket ever waits longer than what remains."""
+
+    remaining: Callable[[], float]
+    sock: Any
+    host: str
+    port: int
+    socket_options: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]  # the class that it is mixed into has it
+        self.sock = _TimedSocket(self.sock, self.remaining)
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that answers; urllib3 would give each of them the whole time."""
+        try:
+            addresses = _addresses(self.host.strip("[]"), self.port, self.remaining)[:MOST_ADDRESSES]
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]  # mixed into one
+        failure: OSError = OSError("the host has no address")
+        for tried, address in enumerate(addresses):
+            left = self.remaining()
+            if left <= 0:
+                raise TimeoutError("the deadline has passed")
+            try:
+                connection = _connect(address, left / (len(addresses) - tried), self.socket_options)
+            except OSError as error:
+                failure = error
+                continue
+            connection.settimeout(max(self.remaining(), 0.001))
+            return connection
+        raise NewConnectionError(self, str(failure)) from failure  # type: ignore[arg-type]  # mixed into one
+
+    def _tunnel(self) -> None:
+        """Ask the proxy for a tunnel, over a socket on which it gains no time either."""
+        real, self.sock = self.sock, _TimedSocket(self.sock, self.remaining)
+        try:
+            super()._tunnel()  # type: ignore[misc]  # the class that it is mixed into has it
+        finally:
+            self.sock = real
+
+
+class _TimedSocket:
+    """A socket on which a peer that sends byte by byte gains no time.
+
+    As with a real socket, a file that was made of it outlives `close`: http.client closes first and reads then.
+    """
+
+    def __init__(self, wrapped: socket.socket, remaining: Callable[[], float]) -> None:
+        self._wrapped = wrapped
+        self._remaining = remaining
+        self._readers = 0
+        self._closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def sendall(self, data: bytes) -> None:
+        self._limit()
+        self._wrapped.sendall(data)
+
+    def recv_into(self, buffer: Any) -> int:
+        self._limit()
+        return self._wrapped.recv_into(buffer)
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        self._readers += 1
+        return io.BufferedReader(_TimedReader(self))
+
+    def close(self) -> None:
+        self._closed = True
+        self._close_if_unused()
+
+    def reader_closed(self) -> None:
+        self._readers -= 1
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._closed and self._readers == 0:
+            self._wrapped.close()
+
+    def _limit(self) -> None:
+        left = self._remaining()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        self._wrapped.settimeout(left)
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, connection: _TimedSocket) -> None:
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._connection.recv_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._connection.reader_closed()
