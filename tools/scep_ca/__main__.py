@@ -17,8 +17,9 @@ from cryptography import x509
 
 from framework import Secret
 from framework.storage import replace_file
-from tools.scep_ca.authority import CERTIFICATE_FILE, DEFAULT_KEY_SIZE, DEFAULT_SUBJECT, CaParameters
+from tools.scep_ca.authority import CERTIFICATE_FILE
 from tools.scep_ca.errors import ScepCaError
+from tools.scep_ca.identities import DEFAULT_KEY_SIZE, DEFAULT_SUBJECT, CaParameters
 from tools.scep_ca.policy import IssuancePolicy
 from tools.scep_ca.protocol import ScepCa
 from tools.scep_ca.server import ScepCaServer

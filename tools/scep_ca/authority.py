@@ -1,76 +1,54 @@
-"""The CA itself: its RSA key, its certificate and what it issued, durable in one directory."""
+"""The CA itself: who it is, what it issued and revoked, what waits for approval; durable in one directory."""
 
 from __future__ import annotations
 
 import hashlib
-import secrets
-from dataclasses import dataclass
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from components.scep.message import FailInfo
-from framework.storage import make_private_directory, replace_file
-from tools.scep_ca.errors import CaStateError, RequestRefusedError
-from tools.scep_ca.ledger import IssuedCertificate, Ledger
-from tools.scep_ca.policy import build_certificate, key_usage
+from framework.storage import make_private_directory
+from tools.scep_ca.errors import CaStateError, RequestRefusedError, UnknownEntryError
+from tools.scep_ca.identities import CaParameters, Generation, open_generation
+from tools.scep_ca.ledger import Decision, IssuedCertificate, Ledger, PendingRequest
+from tools.scep_ca.policy import build_certificate
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     from tools.scep_ca.policy import CertificationRequest
 
 KEY_FILE: Final = "ca.key"
 CERTIFICATE_FILE: Final = "ca.pem"
 
-DEFAULT_SUBJECT: Final = x509.Name.from_rfc4514_string("CN=Development SCEP CA,O=Gatewright")
-DEFAULT_KEY_SIZE: Final = 2048
+CRL_VALIDITY: Final = timedelta(days=7)
 
-_BACKDATING: Final = timedelta(days=1)
-_SERIAL_BITS: Final = 62
-
-
-@dataclass(frozen=True, slots=True)
-class CaParameters:
-    """What a CA is made with, when its directory has none yet.
-
-    Attributes:
-        subject: Its name; None is `DEFAULT_SUBJECT`, or whatever a CA that is there has.
-        key_size: Bits of its RSA key; None is `DEFAULT_KEY_SIZE`, or whatever a CA that is there has.
-        validity: How long its certificate is valid.
-    """
-
-    subject: x509.Name | None = None
-    key_size: int | None = None
-    validity: timedelta = timedelta(days=3650)
+_GENERATION: Final = "generation"
+_NEXT_GENERATION: Final = "next generation"
 
 
 class CertificateAuthority:
-    """A root CA. Its methods may be called from any thread.
+    """A CA, with a root above it or not. Its methods may be called from any thread.
 
     Attributes:
         directory: Where its state is.
-        key: Its private key.
-        certificate: Its self-signed certificate.
     """
 
-    def __init__(self, directory: Path, key: rsa.RSAPrivateKey, certificate: x509.Certificate, ledger: Ledger) -> None:
+    def __init__(self, directory: Path, current: Generation, following: Generation | None, ledger: Ledger) -> None:
         self.directory = directory
-        self.key = key
-        self.certificate = certificate
+        self._current = current
+        self._next = following
         self._ledger = ledger
+        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, directory: Path, parameters: CaParameters, now: datetime) -> Self:
@@ -84,20 +62,48 @@ class CertificateAuthority:
         make_private_directory(directory)
         ledger = Ledger(directory)
         try:
-            key = _load_or_make_key(directory, parameters)
-            certificate = _load_or_make_certificate(directory, key, parameters, now)
+            number = int(ledger.fact(_GENERATION) or 0)
+            current = open_generation(directory, number, parameters, now)
+            has_next = ledger.fact(_NEXT_GENERATION) == str(number + 1)
+            following = open_generation(directory, number + 1, parameters, now) if has_next else None
         except BaseException:
             ledger.close()
             raise
-        return cls(directory, key, certificate, ledger)
+        return cls(directory, current, following, ledger)
+
+    @property
+    def current(self) -> Generation:
+        """Who it is now."""
+        return self._current
+
+    @property
+    def next(self) -> Generation | None:
+        """Who it will be after the rollover that is prepared, or None."""
+        return self._next
+
+    @property
+    def key(self) -> rsa.RSAPrivateKey:
+        """Its private key."""
+        return self._current.ca.key
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """Its certificate."""
+        return self._current.ca.certificate
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over its certificate's DER, in lower-case hex: what a client pins."""
-        return self.certificate.fingerprint(hashes.SHA256()).hex()
+        """SHA-256 over the DER of what a client pins, in lower-case hex: its certificate, or the root's above it."""
+        return self._current.anchor.fingerprint(hashes.SHA256()).hex()
 
     def issue(
-        self, request: CertificationRequest, *, transaction_id: str, now: datetime, validity: timedelta
+        self,
+        request: CertificationRequest,
+        *,
+        transaction_id: str,
+        now: datetime,
+        validity: timedelta,
+        generation: Generation | None = None,
     ) -> tuple[x509.Certificate, bool]:
         """The certificate for a request, and whether it is new.
 
@@ -108,18 +114,19 @@ class CertificateAuthority:
             RequestRefusedError: In that transaction something else was issued for that key, or the CA cannot
                 give the name or the validity.
         """
-        if request.subject == self.certificate.subject:
+        issuer = (generation or self._current).ca
+        if request.subject == issuer.certificate.subject:
             raise RequestRefusedError(FailInfo.BAD_REQUEST, "the requested subject is the CA's own")
-        if now >= self.certificate.not_valid_after_utc:
+        if now >= issuer.certificate.not_valid_after_utc:
             raise RequestRefusedError(FailInfo.BAD_REQUEST, "the CA's certificate has expired")
         certificate, new = self._ledger.record(
             transaction_id,
-            _key_identifier(request.public_key),
-            after=self.certificate.serial_number,
+            key_identifier(request.public_key),
+            after=issuer.certificate.serial_number,
             issue=lambda serial: build_certificate(
                 request,
-                issuer=self.certificate,
-                issuer_key=self.key,
+                issuer=issuer.certificate,
+                issuer_key=issuer.key,
                 serial=serial,
                 now=now,
                 validity=validity,
@@ -136,6 +143,87 @@ class CertificateAuthority:
         """What it has issued, oldest first."""
         return self._ledger.issued()
 
+    def find(self, serial_number: int) -> IssuedCertificate | None:
+        """What it issued under a serial number."""
+        return self._ledger.find(serial_number)
+
+    def hold(self, transaction_id: str, request: CertificationRequest, now: datetime) -> Decision:
+        """Put a request before a person, if it is not there yet; what was decided of it."""
+        return self._ledger.hold(transaction_id, key_identifier(request.public_key), request, now)
+
+    def held(self, transaction_id: str, public_key: rsa.RSAPublicKey) -> PendingRequest | None:
+        """A request that was put before a person."""
+        return self._ledger.held(transaction_id, key_identifier(public_key))
+
+    def pending(self) -> tuple[PendingRequest, ...]:
+        """The requests that nobody has decided yet, oldest first."""
+        return tuple(one for one in self._ledger.all_held() if one.decision is Decision.PENDING)
+
+    def decide(self, transaction_id: str, decision: Decision) -> None:
+        """Approve or reject a request.
+
+        Raises:
+            UnknownEntryError: No such request waits.
+        """
+        if not self._ledger.decide(transaction_id, decision):
+            raise UnknownEntryError(f"no request of transaction {transaction_id} waits for approval")
+
+    def revoke(self, serial_number: int, now: datetime) -> None:
+        """Revoke a certificate; it stays revoked.
+
+        Raises:
+            UnknownEntryError: It issued none of that number.
+        """
+        if not self._ledger.revoke(serial_number, now):
+            raise UnknownEntryError(f"no certificate of serial number {serial_number:x} was issued here")
+
+    def crl(self, now: datetime) -> x509.CertificateRevocationList:
+        """The CRL as it is now."""
+        issuer = self._current.ca
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.certificate.subject)
+            .last_update(now)
+            .next_update(now + CRL_VALIDITY)
+            .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+        )
+        for entry in self._ledger.issued():
+            if entry.revoked_at is None:
+                continue
+            revoked = x509.RevokedCertificateBuilder().serial_number(entry.certificate.serial_number)
+            builder = builder.add_revoked_certificate(revoked.revocation_date(entry.revoked_at).build())
+        return builder.sign(issuer.key, hashes.SHA256())
+
+    def prepare_rollover(self, now: datetime, *, validity: timedelta = timedelta(days=3650)) -> Generation:
+        """The CA's next generation, of the same name and structure with new keys, made if it is not there."""
+        with self._lock:
+            if self._next is None:
+                now_is = self._current
+                public_key = now_is.ca.key
+                parameters = CaParameters(
+                    now_is.ca.certificate.subject,
+                    public_key.key_size,
+                    validity,
+                    intermediate=now_is.root is not None,
+                    registration_authority=now_is.ra_signing is not None,
+                )
+                following = open_generation(self.directory, now_is.number + 1, parameters, now)
+                self._ledger.set_fact(_NEXT_GENERATION, str(following.number))
+                self._next = following
+            return self._next
+
+    def roll_over(self) -> None:
+        """Be the next generation from now on.
+
+        Raises:
+            CaStateError: None is prepared.
+        """
+        with self._lock:
+            if self._next is None:
+                raise CaStateError(self.directory, "no rollover is prepared")
+            self._ledger.set_fact(_GENERATION, str(self._next.number))
+            self._current, self._next = self._next, None
+
     def close(self) -> None:
         """Let another process have the directory."""
         self._ledger.close()
@@ -149,69 +237,8 @@ class CertificateAuthority:
         self.close()
 
 
-def _load_or_make_key(directory: Path, parameters: CaParameters) -> rsa.RSAPrivateKey:
-    path = directory / KEY_FILE
-    if not path.exists():
-        if (directory / CERTIFICATE_FILE).exists():
-            raise CaStateError(directory, f"{CERTIFICATE_FILE} is there, but its key {KEY_FILE} is not")
-        made = rsa.generate_private_key(public_exponent=65537, key_size=parameters.key_size or DEFAULT_KEY_SIZE)
-        encoded = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        replace_file(path, encoded)
-        return made
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError) as error:
-        raise CaStateError(directory, f"{KEY_FILE} is no unencrypted private key") from error
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise CaStateError(directory, f"{KEY_FILE} is no RSA key")
-    if parameters.key_size not in (None, key.key_size):
-        raise CaStateError(directory, f"its key has {key.key_size} bits, not {parameters.key_size}")
-    return key
-
-
-def _load_or_make_certificate(
-    directory: Path, key: rsa.RSAPrivateKey, parameters: CaParameters, now: datetime
-) -> x509.Certificate:
-    path = directory / CERTIFICATE_FILE
-    if not path.exists():
-        made = _make_certificate(key, parameters, now)
-        replace_file(path, made.public_bytes(Encoding.PEM), mode=0o644)
-        return made
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except ValueError as error:
-        raise CaStateError(directory, f"{CERTIFICATE_FILE} is no certificate") from error
-    if certificate.public_key() != key.public_key():
-        raise CaStateError(directory, f"{CERTIFICATE_FILE} and {KEY_FILE} do not belong together")
-    if parameters.subject not in (None, certificate.subject):
-        raise CaStateError(directory, f"its subject is {certificate.subject.rfc4514_string()}")
-    if now >= certificate.not_valid_after_utc:
-        raise CaStateError(directory, f"its certificate expired on {certificate.not_valid_after_utc}")
-    return certificate
-
-
-def _make_certificate(key: rsa.RSAPrivateKey, parameters: CaParameters, now: datetime) -> x509.Certificate:
-    subject = DEFAULT_SUBJECT if parameters.subject is None else parameters.subject
-    # Issued serials count on from this one. A random start keeps apart the certificates of two CAs of one
-    # name, as they are when somebody deletes the directory and begins anew.
-    serial = secrets.randbits(_SERIAL_BITS) + 1
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(serial)
-        .not_valid_before(now - _BACKDATING)
-        .not_valid_after(now + parameters.validity)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(key_usage(ca=True), critical=True)
-        .add_extension(identifier, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-
-
-def _key_identifier(public_key: rsa.RSAPublicKey) -> bytes:
+def key_identifier(public_key: rsa.RSAPublicKey) -> bytes:
+    """What tells a key from all others."""
     encoded = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(encoded).digest()
 

@@ -43,3 +43,15 @@ class RequestRefusedError(ScepCaError):
         super().__init__(f"{fail_info.label}: {text}")
         self.fail_info = fail_info
         self.text = text
+
+
+class UnknownEntryError(ScepCaError):
+    """What was named is not there: a waiting request, an issued certificate."""
+
+
+class NothingToOfferError(ScepCaError):
+    """An operation is known, but there is nothing to answer it with now; HTTP says so."""
+
+
+class ControlError(ScepCaError):
+    """A running CA could not be told what to do."""

@@ -46,12 +46,18 @@ class IssuancePolicy:
         smallest_key: The smallest RSA key that is certified, in bits.
         strict: Whether messages in DES, 3DES or SHA-1 are refused. Taken or not, replies are never in DES or
             SHA-1.
+        approval: Whether a person must approve first enrolments; clients poll meanwhile.
+        renewal: Whether RenewalReq is offered; a PKCSReq signed with a certificate of the CA is a renewal too.
+        renewal_challenge: Whether a renewal must carry the challenge password as well.
     """
 
     challenge: Secret | None = field(repr=False)
     validity: timedelta = timedelta(days=90)
     smallest_key: int = 2048
     strict: bool = False
+    approval: bool = False
+    renewal: bool = True
+    renewal_challenge: bool = False
 
     def __post_init__(self) -> None:
         if self.challenge is not None and not self.challenge:
@@ -69,8 +75,13 @@ class CertificationRequest:
     alternative_names: x509.SubjectAlternativeName | None
 
 
-def read_request(encoded: bytes, policy: IssuancePolicy) -> CertificationRequest:
+def read_request(encoded: bytes, policy: IssuancePolicy, *, renewal: bool = False) -> CertificationRequest:
     """Read a PKCS #10 request (DER) and see that it may be granted.
+
+    Args:
+        encoded: The request.
+        policy: What is asked of it.
+        renewal: Whether it comes with a certificate that stands for the challenge password.
 
     Raises:
         RequestRefusedError: It may not, or is malformed.
@@ -81,7 +92,8 @@ def read_request(encoded: bytes, policy: IssuancePolicy) -> CertificationRequest
         raise unreadable() from None
     try:
         _check_signature(csr, signed, policy)
-        _check_challenge(csr, policy)
+        if not renewal or policy.renewal_challenge:
+            _check_challenge(csr, policy)
         return _requested(csr)
     except _MALFORMED:
         raise _bad_request("the certification request is malformed") from None

@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from framework.clock import Clock, SystemClock
-from tools.scep_ca.errors import MessageTooDamagedError
+from tools.scep_ca.errors import MessageTooDamagedError, NothingToOfferError
+from tools.scep_ca.faults import HttpAnswer, Manner
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,6 +37,8 @@ MOST_CONNECTIONS: Final = 64
 """How many connections are served at a time; those beyond are told to come again."""
 
 _POLL_S: Final = 0.05
+_SLOW_S: Final = 1.0
+_TEXT: Final = "text/plain; charset=utf-8"
 _BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 _log = logging.getLogger("tools.scep_ca")
@@ -101,6 +104,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], ca: ScepCa, clock: Clock) -> None:
         self.ca = ca
         self.clock = clock
+        self.ending = threading.Event()
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         super().__init__(address, _Exchange)
@@ -128,6 +132,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 
     def end(self) -> None:
         """Close the port and wait for what is being answered; who has not finished its request is cut off."""
+        self.ending.set()
         with self._lock:
             for connection in self._connections:
                 with suppress(OSError):
@@ -177,46 +182,76 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         try:
-            content_type, content = self._outcome()
-            status = http.HTTPStatus.OK
+            answer = self._outcome()
         except _RequestError as error:
             _log.warning("%s: HTTP status %d: %s", self.client_address[0], error.status, error)
-            status, content_type, content = error.status, "text/plain; charset=utf-8", f"{error}\n".encode()
+            answer = HttpAnswer(error.status, _TEXT, f"{error}\n".encode())
         except (TimeoutError, ConnectionError):
             raise
         except Exception:  # noqa: BLE001  # whatever it is, one request fails and the CA goes on
             _log.exception("%s: the request could not be handled", self.client_address[0])
-            status = http.HTTPStatus.INTERNAL_SERVER_ERROR
-            content_type, content = "text/plain; charset=utf-8", b"internal error; the CA's log has more\n"
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
+            text = b"internal error; the CA's log has more\n"
+            answer = HttpAnswer(http.HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, text)
+        self._send(answer)
+
+    def _send(self, answer: HttpAnswer) -> None:
+        if answer.manner is Manner.DROPPED:
+            return
+        length = len(answer.content) + (1 if answer.manner is Manner.TRUNCATED else 0)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        if answer.manner is not Manner.ENDLESS:
+            self.send_header("Content-Length", str(length))
+        for name, value in answer.headers:
+            self.send_header(name, value)
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(content)
+        match answer.manner:
+            case Manner.ENDLESS:
+                while not self.server.ending.is_set():
+                    self.wfile.write(bytes(LARGEST_MESSAGE))
+            case Manner.SLOW:
+                for octet in answer.content:
+                    self.wfile.write(bytes((octet,)))
+                    if self.server.ending.wait(_SLOW_S):
+                        return
+            case _:
+                self.wfile.write(answer.content)
 
-    def _outcome(self) -> tuple[str, bytes]:
+    def _outcome(self) -> HttpAnswer:
         path, _, query = self.path.partition("?")
         if path != SCEP_PATH:
             raise _RequestError(http.HTTPStatus.NOT_FOUND, f"SCEP is at {SCEP_PATH}")
         parameters = _parameters(query)
         operation = parameters.get("operation", "")
         _log.debug("%s: %s %a", self.client_address[0], self.command, operation[:32])
+        content_type, content = self._content(operation, parameters)
+        return self.server.ca.http_answer(HttpAnswer(http.HTTPStatus.OK, content_type, content), operation)
+
+    def _content(self, operation: str, parameters: dict[str, str]) -> tuple[str, bytes]:
+        ca = self.server.ca
         match operation:
             case "GetCACaps" if self.command == "GET":
-                return "text/plain", self.server.ca.get_ca_caps()
+                return "text/plain", ca.get_ca_caps()
             case "GetCACert" if self.command == "GET":
-                return "application/x-x509-ca-cert", self.server.ca.get_ca_cert()
+                several = len(ca.certificates) > 1
+                return f"application/x-x509-ca-{'ra-' if several else ''}cert", ca.get_ca_cert()
+            case "GetNextCACert" if self.command == "GET":
+                try:
+                    return "application/x-x509-next-ca-cert", ca.get_next_ca_cert()
+                except NothingToOfferError as error:
+                    raise _RequestError(http.HTTPStatus.NOT_FOUND, str(error)) from None
             case "PKIOperation":
                 message = self._body() if self.command == "POST" else _decoded(parameters.get("message", ""))
                 try:
-                    return "application/x-pki-message", self.server.ca.pki_operation(message)
+                    return "application/x-pki-message", ca.pki_operation(message)
                 except MessageTooDamagedError as error:
                     raise _RequestError(http.HTTPStatus.BAD_REQUEST, str(error)) from None
             case _:
                 raise _RequestError(
                     http.HTTPStatus.BAD_REQUEST,
-                    "supported are GET with operation=GetCACaps or GetCACert, GET and POST with PKIOperation",
+                    "supported are GET with operation=GetCACaps, GetCACert or GetNextCACert, "
+                    "GET and POST with PKIOperation",
                 )
 
     def _body(self) -> bytes:

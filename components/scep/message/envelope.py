@@ -41,6 +41,7 @@ _OAEP_DIGESTS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
     DIGEST_OIDS[Digest.SHA384]: hashes.SHA384,
     DIGEST_OIDS[Digest.SHA512]: hashes.SHA512,
 }
+_OAEP_DEFAULT: Final = rsa_padding.OAEP(rsa_padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  # RFC 8017 A.2.1
 _CIPHERS: Final = {oid: cipher for cipher, oid in CIPHER_OIDS.items()}
 
 
@@ -55,8 +56,8 @@ class OpenedEnvelope:
         return f"OpenedEnvelope({len(self.content)} bytes, {self.cipher.value})"
 
 
-def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher) -> bytes:
-    """Encrypt for one recipient with an RSA key (RSAES-PKCS1-v1_5); a ContentInfo as DER.
+def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher, *, oaep: bool = False) -> bytes:
+    """Encrypt for one recipient with an RSA key (RSAES-PKCS1-v1_5, or RSAES-OAEP with SHA-1); a ContentInfo as DER.
 
     Raises:
         MessageError: The recipient's key is no RSA key.
@@ -77,9 +78,9 @@ def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher) -> byt
     transport["version"] = 0
     transport["rid"]["issuerAndSerialNumber"]["issuer"] = issuer_name(recipient)
     transport["rid"]["issuerAndSerialNumber"]["serialNumber"] = recipient.serial_number
-    transport["keyEncryptionAlgorithm"]["algorithm"] = RSA_ENCRYPTION
-    transport["keyEncryptionAlgorithm"]["parameters"] = asn1.encode(univ.Null(""))
-    transport["encryptedKey"] = public_key.encrypt(key, rsa_padding.PKCS1v15())
+    transport["keyEncryptionAlgorithm"]["algorithm"] = RSA_OAEP if oaep else RSA_ENCRYPTION
+    transport["keyEncryptionAlgorithm"]["parameters"] = b"\x30\x00" if oaep else asn1.encode(univ.Null(""))
+    transport["encryptedKey"] = public_key.encrypt(key, _OAEP_DEFAULT if oaep else rsa_padding.PKCS1v15())
     info = enveloped["encryptedContentInfo"]
     info["contentType"] = DATA
     info["contentEncryptionAlgorithm"]["algorithm"] = CIPHER_OIDS[cipher]
@@ -98,6 +99,10 @@ class SealedEnvelope:
 
     cipher: Cipher
     _enveloped: Any
+
+    def names(self, certificate: x509.Certificate) -> bool:
+        """Whether it says that it is for this certificate."""
+        return any(_is_named(one, certificate) for one in _transports(self._enveloped["recipientInfos"]))
 
     def open(self, key: PrivateKey, certificate: x509.Certificate) -> OpenedEnvelope:
         """Decrypt what was encrypted for `certificate`, whose key is `key`.
@@ -156,18 +161,26 @@ def issuer_name(certificate: x509.Certificate) -> Any:
 
 def _for_us(recipients: Any, certificate: x509.Certificate) -> Any:
     """The recipient that names our certificate, or the only one, however it names us."""
-    transports = [one["ktri"] for one in recipients if one.getName() == "ktri"]
+    transports = _transports(recipients)
     for transport in transports:
-        identifier = transport["rid"]
-        if identifier.getName() != "issuerAndSerialNumber":
-            continue
-        named = identifier["issuerAndSerialNumber"]
-        serial_fits = int(named["serialNumber"]) == certificate.serial_number
-        if serial_fits and asn1.encode(named["issuer"]) == certificate.issuer.public_bytes():
+        if _is_named(transport, certificate):
             return transport
     if len(transports) != 1:
         raise EnvelopeError
     return transports[0]
+
+
+def _transports(recipients: Any) -> list[Any]:
+    return [one["ktri"] for one in recipients if one.getName() == "ktri"]
+
+
+def _is_named(transport: Any, certificate: x509.Certificate) -> bool:
+    identifier = transport["rid"]
+    if identifier.getName() != "issuerAndSerialNumber":
+        return False
+    named = identifier["issuerAndSerialNumber"]
+    serial_fits = int(named["serialNumber"]) == certificate.serial_number
+    return serial_fits and bool(asn1.encode(named["issuer"]) == certificate.issuer.public_bytes())
 
 
 def _transport_padding(algorithm: Any) -> rsa_padding.AsymmetricPadding:
