@@ -98,9 +98,10 @@ def dumps(
 def json_schema(object_class: ObjectClass) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of an object class's configurations.
 
-    What it accepts `ObjectClass.validate` accepts, but for the bounds of Character attributes, which JSON
-    Schema cannot say. What a change of a property means is the annotation `x-gatewright-change`; passwords
-    are `writeOnly` and show no default.
+    What it accepts `ObjectClass.validate` accepts, and the other way round for values of JSON's own types
+    (`validate` also takes texts for numbers and booleans, and null for what is absent). Annotations of ours:
+    `x-gatewright-change` says what a change of a property means, `x-gatewright-text-area` that a text has
+    many lines. Passwords are `writeOnly` and show no default.
     """
     from metatype import schema  # noqa: PLC0415  # few callers need it
 

@@ -15,6 +15,7 @@ class Problem:
         message: What is wrong, for people; never shows a secret.
         value: The value, or None if it is a secret or absent.
         accepted: What would be accepted, in words, or None.
+        fatal: Whether the configuration is refused for it; an unknown property can be reported and kept.
     """
 
     property: str
@@ -22,6 +23,7 @@ class Problem:
     message: str
     value: object | None = None
     accepted: str | None = None
+    fatal: bool = True
 
     def __str__(self) -> str:
         return f"{self.property}: {self.message}"
@@ -34,7 +36,8 @@ class ReadingWarning:
     Attributes:
         message: What is odd and how it was taken.
         source: The file's name, or what else the descriptor came from.
-        line: The line, counted from 1, or None where the notation has none.
+        line: The line, counted from 1, or None where the file as a whole is meant.
+        column: The column, counted from 1, or None.
         element: The element's or key's name.
         attribute: The attribute's name, or None.
     """
@@ -44,9 +47,10 @@ class ReadingWarning:
     line: int | None = None
     element: str | None = None
     attribute: str | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        place = self.source if self.line is None else f"{self.source}:{self.line}"
+        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part is not None)
         return f"{place}: {self.message}"
 
 

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from metatype import validation
 from metatype.errors import MetatypeError, Problem, ReadingWarning
@@ -18,6 +18,10 @@ from metatype.values import NO_LIMIT, AttributeType, scalar
 Extras = Mapping[str, str]
 """XML attributes that the OSGi schema leaves to others, by name (`{namespace}name` if foreign)."""
 
+Unknown = Literal["refuse", "report", "keep"]
+"""What becomes of a property that has no attribute: a problem; a problem that is not fatal; nothing."""
+
+_TEXT_AREA: Final = "textarea"
 _TEXT_PROPERTIES: Final = ("kura.service.pid", "service.pid", "service.factoryPid")
 
 
@@ -90,6 +94,16 @@ class Attribute:
         return self.type is AttributeType.PASSWORD
 
     @property
+    def is_text_area(self) -> bool:
+        """Whether the description ends with Kura's hint `|TextArea`, in any case: values have many lines."""
+        return self._described()[1]
+
+    @property
+    def shown_description(self) -> str | None:
+        """The description for people, without Kura's hint; or None."""
+        return self._described()[0]
+
+    @property
     def most(self) -> int | None:
         """How many values there may be, or None for any number."""
         return None if abs(self.cardinality) >= NO_LIMIT else max(1, abs(self.cardinality))
@@ -123,6 +137,12 @@ class Attribute:
         typed = [scalar(self.type, element) for element in validation.elements(self, value)]
         return typed if self.cardinality else typed[0]
 
+    def _described(self) -> tuple[str | None, bool]:
+        text, separator, hint = (self.description or "").rpartition("|")
+        if separator and hint.strip().lower() == _TEXT_AREA:
+            return text.rstrip(), True
+        return self.description, False
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectClass:
@@ -142,10 +162,14 @@ class ObjectClass:
     def __post_init__(self) -> None:
         _freeze(self, "attributes", "extras")
 
-    def validate(self, properties: Mapping[str, object], *, allow_unknown: bool = False) -> tuple[Problem, ...]:
-        """All that is wrong with these properties; empty if they are a valid configuration.
+    def validate(self, properties: Mapping[str, object], *, unknown: Unknown = "refuse") -> tuple[Problem, ...]:
+        """All that is wrong with these properties; a valid configuration has no fatal problem.
 
         What every configuration may have (`is_common`) needs no attribute.
+
+        Args:
+            properties: Texts, typed values, or lists of either; None for what is absent.
+            unknown: Whether a property without an attribute is a problem, one that is not fatal, or none.
         """
         found: list[Problem] = []
         for key, value in properties.items():
@@ -154,9 +178,10 @@ class ObjectClass:
                 found.extend(() if value is None else attribute.problems(value))
             elif is_common(key):
                 found.extend(_common_problems(key, value))
-            elif not allow_unknown:
+            elif unknown != "keep":
                 accepted = f"one of {', '.join(self.attributes)}" if self.attributes else "no property at all"
-                found.append(Problem(key, "unknown", f"is not a property of {self.id}", None, accepted))
+                message = f"is not a property of {self.id}"
+                found.append(Problem(key, "unknown", message, None, accepted, fatal=unknown == "refuse"))
         found.extend(
             Problem(attribute.id, "required", "is required and has no default", None, "a value")
             for attribute in self.attributes.values()
@@ -164,13 +189,15 @@ class ObjectClass:
         )
         return tuple(found)
 
-    def coerce(self, properties: Mapping[str, object], *, allow_unknown: bool = False) -> dict[str, Any]:
+    def coerce(self, properties: Mapping[str, object], *, unknown: Unknown = "refuse") -> dict[str, Any]:
         """Typed values, with defaults where properties are absent; what has neither is left out.
+
+        A property without an attribute is kept as it is, unless it is refused.
 
         Raises:
             MetatypeError: They are no valid configuration; `.problems` has everything that is wrong.
         """
-        found = self.validate(properties, allow_unknown=allow_unknown)
+        found = tuple(one for one in self.validate(properties, unknown=unknown) if one.fatal)
         if found:
             raise MetatypeError(f"{self.id}: " + "; ".join(map(str, found)), problems=found)
         typed: dict[str, Any] = {}

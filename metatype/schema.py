@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from metatype.model import is_common
 from metatype.validation import limit, option_value
-from metatype.values import INTEGER_BITS, AttributeType, scalar
+from metatype.values import INTEGER_BITS, LARGEST_FLOAT, AttributeType, scalar
 
 if TYPE_CHECKING:
     from metatype.model import Attribute, ObjectClass
@@ -24,13 +27,16 @@ def json_schema(object_class: ObjectClass) -> dict[str, Any]:
     if object_class.description is not None:
         schema["description"] = object_class.description
     attributes = object_class.attributes.values()
+    # An attribute with a name that every configuration may have says itself what its values are.
+    own = "|".join(re.escape(attribute.id) for attribute in attributes if is_common(attribute.id))
+    others = f"^(?!(?:{own})$)" if own else "^"
     return schema | {
         "type": "object",
         "properties": {attribute.id: _property(attribute) for attribute in attributes},
         # What every configuration may have (`metatype.is_common`).
         "patternProperties": {
-            r"\.target$|^kura\.service\.pid$|^service\.(pid|factoryPid)$": {"type": "string"},
-            r"^(kura|service|component)\.": {
+            rf"{others}(.*\.target|kura\.service\.pid|service\.(pid|factoryPid))$": {"type": "string"},
+            rf"{others}(kura|service|component)\.": {
                 "type": ["string", "number", "boolean", "array"],
                 "items": {"type": ["string", "number", "boolean"]},
             },
@@ -46,8 +52,10 @@ def _property(attribute: Attribute) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     if attribute.name is not None:
         schema["title"] = attribute.name
-    if attribute.description is not None:
-        schema["description"] = attribute.description
+    if attribute.shown_description:
+        schema["description"] = attribute.shown_description
+    if attribute.is_text_area:
+        schema["x-gatewright-text-area"] = True
     if attribute.is_password:
         schema["writeOnly"] = True
     else:
@@ -87,11 +95,19 @@ def _typed(attribute: Attribute) -> dict[str, Any]:
         case AttributeType.BOOLEAN:
             return {"type": "boolean"}
         case AttributeType.CHARACTER:
-            return {"type": "string", "minLength": 1, "maxLength": 1}
+            return {"type": "string", "minLength": 1, "maxLength": 1, **_character_range(attribute)}
         case AttributeType.STRING | AttributeType.PASSWORD:
             return {"type": "string", **_bounds(attribute, "minLength", "maxLength")}
-        case _:
+        case AttributeType.BIG_DECIMAL:
             return {"type": "number", **_bounds(attribute, "minimum", "maximum")}
+        case kind:
+            largest = LARGEST_FLOAT if kind is AttributeType.FLOAT else sys.float_info.max
+            return {
+                "type": "number",
+                "minimum": -largest,
+                "maximum": largest,
+                **_bounds(attribute, "minimum", "maximum"),
+            }
 
 
 def _bounds(attribute: Attribute, lower: str, upper: str) -> dict[str, Any]:
@@ -100,6 +116,20 @@ def _bounds(attribute: Attribute, lower: str, upper: str) -> dict[str, Any]:
         # Lengths are never negative in JSON Schema, and no text is shorter than nothing.
         found = {key: bound for key, bound in found.items() if bound is None or bound >= 0}
     return {key: bound for key, bound in found.items() if bound is not None}
+
+
+def _character_range(attribute: Attribute) -> dict[str, Any]:
+    least, most = limit(attribute, attribute.min), limit(attribute, attribute.max)
+    if least is None and most is None:
+        return {}
+    least, most = least or "\0", most or chr(sys.maxunicode)
+    if least > most:
+        return {"not": {}}
+    return {"pattern": f"^[{_in_class(least)}-{_in_class(most)}]$"}
+
+
+def _in_class(character: str) -> str:
+    return f"\\{character}" if character in "\\]^-[" else character
 
 
 def _default(attribute: Attribute) -> Any:

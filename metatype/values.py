@@ -52,7 +52,9 @@ INTEGER_BITS: Final = {
 # Lengths are bounded: making a number of a text takes more than linear time.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,400}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,3})?")
-_LARGEST_FLOAT: Final = 3.4028234663852886e38
+LARGEST_FLOAT: Final = 3.4028234663852886e38
+"""The largest number of 32 bits."""
+
 _BLANKS: Final = " \t\n\r\f\v"
 _CHARACTER: Final = re.compile(r"\\[,\\\s]|.", re.DOTALL)
 
@@ -128,7 +130,7 @@ def _float(value: object, *, single: bool) -> float:
         raise NotOfTypeError("a decimal number of no more than 64 bits") from None
     if not math.isfinite(number):
         raise NotOfTypeError("a finite decimal number")
-    if single and abs(number) > _LARGEST_FLOAT:
+    if single and abs(number) > LARGEST_FLOAT:
         raise NotOfTypeError("a decimal number of no more than 32 bits")
     return number
 

@@ -272,8 +272,8 @@ class _Reader:
         return self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1
 
     def _warn(self, message: str, element: str, attribute: str | None = None, at: _Element | None = None) -> None:
-        line = self._place()[0] if at is None else at.line
-        self._warnings.append(ReadingWarning(message, self._source, line, element, attribute))
+        line, column = self._place() if at is None else (at.line, at.column)
+        self._warnings.append(ReadingWarning(message, self._source, line, element, attribute, column))
 
     def _error(
         self,

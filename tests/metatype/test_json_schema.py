@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import jsonschema
@@ -122,9 +123,60 @@ def test_what_the_schema_accepts_is_valid(attribute: Attribute, value: object) -
     object_class = ObjectClass("o", "O", attributes={"a": attribute})
     schema = json_schema(object_class)
     jsonschema.Draft202012Validator.check_schema(schema)
-    bounded_character = attribute.type is T.CHARACTER and (attribute.min or attribute.max)
-    if jsonschema.Draft202012Validator(schema).is_valid({"a": value}) and not bounded_character:
+    if jsonschema.Draft202012Validator(schema).is_valid({"a": value}):
         assert object_class.validate({"a": value}) == ()
+
+
+IN_JSON: Final = {
+    T.STRING: TEXTS | st.text(max_size=3),
+    T.PASSWORD: TEXTS,
+    T.CHARACTER: st.characters() | st.sampled_from("a1-]^\\\n"),
+    T.BOOLEAN: st.booleans(),
+    T.BYTE: st.integers(-130, 130),
+    T.SHORT: st.integers(-3, 3) | st.sampled_from([2**15 - 1, 2**15, -(2**15) - 1]),
+    T.INTEGER: st.integers(-3, 3) | st.sampled_from([2**31 - 1, 2**31, 2.0]),
+    T.LONG: st.integers(-3, 3) | st.sampled_from([2**63 - 1, 2**63]),
+    T.BIG_INTEGER: st.integers(-3, 3) | st.sampled_from([10**30, -(10**30)]),
+    T.FLOAT: st.sampled_from([0, 1, 2.5, -1.0, 3.4e38, 3.5e38, -1e300]),
+    T.DOUBLE: st.sampled_from([0, 1, 2.5, -1.0, 1e300, 10**400, -(10**400)]),
+    T.BIG_DECIMAL: st.sampled_from([0, 1, 2.5, -1.0, 1e300, 10**30, 0.1]),
+}
+CHARACTER_BOUNDS: Final = st.none() | st.sampled_from(["a", "]", "^", "-", "\\", "[", "\U0001f511", "ab", ""])
+
+
+@given(ATTRIBUTES, CHARACTER_BOUNDS, CHARACTER_BOUNDS, st.data())
+def test_schema_and_validate_agree_on_values_of_jsons_own_types(
+    attribute: Attribute, least: str | None, most: str | None, data: st.DataObject
+) -> None:
+    if attribute.type is T.CHARACTER:
+        attribute = replace(attribute, min=least, max=most)
+    one = IN_JSON[attribute.type]
+    value = data.draw(st.lists(one, max_size=3) if attribute.cardinality else one | st.lists(one, max_size=1))
+    object_class = ObjectClass("o", "O", attributes={"a": attribute})
+    for configuration in ({"a": value}, {}):
+        accepted = jsonschema.Draft202012Validator(json_schema(object_class)).is_valid(configuration)
+        assert accepted is (object_class.validate(configuration) == ())
+
+
+@pytest.mark.parametrize("name", ["K.target", "kura.service.pid", "service.pid", "component.x", "a.b"])
+@pytest.mark.parametrize("value", [5, "5", True, ["a"], [5], {}, [[]]])
+def test_schema_and_validate_agree_on_names_that_every_configuration_may_have(name: str, value: object) -> None:
+    for attributes in ({}, {name: Attribute(name, T.INTEGER, cardinality=-2)}):
+        object_class = ObjectClass("o", "O", attributes=attributes)
+        typed = not attributes or not isinstance(value, int | str)  # JSON has the list that is meant
+        accepted = jsonschema.Draft202012Validator(json_schema(object_class)).is_valid({name: value})
+        assert accepted is (object_class.validate({name: value}) == ()) or not typed
+
+
+def test_a_form_generator_learns_of_text_areas() -> None:
+    script = Attribute("script", T.STRING, description="Runs | hourly.|textAREA", required=False)
+    schema = json_schema(ObjectClass("o", "O", attributes={"script": script}))
+    assert schema["properties"]["script"] == {
+        "description": "Runs | hourly.",
+        "x-gatewright-text-area": True,
+        "x-gatewright-change": "modify",
+        "type": "string",
+    }
 
 
 @given(ATTRIBUTES)

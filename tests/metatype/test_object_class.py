@@ -78,8 +78,37 @@ def test_the_value_of_an_unknown_property_is_not_shown() -> None:
 
 
 def test_unknown_properties_may_be_kept() -> None:
-    assert SERVER.validate({"url": "u", "x": 1}, allow_unknown=True) == ()
-    assert SERVER.coerce({"url": "u", "x": 1}, allow_unknown=True)["x"] == 1
+    assert SERVER.validate({"url": "u", "x": 1}, unknown="keep") == ()
+    assert SERVER.coerce({"url": "u", "x": 1}, unknown="keep")["x"] == 1
+
+
+def test_unknown_properties_may_be_reported_and_kept() -> None:
+    (problem,) = SERVER.validate({"url": "u", "x": 1}, unknown="report")
+    assert (problem.property, problem.rule, problem.fatal) == ("x", "unknown", False)
+    assert SERVER.coerce({"url": "u", "x": 1}, unknown="report")["x"] == 1
+    with pytest.raises(MetatypeError) as error:
+        SERVER.coerce({"x": 1}, unknown="report")
+    assert [one.property for one in error.value.problems] == ["url"]
+
+
+@pytest.mark.parametrize(
+    ("description", "shown", "is_text_area"),
+    [
+        (None, None, False),
+        ("plain", "plain", False),
+        ("A script.|TextArea", "A script.", True),
+        ("a|b |TEXTAREA ", "a|b", True),
+        ("|TextArea|", "|TextArea|", False),
+        ("TextArea", "TextArea", False),
+        ("a|TextArea|b", "a|TextArea|b", False),
+    ],
+)
+def test_kuras_text_area_hint_is_the_last_part_of_a_description(
+    description: str | None, shown: str | None, is_text_area: bool
+) -> None:
+    attribute = Attribute("a", T.STRING, description=description)
+    assert (attribute.shown_description, attribute.is_text_area) == (shown, is_text_area)
+    assert attribute.description == description
 
 
 def test_targets_and_identities_need_no_attribute() -> None:

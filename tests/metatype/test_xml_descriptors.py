@@ -150,7 +150,10 @@ def test_what_is_odd_is_read_with_a_warning(case: Odd) -> None:
     metadata = metatype.loads(case.document, source="odd.xml")
     (warning,) = metadata.warnings
     assert (warning.line, warning.element, warning.attribute) == case.warning
-    assert str(warning).startswith(f"odd.xml:{case.warning[0]}: ")
+    column = next(index for index, line in enumerate(case.document.splitlines()[case.warning[0] - 1]) if line == "<")
+    assert warning.column is not None
+    assert warning.column > column
+    assert str(warning).startswith(f"odd.xml:{case.warning[0]}:{warning.column}: ")
     assert list(metadata.object_classes) == ["o"]
 
 
