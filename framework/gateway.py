@@ -12,8 +12,12 @@ from framework.clock import Clock, SystemClock
 from framework.configuration import (
     ConfigurationAdmin,
     ConfigurationDirectory,
+    ConfigurationListener,
+    ConfigurationNotice,
     ConfigurationStore,
+    Credentials,
     DescriptorCatalogue,
+    DirectoryWatch,
 )
 from framework.declarative_services import (
     ComponentDescription,
@@ -135,7 +139,7 @@ class Gateway:
     def _start(self) -> None:
         make_private_directory(self.state_directory)
         key = MasterKey.load_or_create(self.state_directory, self._environ)
-        store = ConfigurationStore(self.state_directory / "configuration.db", key)
+        store = ConfigurationStore(self.state_directory / "configuration.db", key, self.clock)
         self._store = store
         facilities = Facilities(
             clock=self.clock,
@@ -147,11 +151,15 @@ class Gateway:
         )
         runtime = ComponentRuntime(self.registry, facilities, self.activity)
         self._runtime = runtime
-        files = None if self.conf_directory is None else ConfigurationDirectory(self.conf_directory)
-        admin = ConfigurationAdmin(store, files, self._catalogue, runtime.deliver)
+        credentials = Credentials(self._environ)
+        files = None if self.conf_directory is None else ConfigurationDirectory(self.conf_directory, credentials)
+        admin = ConfigurationAdmin(
+            store, files, self._catalogue, runtime.deliver, registry=self.registry, activity=self.activity
+        )
         self._configuration_admin = admin
         self.registry.register(ConfigurationAdmin, admin)
         self.registry.register(EventAdmin, self.event_admin)
+        self.registry.register(ConfigurationListener, _ConfigurationEvents(self.event_admin))
         if self._keep_time:
             self.scheduler.start()
         if self._discover:
@@ -161,6 +169,8 @@ class Gateway:
             self._take_components(plugin, runtime)
         admin.load_files()
         admin.deliver_all()
+        if files is not None and self._keep_time:
+            DirectoryWatch(files, self.scheduler, self._background.submit, admin.reload).start()
 
     def stop(self) -> None:
         """Deactivate all components, dependents first, and close what was opened; at most 10 s."""
@@ -192,6 +202,22 @@ class Gateway:
         for cls, object_class in prepared:
             description = description_of(cls)
             self._catalogue.add(description.name, factory=description.factory, object_class=object_class)
+
+
+class _ConfigurationEvents(ConfigurationListener):
+    """Publishes changes of configurations as events."""
+
+    def __init__(self, event_admin: EventAdmin) -> None:
+        self._event_admin = event_admin
+
+    def configuration_changed(self, notice: ConfigurationNotice) -> None:
+        properties = {
+            "pid": notice.pid,
+            "factory_pid": notice.factory_pid,
+            "revision": notice.revision,
+            "outcome": notice.outcome,
+        }
+        self._event_admin.publish(f"gatewright/configuration/{notice.kind.value}", properties)
 
 
 def _object_class_of(description: ComponentDescription) -> metatype.ObjectClass | None:

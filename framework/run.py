@@ -25,14 +25,14 @@ _log = logging.getLogger("framework.run")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a gateway until SIGTERM or SIGINT; the exit status."""
+    """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its configuration files again. The exit status."""
     options = _parser().parse_args(argv)
     if options.state_dir is None:
         _parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
     logging.basicConfig(
         level=options.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
-    signals = {signal.SIGTERM, signal.SIGINT}
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         return _run(Path(options.state_dir).absolute(), options.conf_dir, signals)
@@ -56,7 +56,8 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
             file=sys.stderr,
             flush=True,
         )
-        received = signal.sigwait(signals)
+        while (received := signal.sigwait(signals)) == signal.SIGHUP:
+            _reload(gateway)
         _log.info("stopping on %s", signal.Signals(received).name)
         server.stop()
     finally:
@@ -65,10 +66,18 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
     return 0
 
 
+def _reload(gateway: Gateway) -> None:
+    try:
+        gateway.configuration_admin.reload()
+    except Exception:  # noqa: BLE001  # whatever is wrong with files, what runs goes on
+        _log.exception("the configuration files could not be read again")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gatewright run",
-        description="Start a gateway in the foreground; SIGTERM or Ctrl-C stops it.",
+        description="Start a gateway in the foreground; SIGTERM or Ctrl-C stops it, "
+        "SIGHUP has it read its configuration files again.",
         epilog="example:\n  gatewright run --state-dir /var/lib/gatewright --conf-dir /etc/gatewright/conf.d",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,36 +1,70 @@
 """Configuration Admin (Compendium R8 104): layered, validated against the metatype, durable, delivered."""
 
-from framework.configuration.admin import (
+from framework.configuration.admin import ConfigurationAdmin
+from framework.configuration.catalogue import ConfigurationType, DescriptorCatalogue
+from framework.configuration.credentials import CredentialError, Credentials
+from framework.configuration.delivery import ConfigurationListener, ConfigurationPlugin
+from framework.configuration.errors import (
+    ConfigurationBatchError,
+    ConfigurationConflictError,
+    ConfigurationError,
+    ConfigurationStoreError,
+    DamagedStoreError,
+    UnknownRevisionError,
+)
+from framework.configuration.files import ConfigurationDirectory, FileProblem
+from framework.configuration.history import Revision
+from framework.configuration.planning import UNCHANGED, Difference, Origin, Plan, PlannedEffect, difference
+from framework.configuration.results import (
+    BatchPlan,
+    BatchResult,
+    Change,
+    ChangeKind,
     Configuration,
-    ConfigurationAdmin,
     ConfigurationEvent,
+    ConfigurationNotice,
     DeliveryOutcome,
+    ReloadResult,
     UpdateResult,
 )
-from framework.configuration.catalogue import ConfigurationType, DescriptorCatalogue
-from framework.configuration.errors import ConfigurationError, ConfigurationStoreError
-from framework.configuration.files import ConfigurationDirectory, FileProblem
-from framework.configuration.planning import UNCHANGED, Difference, Origin, Plan, PlannedEffect
 from framework.configuration.store import ConfigurationStore, StoredConfiguration, StoredSecrets
+from framework.configuration.watching import DirectoryWatch
 
 __all__ = [
     "UNCHANGED",
+    "BatchPlan",
+    "BatchResult",
+    "Change",
+    "ChangeKind",
     "Configuration",
     "ConfigurationAdmin",
+    "ConfigurationBatchError",
+    "ConfigurationConflictError",
     "ConfigurationDirectory",
     "ConfigurationError",
     "ConfigurationEvent",
+    "ConfigurationListener",
+    "ConfigurationNotice",
+    "ConfigurationPlugin",
     "ConfigurationStore",
     "ConfigurationStoreError",
     "ConfigurationType",
+    "CredentialError",
+    "Credentials",
+    "DamagedStoreError",
     "DeliveryOutcome",
     "DescriptorCatalogue",
     "Difference",
+    "DirectoryWatch",
     "FileProblem",
     "Origin",
     "Plan",
     "PlannedEffect",
+    "ReloadResult",
+    "Revision",
     "StoredConfiguration",
     "StoredSecrets",
+    "UnknownRevisionError",
     "UpdateResult",
+    "difference",
 ]

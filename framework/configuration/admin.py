@@ -5,94 +5,52 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from framework.configuration import planning
+from framework.configuration import file_layers, planning
 from framework.configuration.catalogue import ConfigurationType, factory_pid_of, instance_name_of
-from framework.configuration.errors import ConfigurationError
+from framework.configuration.delivery import Deliveries, Delivery
+from framework.configuration.errors import (
+    ConfigurationBatchError,
+    ConfigurationConflictError,
+    ConfigurationError,
+    ConfigurationStoreError,
+)
 from framework.configuration.files import FileProblem
-from framework.configuration.planning import Layers, Origin, Plan, PlannedEffect, Properties
+from framework.configuration.planning import Layers, Plan, PlannedEffect, Properties
+from framework.configuration.results import (
+    BatchPlan,
+    BatchResult,
+    Change,
+    Configuration,
+    ConfigurationEvent,
+    DeliveryOutcome,
+    ReloadResult,
+    UpdateResult,
+)
 from framework.configuration.store import StoredConfiguration
+from metatype import Problem
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from framework.configuration.catalogue import DescriptorCatalogue
-    from framework.configuration.files import ConfigurationDirectory, FileConfiguration
+    from framework.configuration.file_layers import FileReading, Remembered
+    from framework.configuration.files import ConfigurationDirectory
+    from framework.configuration.history import Revision
     from framework.configuration.store import ConfigurationStore
-    from metatype import Problem
+    from framework.execution import Activity, WorkerPool
+    from framework.registry import ServiceRegistry
 
 _log = logging.getLogger("framework.configuration")
 
 DELIVERY_TIMEOUT_S: Final = 10.0
-"""How long a call waits, unless told otherwise, until the component has taken what was stored."""
+"""How long a call waits, unless told otherwise, until the components have taken what was stored."""
 
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationEvent:
-    """A change that is stored and is to be taken by a component.
-
-    Attributes:
-        factory_pid: The factory pid if `pid` is an instance's, else None.
-        current: All properties as they are now, or None if there is no configuration (any more).
-        revision: Grows with every change; of two events for a pid the higher one is the later.
-    """
-
-    pid: str
-    factory_pid: str | None
-    current: Properties | None
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryOutcome:
-    """What a component did with a change; `outcome` as in `UpdateResult`."""
-
-    outcome: str
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """A configuration as it is now.
-
-    Attributes:
-        name: The instance's name if it is one of a factory, else None.
-        revision: The store's revision at its last change; 0 if nothing is stored.
-        properties: All properties, typed, defaults filled.
-        origins: The layer that each property comes from.
-    """
-
-    pid: str
-    factory_pid: str | None
-    name: str | None
-    revision: int
-    properties: Properties
-    origins: Mapping[str, Origin]
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateResult:
-    """What came of an update.
-
-    Attributes:
-        outcome: "unchanged" (nothing differed, nothing was stored or delivered), "modified", "activated",
-            "reactivated", "bootstrapped", "created", "deleted", "failed" (it is stored, but the component raised),
-            or "stored" (it is stored, but no active component has taken it yet).
-        error: What the component raised, or why nobody has taken it, or None.
-        revision: The store's revision.
-    """
-
-    pid: str
-    revision: int
-    outcome: str
-    error: str | None
-
-
-Delivery = Callable[[ConfigurationEvent], "Future[DeliveryOutcome]"]
+_NOTHING: Final[Properties] = MappingProxyType({})
+_READ_ONLY: Final = "is read-only; allow changes first, with: gatewright config unlock"
 
 
 class ConfigurationAdmin:
@@ -103,6 +61,9 @@ class ConfigurationAdmin:
         files: The directory of configuration files, or None.
         catalogue: The pids that are known.
         delivery: Hands a change to whoever runs the component; called in the order of the changes.
+        registry: Where `ConfigurationPlugin` and `ConfigurationListener` services are looked for, if anywhere.
+        pool: Runs them; a small one of its own if None.
+        activity: Counts what is under way, if somebody wants to know.
     """
 
     def __init__(
@@ -111,24 +72,37 @@ class ConfigurationAdmin:
         files: ConfigurationDirectory | None,
         catalogue: DescriptorCatalogue,
         delivery: Delivery,
+        *,
+        registry: ServiceRegistry | None = None,
+        pool: WorkerPool | None = None,
+        activity: Activity | None = None,
     ) -> None:
         self._store = store
         self._files = files
         self._catalogue = catalogue
-        self._delivery = delivery
+        self._deliveries = Deliveries(delivery, registry, pool, activity)
         self._lock = threading.Lock()
+        self._reading_lock = threading.Lock()
         self._stored = store.load()
-        self._file_layers: Mapping[str, Properties] = MappingProxyType({})
+        self._last_revision = store.revision
+        self._read_only = store.read_only()
+        self._file_layers: Mapping[str, Properties] = _NOTHING
         self._file_problems: tuple[FileProblem, ...] = ()
+        self._remembered: Remembered = store.remembered_files() if files is not None else {}
 
     @property
     def file_problems(self) -> tuple[FileProblem, ...]:
         """What is wrong with configuration files; each names the file and what to do."""
         return self._file_problems
 
+    @property
+    def revision(self) -> int:
+        """The number of the last change of what is stored; 0 if there was none."""
+        return self._last_revision
+
     def pids(self) -> tuple[str, ...]:
         """The pids of all configurations that there are: every known singleton, and the instances of factories."""
-        configured = self._stored.keys() | self._file_layers.keys()
+        configured = dict(self._stored).keys() | self._file_layers.keys()
         instances = {pid for pid in configured if factory_pid_of(pid) and self._catalogue.get(pid)}
         return tuple(sorted(instances.union(self._catalogue.singletons())))
 
@@ -147,7 +121,7 @@ class ConfigurationAdmin:
             ConfigurationError: The pid is not known, or what is configured for it is not valid.
         """
         kind = self._known(pid)
-        if pid not in self.pids():
+        if not self._exists(kind, pid):
             raise ConfigurationError(pid, f"there is no such configuration; make it with: config set {pid} KEY=VALUE")
         layers = self._layers(pid)
         problems = planning.problems_of(kind, layers.merged())
@@ -158,10 +132,20 @@ class ConfigurationAdmin:
             pid,
             factory_pid_of(pid),
             instance_name_of(pid),
-            self._revision(pid),
+            self._revision_of(pid),
             properties,
             MappingProxyType(planning.origins(properties, layers)),
+            pid in self._read_only,
         )
+
+    def stored(self, revision: int | str | None = None) -> Mapping[str, Properties]:
+        """The stored layers by pid, now (None) or at a revision or snapshot.
+
+        Raises:
+            UnknownRevisionError: There is no such revision or snapshot (any more).
+        """
+        state = dict(self._stored) if revision is None else self._store.state_at(revision)[1]
+        return MappingProxyType({pid: one.properties for pid, one in sorted(state.items())})
 
     def plan(self, pid: str, properties: Properties, *, replace: bool = False) -> Plan:
         """What `update` with the same arguments would do; its `problems` say why it would be refused.
@@ -169,9 +153,23 @@ class ConfigurationAdmin:
         Raises:
             ConfigurationError: The pid is not known.
         """
-        kind = self._known(pid)
-        exists = pid in self.pids()
-        return planning.plan(kind, pid, self._layers(pid), properties, exists=exists, replace=replace)
+        self._known(pid)
+        return self._plan(Change(pid, properties, replace))
+
+    def plan_batch(self, changes: Iterable[Change] | Mapping[str, Properties | None]) -> BatchPlan:
+        """What `apply` with the same changes would do; its `problems` say why it would be refused."""
+        with self._lock:
+            return BatchPlan(self._plans(_as_changes(changes)), {})
+
+    def plan_rollback(self, revision: int | str) -> BatchPlan:
+        """What `rollback` to the same revision would do.
+
+        Raises:
+            UnknownRevisionError: There is no such revision or snapshot (any more).
+        """
+        with self._lock:
+            _, changes, left = self._way_back(revision)
+            return BatchPlan(self._plans(changes), left)
 
     def update(
         self,
@@ -179,6 +177,7 @@ class ConfigurationAdmin:
         properties: Properties,
         *,
         replace: bool = False,
+        if_revision: int | None = None,
         timeout: float = DELIVERY_TIMEOUT_S,
     ) -> UpdateResult:
         """Store properties and have the component take them; only what differs is stored and delivered.
@@ -188,127 +187,364 @@ class ConfigurationAdmin:
 
         Args:
             pid: A singleton's pid, or `factoryPid~name`, which is made if it is not there.
-            properties: Texts or typed values; `{"$unchanged": true}` keeps a secret as it is.
+            properties: Texts or typed values; `{"$unchanged": true}` keeps a secret as it is. Keys compare without
+                case.
             replace: Store these properties and no others, as OSGi's `update` does.
+            if_revision: Refuse unless the configuration is at this revision (0: nothing is stored).
             timeout: How long to wait for the component, in seconds.
 
         Raises:
             ConfigurationError: The pid is not known, or properties are not valid: `.problems` has everything that is
                 wrong. Nothing is stored then.
+            ConfigurationConflictError: It is at another revision.
+            ConfigurationStoreError: It could not be stored; what was stored before still is.
         """
-        with self._lock:
-            planned = self.plan(pid, properties, replace=replace)
-            if planned.problems:
-                raise ConfigurationError(pid, "is not accepted, nothing was changed:", planned.problems)
-            if planned.effect is PlannedEffect.UNCHANGED and planned.stored == self._layers(pid).stored:
-                return UpdateResult(pid, self._revision(pid), "unchanged", None)
-            revision = self._save(pid, planned.stored)
-            if planned.effect is PlannedEffect.UNCHANGED:
-                return UpdateResult(pid, revision, "unchanged", None)
-            delivered = self._deliver(pid, revision)
-        created = planned.effect is PlannedEffect.CREATE
-        return _result(pid, revision, delivered, timeout, created=created)
+        self._known(pid)
+        return self._do_one(Change(pid, properties, replace, if_revision), timeout)
 
-    def delete(self, pid: str, *, timeout: float = DELIVERY_TIMEOUT_S) -> UpdateResult:
+    def delete(self, pid: str, *, if_revision: int | None = None, timeout: float = DELIVERY_TIMEOUT_S) -> UpdateResult:
         """Remove what is stored for a pid; a factory instance that no file has either is gone then.
 
         Raises:
             ConfigurationError: The pid is not known, or nothing is stored for it.
+            ConfigurationConflictError: It is at another revision than `if_revision`.
+            ConfigurationStoreError: It could not be stored; what was stored before still is.
+        """
+        self._known(pid)
+        return self._do_one(Change(pid, None, if_revision=if_revision), timeout)
+
+    def apply(
+        self,
+        changes: Iterable[Change] | Mapping[str, Properties | None],
+        *,
+        if_revision: int | None = None,
+        cause: str = "apply",
+        timeout: float = DELIVERY_TIMEOUT_S,
+    ) -> BatchResult:
+        """Do all changes of a batch, or none; factory instances are created and deleted with it.
+
+        Args:
+            changes: What to do, or properties by pid (None deletes what is stored for it).
+            if_revision: Refuse unless the store is at this revision (`revision`); None: whatever it is.
+            cause: What the history says about it.
+            timeout: How long to wait for all components together, in seconds.
+
+        Raises:
+            ConfigurationBatchError: `.problems_by_pid` has everything that is wrong, of all pids. Nothing was done.
+            ConfigurationConflictError: The store is at another revision.
+            ConfigurationStoreError: It could not be stored; what was stored before still is.
+        """
+        wanted = _as_changes(changes)
+        with self._lock:
+            if if_revision not in (None, self._last_revision):
+                raise ConfigurationConflictError("the store", int(if_revision or 0), self._last_revision)
+            started = self._start(wanted, cause)
+            revision = self._last_revision
+        return BatchResult(revision, _answers(started, timeout), {})
+
+    def rollback(self, revision: int | str, *, timeout: float = DELIVERY_TIMEOUT_S) -> BatchResult:
+        """Store again what was stored at a revision or snapshot; only what differs is touched.
+
+        Pids that no component has now are left as they are.
+
+        Raises:
+            UnknownRevisionError: There is no such revision or snapshot (any more).
+            ConfigurationBatchError: What was stored then is not valid any more, or a pid is read-only.
+            ConfigurationStoreError: It could not be stored; what was stored before still is.
         """
         with self._lock:
-            self._known(pid)
-            if pid not in self._stored:
-                raise ConfigurationError(pid, "nothing is stored for it, so there is nothing to delete")
-            revision = self._save(pid, None)
-            delivered = self._deliver(pid, revision)
-        return _result(pid, revision, delivered, timeout, created=False)
+            number, changes, left = self._way_back(revision)
+            started = self._start(changes, f"rollback to {number}")
+            now = self._last_revision
+        return BatchResult(now, _answers(started, timeout), left)
+
+    def history(self) -> tuple[Revision, ...]:
+        """The revisions that one can go back to, newest first."""
+        return self._store.history()
+
+    def add_snapshot(self, name: str, revision: int | str | None = None) -> int:
+        """Give a revision (None: the last) a name, which keeps it from being pruned; its number.
+
+        Raises:
+            UnknownRevisionError: There is no such revision, or the name is none.
+        """
+        return self._store.add_snapshot(name, revision)
+
+    def remove_snapshot(self, name: str) -> None:
+        """Take a name away; UnknownRevisionError if there is none."""
+        self._store.remove_snapshot(name)
+
+    def set_read_only(self, pid: str, read_only: bool) -> None:
+        """Keep a configuration from being updated and deleted (104.4.1, READ_ONLY), or no more; ConfigurationError."""
+        kind = self._known(pid)
+        if not self._exists(kind, pid):
+            raise ConfigurationError(pid, "there is no such configuration")
+        with self._lock:
+            self._store.set_read_only(pid, read_only)
+            self._read_only = self._read_only | {pid} if read_only else self._read_only - {pid}
 
     def load_files(self) -> None:
         """Read the configuration files; what is wrong with them is in `file_problems`, and keeps nothing else out."""
-        if self._files is None:
-            return
-        found, problems = self._files.read()
-        layers: dict[str, dict[str, Any]] = {}
-        for one in found:
-            problem = self._file_problem(one)
-            if problem is None:
-                layers.setdefault(one.pid, {}).update(one.properties)
-            else:
-                problems.append(problem)
-        with self._lock:
-            self._file_layers = MappingProxyType(
-                {pid: MappingProxyType(self._typed(pid, layer)) for pid, layer in layers.items()}
-            )
-            self._file_problems = tuple(problems)
-        for problem in problems:
-            _log.error("%s", problem)
+        self._read_files(deliver=False)
+
+    def reload(self, *, timeout: float = DELIVERY_TIMEOUT_S) -> ReloadResult:
+        """Read the configuration files again and have the components take what differs.
+
+        A file that cannot be used is reported, and what it said before holds.
+        """
+        started = self._read_files(deliver=True)
+        return ReloadResult(_answers(started, timeout), self._file_problems)
 
     def deliver_all(self) -> tuple[Future[DeliveryOutcome], ...]:
         """Hand every configuration to its component, as a gateway does when it starts."""
         with self._lock:
-            return tuple(self._deliver(pid, self._revision(pid)) for pid in self.pids())
+            return tuple(self._deliver(pid, self._revision_of(pid)) for pid in self.pids())
 
     def _known(self, pid: str) -> ConfigurationType:
         kind = self._catalogue.get(pid)
         if kind is None:
-            known = "".join(f"\n  {one}" for one in self._catalogue.known()) or " none"
-            raise ConfigurationError(pid, f"no component has this pid; known are:{known}")
+            raise ConfigurationError(pid, self._unknown_message())
         return kind
+
+    def _unknown_message(self) -> str:
+        known = "".join(f"\n  {one}" for one in self._catalogue.known()) or " none"
+        return f"no component has this pid; known are:{known}"
+
+    def _exists(self, kind: ConfigurationType, pid: str) -> bool:
+        return not kind.factory or pid in self._stored or pid in self._file_layers
 
     def _layers(self, pid: str) -> Layers:
         stored = self._stored.get(pid)
-        empty: Properties = MappingProxyType({})
-        return Layers(self._file_layers.get(pid, empty), empty if stored is None else stored.properties)
+        return Layers(self._file_layers.get(pid, _NOTHING), _NOTHING if stored is None else stored.properties)
 
-    def _revision(self, pid: str) -> int:
+    def _revision_of(self, pid: str) -> int:
         stored = self._stored.get(pid)
         return 0 if stored is None else stored.revision
 
-    def _save(self, pid: str, properties: Properties | None) -> int:
-        revision = self._store.save(pid, properties)
-        others = {other: stored for other, stored in self._stored.items() if other != pid}
-        if properties is not None:
-            others[pid] = StoredConfiguration(pid, revision, MappingProxyType(dict(properties)))
-        self._stored = others
-        return revision
+    def _plans(self, changes: tuple[Change, ...]) -> tuple[Plan, ...]:
+        found: dict[str, Plan] = {}
+        for change in changes:
+            plan = self._plan(change)
+            if change.pid in found:
+                message = "is in the batch twice; put its changes together"
+                plan = _refused(change.pid, (*found[change.pid].problems, Problem("service.pid", "unique", message)))
+            found[change.pid] = plan
+        return tuple(found.values())
+
+    def _plan(self, change: Change) -> Plan:
+        pid = change.pid
+        kind = self._catalogue.get(pid)
+        if kind is None:
+            return _refused(pid, (Problem("service.pid", "unknown", self._unknown_message()),))
+        blocks = tuple(self._blocks(change))
+        if change.properties is None:
+            if blocks:
+                return _refused(pid, blocks)
+            return planning.plan_delete(kind, pid, self._layers(pid), in_files=pid in self._file_layers)
+        exists = self._exists(kind, pid)
+        plan = planning.plan(kind, pid, self._layers(pid), change.properties, exists=exists, replace=change.replace)
+        return _refused(pid, (*blocks, *plan.problems)) if blocks else plan
+
+    def _blocks(self, change: Change) -> Iterable[Problem]:
+        """What keeps a change from being made, whatever it is."""
+        actual = self._revision_of(change.pid)
+        if change.if_revision not in (None, actual):
+            message = f"was to be changed from revision {change.if_revision}, but is at revision {actual}"
+            yield Problem("service.pid", "revision", message, change.if_revision, str(actual))
+        if change.pid in self._read_only:
+            yield Problem("service.pid", "read-only", f"{_READ_ONLY} {change.pid}")
+        if change.properties is None and change.pid not in self._stored:
+            yield Problem("service.pid", "absent", "nothing is stored for it, so there is nothing to delete")
+
+    def _do_one(self, change: Change, timeout: float) -> UpdateResult:
+        with self._lock:
+            actual = self._revision_of(change.pid)
+            if change.if_revision not in (None, actual):
+                raise ConfigurationConflictError(change.pid, int(change.if_revision or 0), actual)
+            try:
+                started = self._start((change,), "delete" if change.properties is None else "update")
+            except ConfigurationBatchError as error:
+                absent = next((one.message for one in error.problems if one.rule == "absent"), None)
+                message = absent or "is not accepted, nothing was changed:"
+                raise ConfigurationError(change.pid, message, () if absent else error.problems) from None
+        return _answers(started, timeout)[0]
+
+    def _start(self, changes: tuple[Change, ...], cause: str) -> list[_Started]:
+        """Store a batch and hand it over; under the lock."""
+        plans = self._plans(changes)
+        problems = {one.pid: one.problems for one in plans if one.problems}
+        if problems:
+            raise ConfigurationBatchError(problems)
+        differing = {
+            one.pid: one.stored for one in plans if one.stored is None or not self._is_stored(one.pid, one.stored)
+        }
+        if differing:
+            self._save(differing, cause)
+        started = []
+        for plan in plans:
+            taken = None
+            if plan.effect is not PlannedEffect.UNCHANGED or plan.stored is None:
+                taken = self._deliver(plan.pid, self._last_revision)
+            revision = self._last_revision if plan.pid in differing else self._revision_of(plan.pid)
+            started.append(_Started(plan.pid, revision, taken, created=plan.effect is PlannedEffect.CREATE))
+        return started
+
+    def _is_stored(self, pid: str, properties: Properties) -> bool:
+        return pid in self._stored and not planning.difference(self._stored[pid].properties, properties)
+
+    def _save(
+        self,
+        changes: Mapping[str, Properties | None],
+        cause: str,
+        taken: Mapping[tuple[str, str], Any] | None = None,
+    ) -> None:
+        revision = self._store.commit(changes, cause, taken=taken)
+        for pid, properties in changes.items():
+            if properties is None:
+                self._stored.pop(pid, None)
+                self._read_only -= {pid}
+            else:
+                self._stored[pid] = StoredConfiguration(pid, revision, MappingProxyType(dict(properties)))
+        self._last_revision = revision
 
     def _deliver(self, pid: str, revision: int) -> Future[DeliveryOutcome]:
-        kind = self._known(pid)
-        layers = self._layers(pid)
-        current: Properties | None = None
-        problems: tuple[Problem, ...] = ()
-        if pid in self.pids():
-            problems = planning.problems_of(kind, layers.merged())
-            current = None if problems else planning.effective(kind, pid, layers)
-        for problem in problems:
-            _log.error("%s is not configured as it must be: %s", pid, problem)
-        return self._delivery(ConfigurationEvent(pid, factory_pid_of(pid), current, revision))
+        current = self._current(pid, log=True)
+        return self._deliveries.hand_over(ConfigurationEvent(pid, factory_pid_of(pid), current, revision))
 
-    def _file_problem(self, one: FileConfiguration) -> FileProblem | None:
-        kind = self._catalogue.get(one.pid)
-        if kind is None:
-            return FileProblem(one.path, one.pid, "no component has this pid; it is kept for when one comes")
-        wrong = [problem for problem in planning.problems_of(kind, one.properties) if problem.rule != "required"]
-        if not wrong:
-            return None
-        return FileProblem(one.path, one.pid, "is not used: " + "; ".join(map(str, wrong)))
-
-    def _typed(self, pid: str, layer: Properties) -> Properties:
+    def _current(self, pid: str, *, log: bool = False) -> Properties | None:
+        """All properties of a pid, or None if there is no configuration, or none that is valid."""
         kind = self._catalogue.get(pid)
-        return layer if kind is None else planning.coerced(kind, layer)
+        if kind is None or not self._exists(kind, pid):
+            return None
+        layers = self._layers(pid)
+        problems = planning.problems_of(kind, layers.merged())
+        for problem in problems if log else ():
+            _log.error("%s is not configured as it must be: %s", pid, problem)
+        return None if problems else planning.effective(kind, pid, layers)
+
+    def _way_back(self, revision: int | str) -> tuple[int, tuple[Change, ...], dict[str, str]]:
+        number, then = self._store.state_at(revision)
+        changes: list[Change] = []
+        left: dict[str, str] = {}
+        for pid in sorted(then.keys() | self._stored.keys()):
+            if pid in then and self._is_stored(pid, then[pid].properties):
+                continue
+            if self._catalogue.get(pid) is None:
+                left[pid] = "no component has this pid now"
+            else:
+                changes.append(Change(pid, then[pid].properties if pid in then else None, replace=True))
+        return number, tuple(changes), left
+
+    def _read_files(self, *, deliver: bool) -> list[_Started]:
+        if self._files is None:
+            return []
+        with self._reading_lock:
+            reading = file_layers.read_layers(self._files, self._catalogue.get, self._remembered)
+            with self._lock:
+                started = self._take_files(reading, deliver=deliver)
+                self._file_problems = tuple(reading.problems)
+            if reading.usable != self._remembered:
+                self._remember(reading.usable)
+        for problem in self._file_problems:
+            _log.error("%s", problem)
+        return started
+
+    def _take_files(self, reading: FileReading, *, deliver: bool) -> list[_Started]:
+        """Make what files say the layer of files; under the lock."""
+        self._keep_valid(reading)
+        before = self._file_layers
+        after = file_layers.frozen(reading.layers)
+        changed = [pid for pid in sorted(before.keys() | after.keys()) if before.get(pid) != after.get(pid)]
+        current = {pid: self._current(pid) for pid in {*changed, *(pid for pid, _ in reading.plain_secrets)}}
+        self._file_layers = after
+        self._take_secrets(reading)
+        if not deliver:
+            return []
+        started = []
+        for pid in sorted(current):
+            new = self._current(pid)
+            was = current[pid]
+            if (was is None) != (new is None) or planning.difference(was or {}, new or {}):
+                created = was is None and factory_pid_of(pid) is not None
+                taken = self._deliver(pid, self._last_revision)
+                started.append(_Started(pid, self._revision_of(pid), taken, created=created))
+        return started
+
+    def _keep_valid(self, reading: FileReading) -> None:
+        """Where what files say now makes a configuration invalid that was valid, what they said before holds."""
+        for pid, layer in tuple(reading.layers.items()):
+            kind = self._catalogue.get(pid)
+            before = self._file_layers.get(pid)
+            if kind is None or before is None or before == layer:
+                continue
+            layers = self._layers(pid)
+            problems = planning.problems_of(kind, {**layer, **layers.stored})
+            if problems and not planning.problems_of(kind, layers.merged()):
+                reading.layers[pid] = dict(before)
+                message = f"is not used: {'; '.join(map(str, problems))}; what the files said before is still used"
+                reading.problems.append(FileProblem(reading.sources[pid], pid, message))
+
+    def _take_secrets(self, reading: FileReading) -> None:
+        """Seal secrets that stand in files into the store, once for each time that they change in the file."""
+        taken: dict[tuple[str, str], Any] = {}
+        changes: dict[str, dict[str, Any]] = {}
+        try:
+            for (pid, name), value in reading.plain_secrets.items():
+                if self._store.taken_secret(pid, name) != value:
+                    taken[pid, name] = value
+                    changes.setdefault(pid, dict(self._layers(pid).stored))[name] = value
+            if changes:
+                self._save(changes, "secrets of configuration files", taken)
+        except ConfigurationStoreError as error:
+            _log.error(
+                "secrets of configuration files are used, but not sealed: %s", error
+            )  # the cause is in the message
+
+    def _remember(self, usable: Remembered) -> None:
+        try:
+            self._store.remember_files(usable)
+        except ConfigurationStoreError as error:
+            _log.error(
+                "what configuration files say is used, but not remembered: %s", error
+            )  # the cause is in the message
+        self._remembered = usable
 
 
-def _result(
-    pid: str, revision: int, delivered: Future[DeliveryOutcome], timeout: float, *, created: bool
-) -> UpdateResult:
-    try:
-        taken = delivered.result(timeout)
-    except concurrent.futures.TimeoutError:
-        return UpdateResult(
-            pid,
-            revision,
-            "stored",
-            f"the component has not taken it within {timeout:g} s; it will when it can",
-        )
-    outcome = "created" if created and taken.outcome == "activated" else taken.outcome
-    return UpdateResult(pid, revision, outcome, taken.error)
+class _Started:
+    """A change that is stored and on its way."""
+
+    __slots__ = ("created", "pid", "revision", "taken")
+
+    def __init__(self, pid: str, revision: int, taken: Future[DeliveryOutcome] | None, *, created: bool) -> None:
+        self.pid = pid
+        self.revision = revision
+        self.taken = taken
+        self.created = created
+
+
+def _as_changes(changes: Iterable[Change] | Mapping[str, Properties | None]) -> tuple[Change, ...]:
+    if isinstance(changes, Mapping):
+        by_pid = cast("Mapping[str, Properties | None]", changes)  # no iterable of changes is a mapping
+        return tuple(Change(pid, properties) for pid, properties in by_pid.items())
+    return tuple(changes)
+
+
+def _refused(pid: str, problems: tuple[Problem, ...]) -> Plan:
+    return Plan(pid, problems, (), PlannedEffect.UNCHANGED, None)
+
+
+def _answers(started: list[_Started], timeout: float) -> tuple[UpdateResult, ...]:
+    """What the components did, as far as they have done it in time."""
+    concurrent.futures.wait([one.taken for one in started if one.taken is not None], timeout)
+    return tuple(_answer(one, timeout) for one in started)
+
+
+def _answer(one: _Started, timeout: float) -> UpdateResult:
+    if one.taken is None:
+        return UpdateResult(one.pid, one.revision, "unchanged", None)
+    if not one.taken.done():
+        late = f"stored, not yet taken: the component has not taken it within {timeout:g} s; it will when it can"
+        return UpdateResult(one.pid, one.revision, "stored", late)
+    taken = one.taken.result()
+    outcome = "created" if one.created and taken.outcome == "activated" else taken.outcome
+    return UpdateResult(one.pid, one.revision, outcome, taken.error)

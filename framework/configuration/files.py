@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from framework.configuration.credentials import Credentials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +49,23 @@ class ConfigurationDirectory:
 
     Args:
         directory: The directory; it need not be there.
+        credentials: Where the secrets are that files only name; none if None.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, credentials: Credentials | None = None) -> None:
         self._directory = directory
+        self.credentials = credentials or Credentials({})
+
+    def signature(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Something that differs when files come, go or change: names, sizes, times and inodes."""
+        found = []
+        with contextlib.suppress(OSError), os.scandir(self._directory) as entries:
+            for entry in entries:
+                if entry.name.endswith(".json"):
+                    with contextlib.suppress(OSError):
+                        status = entry.stat()
+                        found.append((entry.name, status.st_mtime_ns, status.st_size, status.st_ino))
+        return tuple(sorted(found))
 
     def read(self) -> tuple[list[FileConfiguration], list[FileProblem]]:
         """What all files say, in the order in which they count, and what is wrong with those that say nothing."""

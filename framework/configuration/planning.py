@@ -18,6 +18,13 @@ UNCHANGED: Final = "$unchanged"
 """`{"$unchanged": true}` in place of a secret keeps the one that is there: what a reader was shown can be sent back."""
 
 
+ADMINS_OWN: Final = ("service.pid", "service.factoryPid")
+"""Properties that the admin sets, whatever is given for them (Compendium R8 104.4.2)."""
+
+STABLE_ID: Final = "kura.service.pid"
+"""The user-visible id of a component; the pid, or an instance's name, unless the properties say otherwise."""
+
+
 class Origin(enum.StrEnum):
     """The layer that a property's value comes from, lowest first."""
 
@@ -64,20 +71,20 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an update would do.
+    """What an update, or a delete, would do.
 
     Attributes:
         problems: Why it would be refused; empty if it would not.
         differences: The properties that would change, by name.
         effect: The heaviest thing that these changes mean.
-        stored: The stored layer that would result.
+        stored: The stored layer that would result; None if nothing would be stored for the pid.
     """
 
     pid: str
     problems: tuple[Problem, ...]
     differences: tuple[Difference, ...]
     effect: PlannedEffect
-    stored: Properties
+    stored: Properties | None
 
 
 def problems_of(kind: ConfigurationType, properties: Properties) -> tuple[Problem, ...]:
@@ -102,7 +109,7 @@ def effective(kind: ConfigurationType, pid: str, layers: Layers) -> Properties:
     typed = merged if kind.object_class is None else kind.object_class.coerce(merged)
     factory_pid = factory_pid_of(pid)
     identities = {"service.pid": pid, **({} if factory_pid is None else {"service.factoryPid": factory_pid})}
-    return MappingProxyType({"kura.service.pid": instance_name_of(pid) or pid, **typed, **identities})
+    return MappingProxyType({STABLE_ID: instance_name_of(pid) or pid, **typed, **identities})
 
 
 def coerced(kind: ConfigurationType, properties: Properties) -> dict[str, Any]:
@@ -140,25 +147,73 @@ def plan(
         exists: Whether there is such a configuration now; a singleton always has one.
         replace: Whether the changes are all that is to be stored, or are merged into what is.
     """
+    named, problems = with_known_names(kind, layers.merged(), changes)
     stored: dict[str, Any] = {} if replace else dict(layers.stored)
-    for name, value in changes.items():
-        if isinstance(value, dict) and value.get(UNCHANGED) is True:
+    for name, value in named.items():
+        if is_mark(value):
             if name in layers.stored:
                 stored[name] = layers.stored[name]
         elif value is None:
             stored.pop(name, None)
-        else:
-            stored[name] = value
-    after = layers.with_stored(stored)
-    problems = problems_of(kind, after.merged())
+        elif name not in ADMINS_OWN:
+            stored[name] = _with_marks_resolved(value, layers.merged().get(name))
+    if stored.get(STABLE_ID) == (instance_name_of(pid) or pid) and STABLE_ID not in layers.file:
+        del stored[STABLE_ID]
+    problems = (*problems, *problems_of(kind, layers.with_stored(stored).merged()))
     if problems:
         return Plan(pid, problems, (), PlannedEffect.UNCHANGED, layers.stored)
     after = layers.with_stored(coerced(kind, stored))
-    new = effective(kind, pid, after)
-    old = effective(kind, pid, layers) if exists and not problems_of(kind, layers.merged()) else {}
-    differences = difference(old, new)
+    differences = difference(_before(kind, pid, layers, exists=exists), effective(kind, pid, after))
     effect = PlannedEffect.CREATE if not exists else heaviest(kind, frozenset(one.property for one in differences))
     return Plan(pid, (), differences, effect, after.stored)
+
+
+def plan_delete(kind: ConfigurationType, pid: str, layers: Layers, *, in_files: bool) -> Plan:
+    """What removing the stored layer would do; an instance that no file has either is gone then."""
+    before = _before(kind, pid, layers, exists=True)
+    after = layers.with_stored(MappingProxyType({}))
+    gone = (kind.factory and not in_files) or bool(problems_of(kind, after.merged()))
+    differences = difference(before, {} if gone else effective(kind, pid, after))
+    effect = heaviest(kind, frozenset(one.property for one in differences))
+    if kind.factory and not in_files:
+        effect = PlannedEffect.DELETE
+    return Plan(pid, (), differences, effect, None)
+
+
+def is_mark(value: object) -> bool:
+    """Whether a value stands for "as it is"."""
+    return isinstance(value, dict) and value.get(UNCHANGED) is True
+
+
+def _before(kind: ConfigurationType, pid: str, layers: Layers, *, exists: bool) -> Properties:
+    return effective(kind, pid, layers) if exists and not problems_of(kind, layers.merged()) else {}
+
+
+def with_known_names(
+    kind: ConfigurationType, current: Properties, changes: Properties
+) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """Keys compare without case (Compendium R8 104.4.2); the descriptor's spelling is kept, else the first one used."""
+    attributes = () if kind.object_class is None else tuple(kind.object_class.attributes)
+    spelled = {name.lower(): name for name in (*reversed(tuple(current)), *reversed(attributes))}
+    named: dict[str, Any] = {}
+    problems: list[Problem] = []
+    given: dict[str, str] = {}
+    for name, value in changes.items():
+        known = name if name in attributes else spelled.get(name.lower(), name)
+        first = given.setdefault(known if known in attributes else known.lower(), name)
+        if first != name:
+            message = f"differs from {first!r} only in case, which makes no difference"
+            problems.append(Problem(name, "unique", message, None, "one of them"))
+        named[known] = value
+    return named, tuple(problems)
+
+
+def _with_marks_resolved(value: Any, current: Any) -> Any:
+    """A list in which secrets that are to stay as they are stand as marks."""
+    if not isinstance(value, list | tuple) or not any(map(is_mark, value)):
+        return value
+    kept = current if isinstance(current, list | tuple) else ()
+    return [kept[place] if is_mark(element) and place < len(kept) else element for place, element in enumerate(value)]
 
 
 def difference(old: Properties, new: Properties) -> tuple[Difference, ...]:

@@ -1,32 +1,30 @@
-"""What was stored survives: configurations and components' secrets in one SQLite file."""
+"""What was stored survives: configurations, their history and components' secrets in one SQLite file."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
 import threading
 from dataclasses import dataclass
-from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from framework.configuration.errors import ConfigurationStoreError
-from metatype import Secret
+from framework.clock import Clock, SystemClock
+from framework.configuration import encoding, history
+from framework.configuration.errors import ConfigurationStoreError, DamagedStoreError
+from framework.configuration.schema import SCHEMA_VERSION, bring_forward, checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from framework.configuration.history import Revision
     from framework.sealing import MasterKey
+    from metatype import Secret
 
-SCHEMA_VERSION: Final = 1
-
-_SCHEMA: Final = """
-CREATE TABLE configuration (pid TEXT PRIMARY KEY, revision INTEGER NOT NULL, properties TEXT NOT NULL) STRICT;
-CREATE TABLE component_secret (pid TEXT, name TEXT, sealed TEXT NOT NULL, PRIMARY KEY (pid, name)) STRICT;
-CREATE TABLE last_revision (revision INTEGER NOT NULL) STRICT;
-INSERT INTO last_revision VALUES (0);
-"""
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +44,176 @@ class ConfigurationStore:
     Args:
         path: The file; made (0600) if it is not there.
         key: The master key.
+        clock: Where the history gets its times from; the system's clock if None.
+        history_kept: How many revisions the history keeps, beside the initial one and those with a snapshot.
 
     Raises:
-        ConfigurationStoreError: The file is no store, is damaged, or was written by a newer version.
+        DamagedStoreError: The file is no store, or is damaged.
+        ConfigurationStoreError: It was written by a newer version, or cannot be opened.
     """
 
-    def __init__(self, path: Path, key: MasterKey) -> None:
+    def __init__(
+        self, path: Path, key: MasterKey, clock: Clock | None = None, *, history_kept: int = history.KEPT
+    ) -> None:
         self._path = path
         self._key = key
+        self._clock = clock or SystemClock()
+        self._history_kept = history_kept
         self._lock = threading.Lock()
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise ConfigurationStoreError(
-                path,
-                f"cannot be used as the store of configurations: {error}. Move it away, or bring a copy back.",
-            ) from error
+            with self._told("cannot be used as the store of configurations"):
+                self._open()
         except ConfigurationStoreError:
             self._connection.close()
             raise
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
     def load(self) -> dict[str, StoredConfiguration]:
         """All stored configurations by pid.
 
         Raises:
+            DamagedStoreError: A row is not what was written.
             SealingError: A secret cannot be opened with this master key.
         """
-        with self._lock:
-            rows = self._connection.execute("SELECT pid, revision, properties FROM configuration").fetchall()
+        with self._lock, self._told("cannot be read"):
+            rows = self._connection.execute("SELECT pid, revision, properties, checksum FROM configuration").fetchall()
+        for pid, revision, text, mark in rows:
+            if checksum(pid, revision, text) != mark:
+                raise DamagedStoreError(self._path, f"what is stored for {pid} is damaged")
         return {
-            pid: StoredConfiguration(pid, revision, self._decode(pid, properties)) for pid, revision, properties in rows
+            pid: StoredConfiguration(pid, revision, MappingProxyType(encoding.decode(self._key, pid, text)))
+            for pid, revision, text, _ in rows
         }
+
+    @property
+    def revision(self) -> int:
+        """The number of the last change; 0 if there was none."""
+        with self._lock, self._told("cannot be read"):
+            return self._last_revision()
 
     def save(self, pid: str, properties: Mapping[str, Any] | None) -> int:
         """Store the properties of a pid, or remove them (None); the new revision of the whole store."""
-        encoded = None if properties is None else self._encode(pid, properties)
-        with self._lock, self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            (revision,) = self._connection.execute(
-                "UPDATE last_revision SET revision = revision + 1 RETURNING revision"
+        return self.commit({pid: properties})
+
+    def commit(
+        self,
+        changes: Mapping[str, Mapping[str, Any] | None],
+        cause: str = "update",
+        *,
+        taken: Mapping[tuple[str, str], Any] | None = None,
+    ) -> int:
+        """Store the properties of several pids, or remove them (None), all or nothing; the new revision.
+
+        Args:
+            changes: By pid.
+            cause: What the history is to say.
+            taken: Secrets of files, by pid and property, that are among the changes; see `taken_secret`.
+
+        Raises:
+            ConfigurationStoreError: They could not be stored; what was stored before still is.
+        """
+        encoded = {
+            pid: None if properties is None else encoding.encode(self._key, pid, properties)
+            for pid, properties in changes.items()
+        }
+        with self._transaction() as connection:
+            revision = self._last_revision() + 1
+            for pid, text in encoded.items():
+                if text is None:
+                    connection.execute("DELETE FROM configuration WHERE pid = ?", (pid,))
+                    connection.execute("DELETE FROM read_only WHERE pid = ?", (pid,))
+                else:
+                    mark = checksum(pid, revision, text)
+                    connection.execute(
+                        "INSERT OR REPLACE INTO configuration VALUES (?, ?, ?, ?)", (pid, revision, text, mark)
+                    )
+            for (pid, name), value in (taken or {}).items():
+                row = (pid, name, encoding.encode(self._key, pid, {name: value}))
+                connection.execute("INSERT OR REPLACE INTO taken_secret VALUES (?, ?, ?)", row)
+            history.record(connection, revision, self._now(), cause, encoded, self._history_kept)
+        return revision
+
+    def taken_secret(self, pid: str, name: str) -> Any:
+        """The secret of a property that was last taken over from a file, or None."""
+        with self._lock, self._told("cannot be read"):
+            row = self._connection.execute(
+                "SELECT sealed FROM taken_secret WHERE pid = ? AND name = ?", (pid, name)
             ).fetchone()
-            if encoded is None:
-                self._connection.execute("DELETE FROM configuration WHERE pid = ?", (pid,))
+        return None if row is None else encoding.decode(self._key, pid, row[0])[name]
+
+    def remembered_files(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What configuration files last said that could be used: by file name, by pid."""
+        with self._lock, self._told("cannot be read"):
+            rows = self._connection.execute("SELECT path, properties FROM file_layer").fetchall()
+        return {
+            name: {pid: encoding.decode(self._key, pid, text) for pid, text in json.loads(layer).items()}
+            for name, layer in rows
+        }
+
+    def remember_files(self, files: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        """Keep what configuration files say, for a start at which one of them cannot be used."""
+        rows = [
+            (name, json.dumps({pid: encoding.encode(self._key, pid, one) for pid, one in layer.items()}))
+            for name, layer in files.items()
+        ]
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM file_layer")
+            connection.executemany("INSERT INTO file_layer VALUES (?, ?)", rows)
+
+    def history(self) -> tuple[Revision, ...]:
+        """The revisions that one can go back to, newest first."""
+        with self._lock, self._told("cannot be read"):
+            return history.revisions(self._connection)
+
+    def state_at(self, revision: int | str) -> tuple[int, dict[str, StoredConfiguration]]:
+        """The number of a revision or snapshot, and what was stored then.
+
+        Raises:
+            UnknownRevisionError: There is none (any more).
+            SealingError: A secret cannot be opened with this master key.
+        """
+        with self._lock, self._told("cannot be read"):
+            number = history.number_of(self._connection, revision)
+            rows = history.state_at(self._connection, number)
+        return number, {
+            pid: StoredConfiguration(pid, changed, MappingProxyType(encoding.decode(self._key, pid, text)))
+            for pid, (changed, text) in rows.items()
+        }
+
+    def add_snapshot(self, name: str, revision: int | str | None = None) -> int:
+        """Give a revision (None: the last) a name, which keeps it from being pruned; its number.
+
+        Raises:
+            UnknownRevisionError: There is no such revision, or the name is none.
+        """
+        with self._transaction() as connection:
+            number = self._last_revision() if revision is None else history.number_of(connection, revision)
+            history.add_snapshot(connection, name, number, self._now())
+        return number
+
+    def remove_snapshot(self, name: str) -> None:
+        """Take a name away; UnknownRevisionError if there is none."""
+        with self._transaction() as connection:
+            history.remove_snapshot(connection, name)
+
+    def read_only(self) -> frozenset[str]:
+        """The pids that cannot be changed."""
+        with self._lock, self._told("cannot be read"):
+            return frozenset(pid for (pid,) in self._connection.execute("SELECT pid FROM read_only"))
+
+    def set_read_only(self, pid: str, read_only: bool) -> None:
+        """Keep a pid from being changed, or no more."""
+        with self._transaction() as connection:
+            if read_only:
+                connection.execute("INSERT OR IGNORE INTO read_only VALUES (?)", (pid,))
             else:
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO configuration VALUES (?, ?, ?)", (pid, revision, encoded)
-                )
-        return int(revision)
+                connection.execute("DELETE FROM read_only WHERE pid = ?", (pid,))
 
     def component_secrets(self, pid: str) -> StoredSecrets:
         """The secrets that the component `pid` keeps."""
@@ -103,23 +221,20 @@ class ConfigurationStore:
 
     def get_secret(self, pid: str, name: str) -> Secret | None:
         """A component's secret, or None."""
-        with self._lock:
+        with self._lock, self._told("cannot be read"):
             row = self._connection.execute(
                 "SELECT sealed FROM component_secret WHERE pid = ? AND name = ?", (pid, name)
             ).fetchone()
-        return None if row is None else self._key.unseal(row[0], _context("secret", pid, name))
+        return None if row is None else self._key.unseal(row[0], encoding.context("secret", pid, name))
 
     def set_secret(self, pid: str, name: str, secret: Secret | None) -> None:
         """Store a component's secret, or remove it (None)."""
-        with self._lock, self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._transaction() as connection:
             if secret is None:
-                self._connection.execute("DELETE FROM component_secret WHERE pid = ? AND name = ?", (pid, name))
+                connection.execute("DELETE FROM component_secret WHERE pid = ? AND name = ?", (pid, name))
             else:
-                sealed = self._key.seal(secret, _context("secret", pid, name))
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO component_secret VALUES (?, ?, ?)", (pid, name, sealed)
-                )
+                sealed = self._key.seal(secret, encoding.context("secret", pid, name))
+                connection.execute("INSERT OR REPLACE INTO component_secret VALUES (?, ?, ?)", (pid, name, sealed))
 
     def close(self) -> None:
         """Close the file; a component that still runs gets errors from then on."""
@@ -136,33 +251,39 @@ class ConfigurationStore:
                 f"was written by a newer version (schema {version}, this one knows {SCHEMA_VERSION}). "
                 "Install that version again, or bring a copy from before the upgrade back.",
             )
-        if version == 0:
+        (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise DamagedStoreError(self._path, f"is damaged: {verdict}")
+        if version < SCHEMA_VERSION:
             with self._connection:
-                self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+                self._connection.execute("BEGIN IMMEDIATE")
+                bring_forward(self._connection, version, self._now())
 
-    def _encode(self, pid: str, properties: Mapping[str, Any]) -> str:
-        def plain(name: str, value: Any) -> Any:
-            if isinstance(value, Secret):
-                return {"$sealed": self._key.seal(value, _context("configuration", pid, name))}
-            if isinstance(value, Decimal):
-                return {"$decimal": str(value)}
-            if isinstance(value, list | tuple):
-                return [plain(name, element) for element in value]
-            return value
+    def _last_revision(self) -> int:
+        (revision,) = self._connection.execute("SELECT max(number) FROM revision").fetchone()
+        return int(revision)
 
-        return json.dumps({name: plain(name, value) for name, value in properties.items()})
+    def _now(self) -> str:
+        return history.timestamp(self._clock.now())
 
-    def _decode(self, pid: str, text: str) -> dict[str, Any]:
-        def typed(name: str, value: Any) -> Any:
-            if isinstance(value, dict):
-                if "$sealed" in value:
-                    return self._key.unseal(value["$sealed"], _context("configuration", pid, name))
-                return Decimal(value["$decimal"])
-            if isinstance(value, list):
-                return [typed(name, element) for element in value]
-            return value
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._told("the change could not be stored, what was stored before still is"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._connection:
+                yield self._connection
 
-        return {name: typed(name, value) for name, value in json.loads(text).items()}
+    @contextlib.contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Tell SQLite's errors as ours."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            damaged = code is not None and code & 0xFF in _DAMAGE
+            advice = "Move it away, or bring a copy back." if damaged else "See to the disk, then try again."
+            kind = DamagedStoreError if damaged else ConfigurationStoreError
+            raise kind(self._path, f"{what}: {error}. {advice}") from error
 
 
 class StoredSecrets:
@@ -183,7 +304,3 @@ class StoredSecrets:
     def delete(self, name: str) -> None:
         """Remove a secret; nothing happens if there is none."""
         self._store.set_secret(self._pid, name, None)
-
-
-def _context(*parts: str) -> str:
-    return "\0".join(parts)

@@ -12,10 +12,14 @@ from framework.configuration import (
     ConfigurationDirectory,
     ConfigurationEvent,
     ConfigurationStore,
+    Credentials,
     DeliveryOutcome,
     DescriptorCatalogue,
 )
+from framework.execution import Activity
+from framework.registry import ServiceRegistry
 from framework.sealing import MasterKey
+from framework.testing import FakeClock
 from metatype import Attribute, AttributeType, ChangePolicy, ObjectClass, Option
 
 if TYPE_CHECKING:
@@ -50,6 +54,10 @@ class Site:
         self.conf.mkdir()
         self.path = directory / "configuration.db"
         self.key = MasterKey(b"k" * 32)
+        self.registry = ServiceRegistry()
+        self.activity = Activity()
+        self.environ: dict[str, str] = {}
+        self.clock = FakeClock()
         self.catalogue = DescriptorCatalogue()
         self.catalogue.add("test.Pump", factory=False, object_class=PUMP)
         self.catalogue.add("test.Tank", factory=True, object_class=TANK)
@@ -59,8 +67,15 @@ class Site:
         self.open()
 
     def open(self) -> None:
-        self.store = ConfigurationStore(self.path, self.key)
-        self.admin = ConfigurationAdmin(self.store, ConfigurationDirectory(self.conf), self.catalogue, self.deliver)
+        self.store = ConfigurationStore(self.path, self.key, self.clock)
+        files = ConfigurationDirectory(self.conf, Credentials(self.environ))
+        self.admin = ConfigurationAdmin(
+            self.store, files, self.catalogue, self.deliver, registry=self.registry, activity=self.activity
+        )
+
+    def settle(self) -> None:
+        """Wait until plugins and listeners have been called."""
+        assert self.activity.wait_idle(60)
 
     def reopen(self) -> None:
         self.store.close()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from framework.configuration import ConfigurationStore, ConfigurationStoreError
+from framework.configuration.schema import checksum
 from framework.sealing import MasterKey, SealingError
 from metatype import Secret
 
@@ -111,7 +112,8 @@ def test_a_sealed_value_moved_to_another_place_does_not_open(store: Configuratio
     store.save("one", {"secret": Secret(CANARY)})
     store.close()
     with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE configuration SET pid = 'two'")
+        (revision, text) = raw.execute("SELECT revision, properties FROM configuration").fetchone()
+        raw.execute("UPDATE configuration SET pid = 'two', checksum = ?", (checksum("two", revision, text),))
     raw.close()
     moved = ConfigurationStore(path, KEY)
     with pytest.raises(SealingError, match="two secret") as caught:
