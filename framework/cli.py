@@ -1,6 +1,6 @@
 """The command line: a thin client of a running gateway. It imports nothing heavy.
 
-Only `run`, `--version`, and help without a gateway are handled here; everything else is sent to the gateway.
+Only `run`, `--version`, help and the commands that need no gateway are handled here; everything else is sent to it.
 """
 
 from __future__ import annotations
@@ -71,15 +71,18 @@ def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
 
 def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     wants_help = not argv or "--help" in argv or "-h" in argv
-    if state_dir is None and not wants_help:
-        raise UsageError(f"which gateway? Give --state-dir DIR, or set {STATE_DIR_VARIABLE}")
     connection = None if state_dir is None else _connect(state_dir)
     if connection is None:
-        if wants_help:
-            from framework.admin.offline import help_without_gateway
+        from framework.admin.offline import help_without_gateway, run_without_gateway
 
+        if wants_help:
             print(help_without_gateway(argv))
             return 0
+        message = run_without_gateway(argv, as_json=as_json)
+        if message is not None:
+            return _finish(message, argv)
+        if state_dir is None:
+            raise UsageError(f"which gateway? Give --state-dir DIR, or set {STATE_DIR_VARIABLE}")
         print(
             f"gatewright: no gateway runs on {state_dir}; start it with: gatewright run --state-dir {state_dir}",
             file=sys.stderr,

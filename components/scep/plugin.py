@@ -22,7 +22,8 @@ def gatewright_components() -> tuple[type, ...]:
 
 @hookimpl
 def gatewright_commands() -> tuple[Command, ...]:
-    """The `cert` commands."""
+    """The `cert` commands, and `scep probe`."""
     from components.scep.commands import COMMANDS  # noqa: PLC0415  # costly; the module stays light
+    from components.scep.probe_command import PROBE_COMMANDS  # noqa: PLC0415  # costly too
 
-    return COMMANDS
+    return (*COMMANDS, *PROBE_COMMANDS)

@@ -7,7 +7,17 @@ from framework.admin.command import (
     CommandError,
     GatewayView,
     Invocation,
+    OfflineInvocation,
     OutputFile,
 )
 
-__all__ = ["Answer", "ClientSide", "Command", "CommandError", "GatewayView", "Invocation", "OutputFile"]
+__all__ = [
+    "Answer",
+    "ClientSide",
+    "Command",
+    "CommandError",
+    "GatewayView",
+    "Invocation",
+    "OfflineInvocation",
+    "OutputFile",
+]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from framework.clock import Clock
     from framework.configuration import ConfigurationAdmin
@@ -157,6 +158,24 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class OfflineInvocation:
+    """One call of a command in the client's own process, where no gateway runs.
+
+    Attributes:
+        options: What `Command.arguments` declared, parsed.
+    """
+
+    options: argparse.Namespace
+
+    def read_input(self, path: str) -> bytes:
+        """The content of a file, `-` for standard input; CommandError if it cannot be read."""
+        try:
+            return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        except OSError as error:
+            raise CommandError(f"{path}: {error.strerror or error}") from None
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A command of the admin interface.
 
@@ -167,6 +186,7 @@ class Command:
         arguments: Declares its arguments on a parser, or None if it has none.
         examples: Whole command lines.
         exit_statuses: What exit statuses other than 0 mean.
+        offline: What it does in the client's process when no gateway runs, or None if it needs one.
     """
 
     path: tuple[str, ...]
@@ -175,3 +195,4 @@ class Command:
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
     examples: tuple[str, ...] = ()
     exit_statuses: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    offline: Callable[[OfflineInvocation], Answer] | None = None

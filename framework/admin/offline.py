@@ -1,20 +1,49 @@
-"""Help when no gateway runs: the same commands, from the plugins that are installed."""
+"""What can be done when no gateway runs: help, and the commands that need none; from the plugins that are installed."""
 
 from __future__ import annotations
 
-from framework.admin.command import CommandError
+from typing import Any
+
+from framework.admin.answers import error_message, final_message, help_message
+from framework.admin.command import CommandError, OfflineInvocation
 from framework.admin.commands import framework_commands
 from framework.admin.parsing import CommandTable, HelpAsked
+from framework.errors import FrameworkError
 from framework.plugins import PluginHost
 
 
 def help_without_gateway(argv: list[str]) -> str:
     """What `--help` with these words says."""
-    host = PluginHost()
-    host.load_entry_points()
-    contributed = (command for plugin in host.plugins for command in plugin.commands)
     try:
-        CommandTable([*framework_commands(), *contributed]).parse([*argv, "--help"])
+        _table().parse([*argv, "--help"])
     except (HelpAsked, CommandError) as answer:
         return str(answer)
     return ""
+
+
+def run_without_gateway(argv: list[str], *, as_json: bool) -> dict[str, Any] | None:
+    """Run a command that needs no gateway here and now.
+
+    Returns:
+        The message that a gateway would have ended with, or None if the command needs one.
+    """
+    table = _table()
+    command = table.find(argv)
+    if command is None or command.offline is None:
+        return None
+    try:
+        _, options = table.parse(argv)
+        return final_message(command.offline(OfflineInvocation(options)), as_json=as_json)
+    except HelpAsked as help_asked:
+        return help_message(help_asked.text)
+    except CommandError as error:
+        return error_message(error, error.exit_status, error.data, as_json=as_json)
+    except FrameworkError as error:
+        return error_message(error, 1, {}, as_json=as_json)
+
+
+def _table() -> CommandTable:
+    host = PluginHost()
+    host.load_entry_points()
+    contributed = (command for plugin in host.plugins for command in plugin.commands)
+    return CommandTable([*framework_commands(), *contributed])

@@ -48,21 +48,22 @@ class CommandTable:
             HelpAsked: Help was asked for.
         """
         words = [word for word in argv if word not in ("-h", "--help")]
-        path = next(
-            (tuple(words[:length]) for length in range(len(words), 0, -1) if tuple(words[:length]) in self._commands),
-            None,
-        )
+        command = self.find(words)
         wants_help = len(words) != len(argv)
-        if path is None:
+        if command is None:
             if wants_help or not words:
                 raise HelpAsked(self.overview(tuple(words)))
             raise CommandError(f"there is no command {' '.join(words[:2])!r}\n\n{self.overview(())}", USAGE_ERROR)
-        command = self._commands[path]
         parser = self._parser(command)
         if wants_help:
             raise HelpAsked(parser.format_help())
         with contextlib.redirect_stderr(io.StringIO()):
-            return command, parser.parse_args(list(argv[len(path) :]))
+            return command, parser.parse_args(list(argv[len(command.path) :]))
+
+    def find(self, words: Sequence[str]) -> Command | None:
+        """The command that these words begin with."""
+        paths = (tuple(words[:length]) for length in range(len(words), 0, -1))
+        return next((self._commands[path] for path in paths if path in self._commands), None)
 
     def overview(self, prefix: tuple[str, ...]) -> str:
         """A list of the commands that begin with these words, or of all if none does."""

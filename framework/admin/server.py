@@ -14,7 +14,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from framework.admin.command import Answer, CommandError, GatewayView, Invocation
+from framework.admin.answers import error_message, final_message, help_message, refusal_message
+from framework.admin.command import CommandError, GatewayView, Invocation
 from framework.admin.parsing import CommandTable, HelpAsked
 from framework.admin.wire import Wire, WireError, socket_path
 from framework.errors import FrameworkError
@@ -93,9 +94,9 @@ class AdminServer:
         wire = Wire(connection)
         try:
             if not _is_allowed(connection):
-                wire.send(_refusal("this socket is for the gateway's own user", 1))
+                wire.send(refusal_message("this socket is for the gateway's own user", 1))
             elif not self._slots.acquire(blocking=False):
-                wire.send(_refusal("the gateway serves too many clients at once; try again", 1))
+                wire.send(refusal_message("the gateway serves too many clients at once; try again", 1))
             else:
                 try:
                     self._talk(wire)
@@ -120,18 +121,18 @@ class AdminServer:
             command, options = self._table.parse(argv)
             answer = command.run(Invocation(options, self._gateway, client))
         except HelpAsked as help_asked:
-            wire.send({"out": help_asked.text, "err": "", "exit": 0, "files": []})
+            wire.send(help_message(help_asked.text))
         except CommandError as error:
-            wire.send(_error(error, error.exit_status, error.data, as_json))
+            wire.send(error_message(error, error.exit_status, error.data, as_json=as_json))
         except FrameworkError as error:
-            wire.send(_error(error, 1, {}, as_json))
+            wire.send(error_message(error, 1, {}, as_json=as_json))
         except (OSError, WireError):
             raise
         except Exception:  # noqa: BLE001  # a command of a plugin may raise anything; the client is told
             _log.exception("the command %s failed", " ".join(argv[:2]))
-            wire.send(_refusal("the command failed inside the gateway; its log says why", 1))
+            wire.send(refusal_message("the command failed inside the gateway; its log says why", 1))
         else:
-            wire.send(_final(answer, as_json))
+            wire.send(final_message(answer, as_json=as_json))
 
 
 class _Client:
@@ -166,29 +167,3 @@ def _is_allowed(connection: socket.socket) -> bool:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", credentials)
     return uid in (0, os.geteuid())
-
-
-def _final(answer: Answer, as_json: bool) -> dict[str, Any]:
-    return {
-        "out": json.dumps(answer.data, indent=2, default=str, ensure_ascii=False) if as_json else answer.text,
-        "err": "",
-        "exit": answer.exit_status,
-        "files": [
-            {"path": file.path, "content": base64.b64encode(file.content).decode(), "mode": file.mode}
-            for file in answer.files
-        ],
-    }
-
-
-def _error(error: Exception, exit_status: int, data: dict[str, Any], as_json: bool) -> dict[str, Any]:
-    document = {"error": {"kind": type(error).__name__, "message": str(error), **data}}
-    return {
-        "out": json.dumps(document, indent=2, default=str, ensure_ascii=False) if as_json else "",
-        "err": str(error),
-        "exit": exit_status,
-        "files": [],
-    }
-
-
-def _refusal(message: str, exit_status: int) -> dict[str, Any]:
-    return {"out": "", "err": message, "exit": exit_status, "files": []}

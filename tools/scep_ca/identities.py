@@ -250,8 +250,7 @@ def _ra_key_usage(*, encipherment: bool) -> x509.KeyUsage:
 
 
 def _with_common_name(subject: x509.Name, what: str) -> x509.Name:
-    """The subject with another common name."""
-    names = subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    common = f"{names[0].value!s} {what}" if names else what
-    others = [one for one in subject if one.oid != x509.NameOID.COMMON_NAME]
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common), *others])
+    """The subject with more in its common name."""
+    oid = x509.NameOID.COMMON_NAME
+    names = [x509.NameAttribute(oid, f"{one.value!s} {what}") if one.oid == oid else one for one in subject]
+    return x509.Name(names if subject.get_attributes_for_oid(oid) else [*names, x509.NameAttribute(oid, what)])
