@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,32 +17,26 @@ _DEADLINE_S: Final = 300.0
 _OPTIONS: Final = ("--add-opens", "java.base/java.security=ALL-UNNAMED")
 """What Debian's Felix, which is older than modules, needs of a JVM of today."""
 
-_PACKAGES: Final = {
-    "felix": ("libfelix-framework-java", "/usr/share/java/org.apache.felix.framework.jar"),
-    "equinox": ("libeclipse-osgi-java", "/usr/share/java/eclipse-osgi.jar"),
+PACKAGES: Final = {"felix": "libfelix-framework-java", "equinox": "libeclipse-osgi-java"}
+"""Debian's package of each framework."""
+
+_JARS: Final = {
+    "felix": Path("/usr/share/java/org.apache.felix.framework.jar"),
+    "equinox": Path("/usr/share/java/eclipse-osgi.jar"),
 }
 
 
 def missing(peer: str) -> str | None:
     """What is missing to run `peer`, and how to get it; None if nothing is."""
-    package, jar = _PACKAGES[peer]
-    wanted = [] if Path(jar).exists() else [package]
+    wanted = [] if _JARS[peer].exists() else [PACKAGES[peer]]
     if shutil.which("java") is None or shutil.which("javac") is None:
         wanted.append("default-jdk-headless")
     return f"on Debian: apt-get install {' '.join(wanted)}" if wanted else None
 
 
-def version(peer: str) -> str:
-    """The version of `peer`, as Debian's package has it."""
-    query = ["dpkg-query", "--show", "--showformat", "${Version}", _PACKAGES[peer][0]]
-    done = subprocess.run(query, capture_output=True, text=True, check=False)
-    return re.split(r"[+-]", done.stdout)[0]
-
-
 def command(assignment: Assignment, *arguments: str) -> list[str]:
     """The command line that runs the harness on a framework, with a private directory for its bundle cache."""
-    jar = _PACKAGES[assignment.side][1]
-    classes = _compiled(assignment)
+    jar, classes = _JARS[assignment.side], _compiled(assignment)
     cache = assignment.scratch / f"cache-{assignment.side}"
     return ["java", *_OPTIONS, "-cp", f"{jar}:{classes}", "Harness", str(cache), *arguments]
 
@@ -68,7 +61,7 @@ def _compiled(assignment: Assignment) -> Path:
     if not classes.exists():
         sources = sorted(str(source) for source in _SOURCES.glob("*.java"))
         done = subprocess.run(
-            ["javac", "-nowarn", "-cp", _PACKAGES[assignment.side][1], "-d", str(classes), *sources],
+            ["javac", "-nowarn", "-cp", str(_JARS[assignment.side]), "-d", str(classes), *sources],
             capture_output=True,
             text=True,
             check=False,

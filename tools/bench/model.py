@@ -115,6 +115,7 @@ class Suite:
         sides: Who can take part.
         measure: Called in a process of its own for each side and round; a key that is not in its answer has no value.
         rounds: How often each side has its turn.
+        programs: What has to be on PATH for it, whoever is measured.
         notes: What a reader of the table has to know, such as where the sides differ.
     """
 
@@ -124,4 +125,5 @@ class Suite:
     sides: tuple[str, ...]
     measure: Callable[[Assignment], Samples]
     rounds: int = 5
+    programs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
+import shutil
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 IPOPO: Final = "ipopo"
 FELIX: Final = "felix"
 EQUINOX: Final = "equinox"
+SCEPCLIENT: Final = "scepclient"
 JVM_PEERS: Final = (FELIX, EQUINOX)
 
 
@@ -34,10 +38,21 @@ class Side:
     version: Callable[[], str]
 
 
+def debian_version(package: str) -> str:
+    """The upstream version of an installed Debian package."""
+    query = ["dpkg-query", "--show", "--showformat", "${Version}", package]
+    done = subprocess.run(query, capture_output=True, text=True, check=False)
+    return re.split(r"[+-]", done.stdout)[0]
+
+
 def _ipopo_missing() -> str | None:
     if importlib.util.find_spec("pelix") is None:
         return "iPOPO is not installed: .venv/bin/pip install -e '.[bench]'"
     return None
+
+
+def _scepclient_missing() -> str | None:
+    return None if shutil.which("scepclient") else "on Debian: apt-get install scep"
 
 
 SIDES: Final = {
@@ -45,7 +60,8 @@ SIDES: Final = {
     for side in (
         Side(OURS, "Gatewright", lambda: None, lambda: importlib.metadata.version("gatewright")),
         Side(IPOPO, "iPOPO", _ipopo_missing, lambda: importlib.metadata.version("iPOPO")),
-        Side(FELIX, "Felix", lambda: jvm.missing(FELIX), lambda: jvm.version(FELIX)),
-        Side(EQUINOX, "Equinox", lambda: jvm.missing(EQUINOX), lambda: jvm.version(EQUINOX)),
+        Side(FELIX, "Felix", lambda: jvm.missing(FELIX), lambda: debian_version(jvm.PACKAGES[FELIX])),
+        Side(EQUINOX, "Equinox", lambda: jvm.missing(EQUINOX), lambda: debian_version(jvm.PACKAGES[EQUINOX])),
+        Side(SCEPCLIENT, "scepclient", _scepclient_missing, lambda: debian_version("scep")),
     )
 }

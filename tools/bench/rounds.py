@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def measure(
     """Measure the wanted sides of a suite; one that fails is left out from then on, and said to be."""
     absent: dict[str, str] = {}
     for key in suite.sides:
-        if key in sides and (missing := SIDES[key].missing()) is not None:
+        if key in sides and (missing := _missing(suite) or SIDES[key].missing()) is not None:
             absent[key] = missing
             say(f"!! {SIDES[key].title} takes no part: {missing}")
     samples: dict[str, dict[str, list[float]]] = {key: {} for key in suite.sides if key in sides and key not in absent}
@@ -65,6 +66,11 @@ def measure(
 
 class _WorkerError(Exception):
     pass
+
+
+def _missing(suite: Suite) -> str | None:
+    missing = [program for program in suite.programs if shutil.which(program) is None]
+    return f"{', '.join(missing)} not found on PATH" if missing else None
 
 
 def _run_worker(suite: str, side: str, scratch: Path, *, quick: bool) -> dict[str, list[float]]:

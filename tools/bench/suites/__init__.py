@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tools.bench.suites import components, configuration, filters, registry, start
+from tools.bench.suites import components, configuration, enrolment, filters, keystore, registry, start
 
 if TYPE_CHECKING:
     from tools.bench.model import Suite
 
 SUITES: Final[dict[str, Suite]] = {
-    suite.name: suite for suite in (filters.SUITE, registry.SUITE, components.SUITE, configuration.SUITE, start.SUITE)
+    suite.name: suite
+    for suite in (
+        filters.SUITE,
+        registry.SUITE,
+        components.SUITE,
+        configuration.SUITE,
+        keystore.SUITE,
+        enrolment.SUITE,
+        start.SUITE,
+    )
 }

@@ -1,0 +1,220 @@
+"""Enrolment with Debian's SCEP server on the loopback interface, on a key that is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyperf
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+import components.keystore.plugin
+import components.scep.plugin
+from components.keystore import KeyAlgorithm, PrivateKeyEntry, SoftwarePrivateKey, self_signed_certificate
+from components.keystore.filesystem import Pkcs12Keystore
+from framework import Secret
+from framework.clock import SystemClock
+from framework.testing import FakeClock, GatewayHarness
+from tools.bench.model import OURS, AtMost, BenchError, Case, FasterThan, Quotient, Suite
+from tools.bench.peers import SCEPCLIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tools.bench.model import Assignment, Samples
+
+KEYSTORE: Final = "gatewright.keystore.FilesystemKeystore~EnrollmentKeystore"
+SCEP: Final = "gatewright.scep.SCEPEnrollmentService"
+FIRST_ENROLMENT_OPERATIONS: Final = 4
+"""Uses of private keys that a first enrolment cannot do without."""
+
+_ROOT: Final = Path(__file__).resolve().parents[3]
+_PASSWORD: Final = "bench"  # noqa: S105  # of a keystore that is thrown away
+_CHALLENGE: Final = "bench-challenge"
+_KEY_SIZE: Final = 2048
+_ATTEMPTS: Final = 500
+_PAUSE_S: Final = 0.02
+
+
+def _measure(assignment: Assignment) -> Samples:
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, _KEY_SIZE)
+    found: dict[str, list[float]] = {}
+
+    def add(**values: float) -> None:
+        for name, value in values.items():
+            found.setdefault(name.replace("_", "-"), []).append(value)
+
+    with tempfile.TemporaryDirectory(dir=assignment.scratch) as directory, _server(Path(directory)) as server:
+        for turn in range(assignment.values + 1):
+            home = Path(directory) / f"client-{turn}"
+            home.mkdir()
+            if assignment.side == SCEPCLIENT:
+                measured = _scepclient(home, key, server)
+            else:
+                measured = {**_process(home / "process", key, server), **_gateway(home / "gateway", key, server)}
+                measured["floor"] = _floor(key)
+            if turn:  # the first one warms up
+                add(**measured)
+    if "wall" in found:
+        found["wall-again"] = found["wall"]
+    return found
+
+
+def _scepclient(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
+    pem = key.export().private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    (home / "key.pem").write_bytes(pem)
+    argv = ["scepclient", "-server-url", f"{server.endpoint}/scep", "-challenge", _CHALLENGE]
+    argv += ["-private-key", "key.pem", "-certificate", "client.pem", "-cn", "device-7", "-organization", "Example"]
+    wall, cpu = _process_cost(argv, home)
+    if not (home / "client.pem").exists():
+        raise BenchError("scepclient obtained no certificate")
+    return {"process": wall, "process_cpu": cpu, "wall": wall}
+
+
+def _process(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
+    configuration = _configuration(home, key, server, enabled=True)
+    (home / "conf.d").mkdir()
+    (home / "conf.d" / "bench.json").write_text(json.dumps(configuration))
+    argv = [sys.executable, "-m", "tools.bench.programs.enrolment", str(home / "state"), str(home / "conf.d")]
+    wall, cpu = _process_cost(argv, _ROOT)
+    return {"process": wall, "process_cpu": cpu}
+
+
+def _gateway(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
+    """In a gateway that runs already: from the update that enables the enrolment until nothing is left to do."""
+    configuration = _configuration(home, key, server, enabled=False)
+    with GatewayHarness(
+        plugins=[components.keystore.plugin, components.scep.plugin],
+        conf=configuration,
+        state_directory=home / "state",
+        clock=FakeClock(SystemClock().now()),
+    ) as harness:
+        states: list[Any] = []
+        harness.gateway.event_admin.subscribe(
+            "gatewright/enrollment/STATE_CHANGED", lambda event: states.append(event.properties.get("state"))
+        )
+        begin, begin_cpu = pyperf.perf_counter(), _own_cpu()
+        harness.configuration_admin.update(SCEP, {"enabled": True})
+        harness.settle()
+        wall, cpu = pyperf.perf_counter() - begin, _own_cpu() - begin_cpu
+    if not states or states[-1] != "enrolled":
+        raise BenchError(f"the gateway did not enrol: {states}")
+    return {"wall": wall, "cpu": cpu}
+
+
+def _configuration(home: Path, key: SoftwarePrivateKey, server: _Server, *, enabled: bool) -> dict[str, dict[str, Any]]:
+    home.mkdir()
+    name = x509.Name.from_rfc4514_string("CN=device-7,O=Example")
+    keystore = Pkcs12Keystore(home / "keystore.p12")
+    keystore.open(Secret(_PASSWORD))
+    keystore.set(
+        "sce-request-key-pair",
+        PrivateKeyEntry(key, (self_signed_certificate(key, name, datetime.now(UTC)),)),
+    )
+    return {
+        KEYSTORE: {"keystore.path": str(keystore.path), "keystore.password": _PASSWORD},
+        SCEP: {
+            "enabled": enabled,
+            "KeystoreService.target": "(kura.service.pid=EnrollmentKeystore)",
+            "server.url": server.endpoint,
+            "server.ca.fingerprint": server.fingerprint,
+            "client.subject.dn": "CN=device-7,O=Example",
+            "client.challenge.password": _CHALLENGE,
+        },
+    }
+
+
+def _floor(key: SoftwarePrivateKey) -> float:
+    """The processor time of the private-key operations alone."""
+    begin = _own_cpu()
+    for _ in range(FIRST_ENROLMENT_OPERATIONS * 10):
+        key.sign(b"bench", hashes.SHA256())
+    return (_own_cpu() - begin) / 10
+
+
+def _own_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _process_cost(argv: list[str], directory: Path) -> tuple[float, float]:
+    """Wall time and processor time of a whole process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin = pyperf.perf_counter()
+    done = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
+    wall = float(pyperf.perf_counter() - begin)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        raise BenchError(f"{argv[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}")
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+class _Server:
+    """Where Debian's SCEP server answers, and the fingerprint of its CA certificate."""
+
+    def __init__(self, endpoint: str, fingerprint: str) -> None:
+        self.endpoint = endpoint
+        self.fingerprint = fingerprint
+
+
+@contextlib.contextmanager
+def _server(directory: Path) -> Iterator[_Server]:
+    depot = directory / "depot"
+    initialise = ["scepserver", "ca", "-init", "-depot", str(depot), "-keySize", str(_KEY_SIZE), "-country", "XX"]
+    subprocess.run(initialise, check=True, capture_output=True)
+    certificate = x509.load_pem_x509_certificate((depot / "ca.pem").read_bytes())
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    argv = ["scepserver", "-depot", str(depot), "-port", str(port), "-challenge", _CHALLENGE, "-allowrenew", "0"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(lambda: socket.create_connection(("127.0.0.1", port)).close(), process)
+            yield _Server(f"http://127.0.0.1:{port}", certificate.fingerprint(hashes.SHA256()).hex())
+        finally:
+            process.kill()
+
+
+def _wait_for(connect: Callable[[], None], process: subprocess.Popen[bytes]) -> None:
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(ConnectionRefusedError):
+            connect()
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PAUSE_S)
+            break
+    raise BenchError("scepserver did not start")
+
+
+SUITE: Final = Suite(
+    name="enrolment",
+    title="Enrolment with Debian's scepserver, RSA 2,048, key ready",
+    rows=(
+        Case("wall", "in a running gateway (beside scepclient's process): time", AtMost(0.25)),
+        Case("wall-again", "the same, beside scepclient", FasterThan(SCEPCLIENT, 1)),
+        Case("cpu", "in a running gateway: processor time of our side"),
+        Case("floor", "four private-key operations alone: processor time"),
+        Quotient("cpu-floor", "processor time ÷ that floor", "cpu", "floor", AtMost(5)),
+        Case("process", "a whole process, from start to end: time"),
+        Case("process-cpu", "a whole process: processor time"),
+    ),
+    sides=(OURS, SCEPCLIENT),
+    measure=_measure,
+    rounds=3,
+    programs=("scepserver",),
+    notes=(
+        (
+            "The running gateway writes configuration, journal and keystore durably on the way; "
+            "scepclient writes plain files. Its whole process stands beside our running gateway."
+        ),
+    ),
+)
