@@ -1,4 +1,4 @@
-"""`python -m tools.scep_ca`: the development CA in the foreground, until it is told to stop."""
+"""`python -m tools.scep_ca`: the development CA in the foreground, until it is told to stop, and what it is told."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from cryptography import x509
 
 from framework import Secret
 from framework.storage import replace_file
-from tools.scep_ca.authority import CERTIFICATE_FILE
+from tools.scep_ca import control
+from tools.scep_ca.control import CONTROL_COMMANDS
 from tools.scep_ca.errors import ScepCaError
+from tools.scep_ca.faults import FAULTS
 from tools.scep_ca.identities import DEFAULT_KEY_SIZE, DEFAULT_SUBJECT, CaParameters
 from tools.scep_ca.policy import IssuancePolicy
 from tools.scep_ca.protocol import ScepCa
@@ -33,14 +35,29 @@ _CHOICES_OF_KEY_SIZE: Final = (2048, 3072, 4096)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the CA until SIGTERM or SIGINT; 0 then, 1 if it cannot run, 2 for a wrong command line."""
+    """Run the CA until SIGTERM or SIGINT, or tell one that runs what to do.
+
+    Returns:
+        0 when that is done, 1 if it cannot be, 2 for a wrong command line.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] and arguments[0] in CONTROL_COMMANDS:
+        return control.main(arguments)
     parser = _parser()
-    options = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
     logging.basicConfig(
         level=options.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
-        policy = IssuancePolicy(_challenge(options), options.validity, options.smallest_key, options.strict)
+        policy = IssuancePolicy(
+            _challenge(options),
+            options.validity,
+            options.smallest_key,
+            options.strict,
+            approval=options.approval,
+            renewal=not options.no_renewal,
+            renewal_challenge=options.renewal_challenge,
+        )
     except (OSError, ValueError) as error:
         parser.error(str(error))
     # Blocked before any thread starts, so that the signals wait for sigwait, whoever is running.
@@ -56,9 +73,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, policy: IssuancePolicy, signals: set[signal.Signals]) -> int:
-    parameters = CaParameters(options.subject, options.key_size, options.ca_validity)
-    with ScepCa.open(options.directory, policy, parameters=parameters) as ca:
-        with ScepCaServer(ca, host=options.host, port=options.port) as server:
+    parameters = CaParameters(
+        options.subject,
+        options.key_size,
+        options.ca_validity,
+        intermediate=options.intermediate,
+        registration_authority=options.registration_authority,
+    )
+    with ScepCa.open(options.directory, policy, parameters=parameters, faults=options.fault) as ca:
+        with (
+            ScepCaServer(ca, host=options.host, port=options.port) as server,
+            control.ControlServer(ca, options.directory),
+        ):
             _announce(options, ca, server.url)
             signal.sigwait(signals)
         if options.ready_file is not None:
@@ -71,8 +97,8 @@ def _announce(options: argparse.Namespace, ca: ScepCa, url: str) -> None:
     facts = {
         "url": url,
         "fingerprint": ca.fingerprint,
-        "certificate": str(options.directory.absolute() / CERTIFICATE_FILE),
-        "subject": ca.certificate.subject.rfc4514_string(),
+        "certificate": str(ca.anchor_file.absolute()),
+        "subject": ca.anchor.subject.rfc4514_string(),
         "pid": os.getpid(),
     }
     line = json.dumps(facts)
@@ -111,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.scep_ca",
         description="A SCEP CA for development and tests, made in the directory if it is not there yet.",
-        epilog="example:\n  python -m tools.scep_ca --directory ca --port 8999 --challenge-file password.txt",
+        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -132,6 +158,14 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=_port, default=8999, help="port to bind, 0 for a free one (default: %(default)s)"
     )
     _add_issuance(parser)
+    parser.add_argument_group("to test clients").add_argument(
+        "--fault",
+        choices=FAULTS,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="do one thing wrong (may be given several times); the names are below",
+    )
     running = parser.add_argument_group("running")
     running.add_argument("--json", action="store_true", help="say where the CA is as one line of JSON")
     running.add_argument("--ready-file", type=Path, metavar="FILE", help="written with that JSON when the CA answers")
@@ -142,6 +176,16 @@ def _parser() -> argparse.ArgumentParser:
         help="default: %(default)s",
     )
     return parser
+
+
+def _epilog() -> str:
+    told = "\n".join(f"  python -m tools.scep_ca {name} --directory ca" for name in CONTROL_COMMANDS)
+    width = max(map(len, FAULTS))
+    menu = "\n".join(f"  {fault.name:<{width}}  {fault.help}" for fault in FAULTS.values())
+    return (
+        "example:\n  python -m tools.scep_ca --directory ca --port 8999 --challenge-file password.txt\n"
+        f"what it can be told while it runs (see --help of each):\n{told}\nfaults:\n{menu}"
+    )
 
 
 def _add_issuance(parser: argparse.ArgumentParser) -> None:
@@ -165,7 +209,16 @@ def _add_issuance(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="as 3650d, 12h, 30m or 90s (default: 3650d)",
     )
+    made.add_argument("--intermediate", action="store_true", help="a root is above it, which clients pin")
+    made.add_argument(
+        "--registration-authority", action="store_true", help="RAs sign and decrypt messages for it, one each"
+    )
     issuance = parser.add_argument_group("what it issues")
+    issuance.add_argument("--approval", action="store_true", help="a person must approve first enrolments")
+    issuance.add_argument("--no-renewal", action="store_true", help="do not offer RenewalReq")
+    issuance.add_argument(
+        "--renewal-challenge", action="store_true", help="renewals must carry the challenge password too"
+    )
     issuance.add_argument(
         "--validity",
         type=_duration,

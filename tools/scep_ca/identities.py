@@ -87,6 +87,11 @@ class Generation:
         return self.ca.certificate if self.root is None else self.root.certificate
 
     @property
+    def anchor_file(self) -> str:
+        """The name of that certificate's file."""
+        return f"{'ca' if self.root is None else 'root'}{f'-{self.number}' if self.number else ''}.pem"
+
+    @property
     def signer(self) -> Identity:
         """Who signs messages."""
         return self.ra_signing or self.ca

@@ -107,8 +107,18 @@ class ScepCa:
         return self._authority.certificate
 
     @property
+    def anchor(self) -> x509.Certificate:
+        """What a client pins: the root's certificate if there is one above the CA, else the CA's."""
+        return self._authority.current.anchor
+
+    @property
+    def anchor_file(self) -> Path:
+        """Where that is, in PEM."""
+        return self._authority.directory / self._authority.current.anchor_file
+
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 over the CA certificate's DER, in lower-case hex: what a client pins."""
+        """SHA-256 over that certificate's DER, in lower-case hex."""
         return self._authority.fingerprint
 
     def issued(self) -> tuple[IssuedCertificate, ...]:
