@@ -20,13 +20,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import components.keystore.plugin
 import components.scep.plugin
-from components.keystore import KeyAlgorithm, PrivateKeyEntry, SoftwarePrivateKey, self_signed_certificate
+from components.keystore import (
+    KeyAlgorithm,
+    KeystoreService,
+    PrivateKeyEntry,
+    SoftwarePrivateKey,
+    self_signed_certificate,
+)
 from components.keystore.filesystem import Pkcs12Keystore
+from components.keystore.memory import MemoryKeystore
 from framework import Secret
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
 from tools.bench.model import OURS, AtMost, BenchError, Case, FasterThan, Quotient, Suite
 from tools.bench.peers import SCEPCLIENT
+from tools.bench.processes import cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,10 +46,10 @@ SCEP: Final = "gatewright.scep.SCEPEnrollmentService"
 FIRST_ENROLMENT_OPERATIONS: Final = 4
 """Uses of private keys that a first enrolment cannot do without."""
 
-_ROOT: Final = Path(__file__).resolve().parents[3]
 _PASSWORD: Final = "bench"  # noqa: S105  # of a keystore that is thrown away
 _CHALLENGE: Final = "bench-challenge"
 _KEY_SIZE: Final = 2048
+_REQUEST_KEY: Final = "sce-request-key-pair"
 _ATTEMPTS: Final = 500
 _PAUSE_S: Final = 0.02
 
@@ -59,10 +67,15 @@ def _measure(assignment: Assignment) -> Samples:
             home = Path(directory) / f"client-{turn}"
             home.mkdir()
             if assignment.side == SCEPCLIENT:
-                measured = _scepclient(home, key, server)
+                measured = _scepclient(assignment, home, key, server)
             else:
-                measured = {**_process(home / "process", key, server), **_gateway(home / "gateway", key, server)}
-                measured["floor"] = _floor(key)
+                in_memory = _gateway(home / "memory", key, server, in_memory=True)
+                measured = {
+                    **_process(assignment, home / "process", key, server),
+                    **_gateway(home / "gateway", key, server),
+                    "memory_cpu": in_memory["cpu"],
+                    "floor": _floor(key),
+                }
             if turn:  # the first one warms up
                 add(**measured)
     if "wall" in found:
@@ -70,35 +83,42 @@ def _measure(assignment: Assignment) -> Samples:
     return found
 
 
-def _scepclient(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
+def _scepclient(assignment: Assignment, home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
     pem = key.export().private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     (home / "key.pem").write_bytes(pem)
     argv = ["scepclient", "-server-url", f"{server.endpoint}/scep", "-challenge", _CHALLENGE]
     argv += ["-private-key", "key.pem", "-certificate", "client.pem", "-cn", "device-7", "-organization", "Example"]
-    wall, cpu = _process_cost(argv, home)
+    spent = cost(argv, assignment, home)
     if not (home / "client.pem").exists():
         raise BenchError("scepclient obtained no certificate")
-    return {"process": wall, "process_cpu": cpu, "wall": wall}
+    return {"process": spent.wall_s, "process_cpu": spent.cpu_s, "wall": spent.wall_s}
 
 
-def _process(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
+def _process(assignment: Assignment, home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
     configuration = _configuration(home, key, server, enabled=True)
     (home / "conf.d").mkdir()
     (home / "conf.d" / "bench.json").write_text(json.dumps(configuration))
     argv = [sys.executable, "-m", "tools.bench.programs.enrolment", str(home / "state"), str(home / "conf.d")]
-    wall, cpu = _process_cost(argv, _ROOT)
-    return {"process": wall, "process_cpu": cpu}
+    spent = cost(argv, assignment)
+    return {"process": spent.wall_s, "process_cpu": spent.cpu_s}
 
 
-def _gateway(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
+def _gateway(home: Path, key: SoftwarePrivateKey, server: _Server, *, in_memory: bool = False) -> dict[str, float]:
     """In a gateway that runs already: from the update that enables the enrolment until nothing is left to do."""
     configuration = _configuration(home, key, server, enabled=False)
+    if in_memory:
+        del configuration[KEYSTORE]
     with GatewayHarness(
         plugins=[components.keystore.plugin, components.scep.plugin],
         conf=configuration,
         state_directory=home / "state",
         clock=FakeClock(SystemClock().now()),
     ) as harness:
+        if in_memory:
+            keystore = MemoryKeystore()
+            keystore.set(_REQUEST_KEY, _key_entry(key))
+            harness.registry.register(KeystoreService, keystore, {"kura.service.pid": "EnrollmentKeystore"})
+            harness.settle()
         states: list[Any] = []
         harness.gateway.event_admin.subscribe(
             "gatewright/enrollment/STATE_CHANGED", lambda event: states.append(event.properties.get("state"))
@@ -114,13 +134,9 @@ def _gateway(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, 
 
 def _configuration(home: Path, key: SoftwarePrivateKey, server: _Server, *, enabled: bool) -> dict[str, dict[str, Any]]:
     home.mkdir()
-    name = x509.Name.from_rfc4514_string("CN=device-7,O=Example")
     keystore = Pkcs12Keystore(home / "keystore.p12")
     keystore.open(Secret(_PASSWORD))
-    keystore.set(
-        "sce-request-key-pair",
-        PrivateKeyEntry(key, (self_signed_certificate(key, name, datetime.now(UTC)),)),
-    )
+    keystore.set(_REQUEST_KEY, _key_entry(key))
     return {
         KEYSTORE: {"keystore.path": str(keystore.path), "keystore.password": _PASSWORD},
         SCEP: {
@@ -134,6 +150,11 @@ def _configuration(home: Path, key: SoftwarePrivateKey, server: _Server, *, enab
     }
 
 
+def _key_entry(key: SoftwarePrivateKey) -> PrivateKeyEntry:
+    name = x509.Name.from_rfc4514_string("CN=device-7,O=Example")
+    return PrivateKeyEntry(key, (self_signed_certificate(key, name, datetime.now(UTC)),))
+
+
 def _floor(key: SoftwarePrivateKey) -> float:
     """The processor time of the private-key operations alone."""
     begin = _own_cpu()
@@ -145,18 +166,6 @@ def _floor(key: SoftwarePrivateKey) -> float:
 def _own_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-def _process_cost(argv: list[str], directory: Path) -> tuple[float, float]:
-    """Wall time and processor time of a whole process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    begin = pyperf.perf_counter()
-    done = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
-    wall = float(pyperf.perf_counter() - begin)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        raise BenchError(f"{argv[0]} ended with status {done.returncode}: {done.stdout}{done.stderr}")
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 class _Server:
@@ -204,6 +213,8 @@ SUITE: Final = Suite(
         Case("cpu", "in a running gateway: processor time of our side"),
         Case("floor", "four private-key operations alone: processor time"),
         Quotient("cpu-floor", "processor time ÷ that floor", "cpu", "floor", AtMost(5)),
+        Case("memory-cpu", "with a keystore in memory: processor time"),
+        Quotient("memory-cpu-floor", "with a keystore in memory: ÷ that floor", "memory-cpu", "floor"),
         Case("process", "a whole process, from start to end: time"),
         Case("process-cpu", "a whole process: processor time"),
     ),
