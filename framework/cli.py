@@ -71,7 +71,7 @@ def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
 
 def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     wants_help = not argv or "--help" in argv or "-h" in argv
-    connection = None if state_dir is None else _connect(state_dir)
+    connection = None if state_dir is None or _is_about_a_descriptor_file(argv) else _connect(state_dir)
     if connection is None:
         from framework.admin.offline import help_without_gateway, run_without_gateway
 
@@ -106,6 +106,11 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
         wire.close()
     print("gatewright: the gateway ended the connection", file=sys.stderr)
     return 1
+
+
+def _is_about_a_descriptor_file(argv: list[str]) -> bool:
+    """Whether the command is best done here: translations stand in other files beside the one that is named."""
+    return argv[:1] == ["metatype"] and any("/" in word or word.lower().endswith((".xml", ".json")) for word in argv)
 
 
 def _connect(state_dir: str) -> socket.socket | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from metatype.errors import MetatypeError, Problem, ReadingWarning
+from metatype.localization import load_translations, localize, localized_keys, parse_properties, read_translations
 from metatype.model import Attribute, ChangePolicy, Designate, Icon, MetaData, ObjectClass, Option, is_common
 from metatype.secret import Secret
 from metatype.values import AttributeType
@@ -32,7 +33,12 @@ __all__ = [
     "is_common",
     "json_schema",
     "load",
+    "load_translations",
     "loads",
+    "localize",
+    "localized_keys",
+    "parse_properties",
+    "read_translations",
 ]
 
 

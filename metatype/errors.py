@@ -58,12 +58,14 @@ class MetatypeError(ValueError):
     """A descriptor cannot be read, or values do not fit their object class.
 
     Attributes:
+        reason: What is wrong, without the place.
         source: Where the descriptor came from, or None.
         line: The line at fault, counted from 1, or None.
         column: The column at fault, counted from 1, or None.
         element: The element at fault, or None.
         attribute: The element's attribute at fault, or None.
         problems: What is wrong with values, all at once; empty for a descriptor.
+        warnings: What else was odd in a descriptor before it came to this.
     """
 
     def __init__(
@@ -76,12 +78,15 @@ class MetatypeError(ValueError):
         element: str | None = None,
         attribute: str | None = None,
         problems: tuple[Problem, ...] = (),
+        warnings: tuple[ReadingWarning, ...] = (),
     ) -> None:
         place = ":".join(str(part) for part in (source, line, column) if part is not None)
         super().__init__(f"{place}: {message}" if place else message)
+        self.reason = message
         self.source = source
         self.line = line
         self.column = column
         self.element = element
         self.attribute = attribute
         self.problems = problems
+        self.warnings = warnings

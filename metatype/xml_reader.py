@@ -75,6 +75,7 @@ class _Reader:
                 source=self._source,
                 line=error.lineno,
                 column=error.offset + 1,
+                warnings=tuple(self._warnings),
             ) from None
         if self._read is None:  # a root that is closed has been read, and expat refuses any other document
             raise MetatypeError("has no MetaData element", source=self._source)
@@ -284,7 +285,13 @@ class _Reader:
     ) -> MetatypeError:
         line, column = self._place() if at is None else (at.line, at.column)
         return MetatypeError(
-            message, source=self._source, line=line, column=column, element=element, attribute=attribute
+            message,
+            source=self._source,
+            line=line,
+            column=column,
+            element=element,
+            attribute=attribute,
+            warnings=tuple(self._warnings),
         )
 
 

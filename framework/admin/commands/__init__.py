@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 def framework_commands() -> tuple[Command, ...]:
     """All of them."""
-    from framework.admin.commands import components, configuration, events, status  # noqa: PLC0415  # light facade
+    from framework.admin.commands import components, configuration, events, metatype, status  # noqa: PLC0415  # light facade
 
-    return (*status.COMMANDS, *configuration.COMMANDS, *components.COMMANDS, *events.COMMANDS)
+    return (*status.COMMANDS, *configuration.COMMANDS, *components.COMMANDS, *events.COMMANDS, *metatype.COMMANDS)
