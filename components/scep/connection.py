@@ -54,9 +54,7 @@ def connection_pool(url: str, remaining: Callable[[], float], ca_bundle: str | N
 def in_words(error: Exception, deadline_s: float) -> str:
     """What a person can use of an error of the network."""
     cause: BaseException = error
-    while (inner := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) and isinstance(
-        inner, BaseException
-    ):
+    while isinstance(inner := _behind(cause), BaseException):
         cause = inner
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return f"no whole answer within {deadline_s:g} s"
@@ -67,6 +65,11 @@ def in_words(error: Exception, deadline_s: float) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its TLS certificate is not accepted ({printable(cause.verify_message)}): is the bundle of CAs right?"
     return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
+
+
+def _behind(error: BaseException) -> object:
+    context = None if error.__suppress_context__ else error.__context__
+    return getattr(error, "reason", None) or error.__cause__ or context
 
 
 def _addresses(host: str, port: int, remaining: Callable[[], float]) -> Sequence[_Address]:

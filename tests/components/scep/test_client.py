@@ -28,6 +28,7 @@ from framework.clock import SystemClock
 from framework.fake_clock import FakeClock
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
     from tests.components.scep.pki import Pki
@@ -58,11 +59,12 @@ Handler: TypeAlias = Callable[[socket.socket, Request], None]
 
 
 class Peer:
-    """A server on the loopback: each connection is read as one request and handed to a handler."""
+    """A server on the loopback: each connection is read as one request and handed to a handler; over TLS, or not."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self._handler = handler
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve)
@@ -79,7 +81,11 @@ class Peer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection, contextlib.suppress(OSError):
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(connection)
+                stack.enter_context(contextlib.suppress(OSError))
+                if self._tls is not None:
+                    connection = stack.enter_context(self._tls.wrap_socket(connection, server_side=True))
                 request = _read_request(connection)
                 self.requests.append(request)
                 self._handler(connection, request)

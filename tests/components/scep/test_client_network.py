@@ -1,0 +1,327 @@
+"""The HTTP client on difficult networks: names, dead addresses, proxies, TLS, servers that ask to wait."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from components.keystore import as_signing_key
+from components.scep import connection
+from components.scep.client import LONGEST_WAIT_S, SHORTEST_WAIT_S, ScepClient, locate_server
+from components.scep.errors import (
+    HttpStatusError,
+    NotScepError,
+    OperationUnsupportedError,
+    TransportError,
+)
+from components.scep.message import Cipher, Digest, MessageType
+from components.scep.transaction import Algorithms, Capabilities, PkiRequest
+from framework.clock import SystemClock
+from framework.fake_clock import FakeClock
+from tests.components.scep.pki import NOW, Pki, name
+from tests.components.scep.test_client import Handler, Peer, Request, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Serve = Callable[[Handler], Peer]
+
+POST = Capabilities.parse("POSTPKIOperation")
+CLOCK = SystemClock()
+OK = b"\x30\x00"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with contextlib.ExitStack() as stack:
+
+        def start(handler: Handler) -> Peer:
+            peer = Peer(handler)
+            stack.callback(peer.close)
+            return peer
+
+        yield start
+
+
+def request_of(kind: MessageType) -> PkiRequest:
+    return PkiRequest(b"message", "abc", b"n" * 16, kind, Algorithms(Cipher.AES128, Digest.SHA256))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120),
+        (" 7 ", 7),
+        ("0", SHORTEST_WAIT_S),
+        ("999999999", LONGEST_WAIT_S),
+        (format_datetime(NOW + timedelta(hours=2)), 7200),
+        (format_datetime(NOW - timedelta(hours=2)), SHORTEST_WAIT_S),
+        ("soon", None),
+        ("1e9", None),
+        ("-5", None),
+        ("9" * 400, None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_a_date(serve: Serve, header: str, seconds: float | None) -> None:
+    peer = serve(answer(b"later", "503 Service Unavailable", f"Retry-After: {header}"))
+    with pytest.raises(HttpStatusError) as caught:
+        ScepClient(peer.url, clock=FakeClock(NOW)).pki_operation(b"x", POST)
+    assert caught.value.retry_after_s == seconds
+
+
+def test_the_servers_clock_and_name_are_told(serve: Serve, der_of_root: bytes) -> None:
+    date = format_datetime(NOW + timedelta(days=2), usegmt=False)
+    peer = serve(answer(der_of_root, "200 OK", f"Date: {date}", "Server: Microsoft-IIS/10.0 \x1b[2J"))
+    location = locate_server(peer.url + "/x", clock=FakeClock(NOW))
+    assert location.clock_difference == timedelta(days=2)
+    assert location.server.startswith("Microsoft-IIS/10.0")
+    assert location.server.isprintable()
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT", "9" * 1000])
+def test_a_date_that_is_none_is_no_difference(serve: Serve, der_of_root: bytes, date: str) -> None:
+    peer = serve(answer(der_of_root, "200 OK", f"Date: {date}"))
+    assert locate_server(peer.url + "/x", clock=FakeClock(NOW)).clock_difference is None
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [answer(b""), answer(b"too long", "414 URI Too Long"), answer(b"POST it", "405 Method Not Allowed")],
+    ids=["empty 200 (quirk 16)", "414", "405"],
+)
+def test_a_message_that_the_url_does_not_carry_is_posted(serve: Serve, refused: Handler) -> None:
+    def respond(connection: socket.socket, request: Request) -> None:
+        (refused if request.method == "GET" else answer(OK))(connection, request)
+
+    peer = serve(respond)
+    assert ScepClient(peer.url, clock=CLOCK).pki_operation(b"message", Capabilities()) == OK
+    assert [request.method for request in peer.requests] == ["GET", "POST"]
+    assert peer.requests[1].body == b"message"
+
+
+def test_an_error_of_a_get_is_not_tried_again_with_post(serve: Serve) -> None:
+    peer = serve(answer(b"oops", "500 Internal Server Error"))
+    with pytest.raises(HttpStatusError):
+        ScepClient(peer.url, clock=CLOCK).pki_operation(b"message", Capabilities())
+    assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("status", ["307 Temporary Redirect", "308 Permanent Redirect", "302 Found"])
+def test_quirk_39_redirects_are_named_and_not_followed(serve: Serve, status: str) -> None:
+    peer = serve(answer(b"", status, "Location: /elsewhere"))
+    with pytest.raises(HttpStatusError, match="/elsewhere"):
+        ScepClient(peer.url, clock=CLOCK).pki_operation(b"message", POST)
+    assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("kind", [MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL])
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "404 Not Found", "501 Not Implemented"])
+def test_quirk_10_an_operation_that_a_server_lacks_is_told_from_a_failure(
+    serve: Serve, kind: MessageType, status: str
+) -> None:
+    peer = serve(answer(b"unknown message type", status))
+    with pytest.raises(OperationUnsupportedError, match="unknown message type"):
+        ScepClient(peer.url, clock=CLOCK).send(request_of(kind), POST)
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests", "502 Bad Gateway"])
+def test_a_server_that_is_busy_may_know_the_operation_all_the_same(serve: Serve, status: str) -> None:
+    peer = serve(answer(b"later", status))
+    client = ScepClient(peer.url, clock=CLOCK)
+    with pytest.raises(HttpStatusError) as polled:
+        client.send(request_of(MessageType.CERT_POLL), POST)
+    with pytest.raises(HttpStatusError) as asked:
+        client.get_next_ca_cert()
+    assert not isinstance(polled.value, OperationUnsupportedError)
+    assert not isinstance(asked.value, OperationUnsupportedError)
+
+
+def test_a_request_for_a_certificate_is_never_unsupported(serve: Serve) -> None:
+    peer = serve(answer(b"oops", "500 Internal Server Error"))
+    with pytest.raises(HttpStatusError) as caught:
+        ScepClient(peer.url, clock=CLOCK).send(request_of(MessageType.PKCS_REQ), POST)
+    assert not isinstance(caught.value, OperationUnsupportedError)
+
+
+def test_quirk_33_a_server_without_a_next_ca_says_404(serve: Serve) -> None:
+    peer = serve(answer(b"none", "404 Not Found"))
+    with pytest.raises(OperationUnsupportedError) as caught:
+        ScepClient(peer.url, clock=CLOCK, ca_identifier="my CA").get_next_ca_cert()
+    assert caught.value.operation == "GetNextCACert"
+    (request,) = peer.requests
+    assert request.query == {"operation": "GetNextCACert", "message": "my CA"}
+    with pytest.raises(NotScepError):
+        ScepClient(serve(answer(b"<html>")).url, clock=CLOCK).get_next_ca_cert()
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, addresses: list[tuple[str, int]]) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+def test_a_dead_address_leaves_time_for_the_others(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = serve(answer(OK))
+    port = int(peer.url.rsplit(":", 1)[1])
+    waited = []
+    real = socket.socket.connect
+
+    def connect(one: socket.socket, address: tuple[str, int]) -> None:
+        waited.append(one.gettimeout())
+        if address[0] == "192.0.2.1":
+            raise TimeoutError("nobody there")
+        real(one, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    resolving(monkeypatch, [("192.0.2.1", port), ("192.0.2.1", port), ("127.0.0.1", port)])
+    client = ScepClient(f"http://gateway.test:{port}/scep", clock=FakeClock(NOW), deadline_s=60)
+    assert client.pki_operation(b"x", POST) == OK
+    assert waited == [pytest.approx(20), pytest.approx(30), pytest.approx(60)]
+
+
+def test_many_dead_addresses_end_with_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(NOW)
+    tried = 0
+
+    def connect(one: socket.socket, _: object) -> None:
+        nonlocal tried
+        tried += 1
+        clock.advance(float(one.gettimeout() or 0))
+        raise TimeoutError("nobody there")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    resolving(monkeypatch, [("192.0.2.1", 80)] * 1000)
+    with pytest.raises(TransportError, match="60 s"):
+        ScepClient("http://gateway.test/scep", clock=clock).pki_operation(b"x", POST)
+    assert tried <= connection.MOST_ADDRESSES
+    assert clock.monotonic() - FakeClock(NOW).monotonic() <= 60.001
+
+
+def test_a_resolver_that_hangs_does_not_hold_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        gone.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        with pytest.raises(TransportError, match=r"0\.05 s"):
+            ScepClient("http://gateway.test/scep", clock=CLOCK, deadline_s=0.05).get_ca_cert()
+    finally:
+        gone.set()
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "x" * 70 + ".test"])
+def test_a_name_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    def unknown(*_: object, **__: object) -> list[object]:
+        if len(host) > 60:
+            raise UnicodeError("label too long")
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(TransportError, match="name cannot be resolved"):
+        ScepClient(f"http://{host}/scep", clock=CLOCK).get_ca_cert()
+
+
+@pytest.mark.parametrize("with_scheme", [True, False])
+def test_the_environments_proxy_is_used_unless_it_excepts_the_host(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, with_scheme: bool
+) -> None:
+    proxy = serve(answer(OK))
+    monkeypatch.setenv("http_proxy", proxy.url if with_scheme else proxy.url.removeprefix("http://"))
+    client = ScepClient("http://scep.test:8999/scep", clock=CLOCK)
+    assert client.pki_operation(b"x", POST) == OK
+    (request,) = proxy.requests
+    assert request.target.startswith("http://scep.test:8999/scep?operation=PKIOperation")
+
+    direct = serve(answer(OK))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert ScepClient(direct.url, clock=CLOCK).pki_operation(b"x", POST) == OK
+    assert len(proxy.requests) == 1
+
+
+def test_a_proxy_that_answers_byte_by_byte_gains_no_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(NOW)
+
+    def drip(connection: socket.socket, _: Request) -> None:
+        while True:
+            clock.advance(6)
+            connection.sendall(b"H")
+
+    proxy = serve(drip)
+    monkeypatch.setenv("https_proxy", proxy.url)
+    with pytest.raises(TransportError, match="60 s"):
+        ScepClient("https://scep.test/scep", clock=clock).pki_operation(b"x", POST)
+    assert proxy.requests[0].method == "CONNECT"
+
+
+@pytest.fixture
+def tls_peer(pki: Pki, tmp_path: Path) -> tuple[Peer, Path]:
+    """An https server, and the bundle that it is verified against."""
+    root, key = pki.root, pki.key("tls")
+    now = CLOCK.now()
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name("tls"))
+        .issuer_name(name("tls root"))
+        .public_key(key.public_key)
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key), critical=False)
+        .sign(as_signing_key(root.key), hashes.SHA256())
+    )
+    anchor = (
+        x509.CertificateBuilder()
+        .subject_name(name("tls root"))
+        .issuer_name(name("tls root"))
+        .public_key(root.key.public_key)
+        .serial_number(8)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(as_signing_key(root.key), hashes.SHA256())
+    )
+    own, bundle = tmp_path / "own.pem", tmp_path / "bundle.pem"
+    encoded = key.export().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    own.write_bytes(certificate.public_bytes(Encoding.PEM) + encoded)
+    bundle.write_bytes(anchor.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    return Peer(answer(OK), context), bundle
+
+
+def test_https_is_verified_against_the_configured_bundle(tls_peer: tuple[Peer, Path]) -> None:
+    peer, bundle = tls_peer
+    try:
+        url = peer.url.replace("http://127.0.0.1", "https://localhost")
+        assert ScepClient(url, clock=CLOCK, ca_bundle=str(bundle)).pki_operation(b"x", POST) == OK
+        with pytest.raises(TransportError, match="TLS certificate is not accepted"):
+            ScepClient(url, clock=CLOCK).pki_operation(b"x", POST)
+        other = url.replace("localhost", "127.0.0.1")
+        with pytest.raises(TransportError, match="TLS certificate is not accepted"):
+            ScepClient(other, clock=CLOCK, ca_bundle=str(bundle)).pki_operation(b"x", POST)
+        with pytest.raises(TransportError):
+            ScepClient(url, clock=CLOCK, ca_bundle="/nowhere/bundle.pem").pki_operation(b"x", POST)
+        assert len(peer.requests) == 1
+    finally:
+        peer.close()
