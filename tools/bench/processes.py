@@ -46,7 +46,9 @@ def cost(argv: list[str], assignment: Assignment, directory: Path = _ROOT) -> Co
 
 
 @contextlib.contextmanager
-def started(argv: list[str], ready: str, assignment: Assignment) -> Iterator[tuple[float, float]]:
+def started(
+    argv: list[str], ready: str, assignment: Assignment, directory: Path = _ROOT
+) -> Iterator[tuple[float, float]]:
     """A started program: the seconds until it said `ready`, and its resident memory then, in bytes."""
     begin = pyperf.perf_counter()
     process = subprocess.Popen(
@@ -56,7 +58,7 @@ def started(argv: list[str], ready: str, assignment: Assignment) -> Iterator[tup
         stderr=subprocess.STDOUT,
         text=True,
         env=_environment(assignment),
-        cwd=_ROOT,
+        cwd=directory,
     )
     with process:
         lines = []
@@ -71,7 +73,11 @@ def started(argv: list[str], ready: str, assignment: Assignment) -> Iterator[tup
             yield seconds, _resident(process.pid)
         finally:
             process.terminate()
-            process.communicate(timeout=_END_DEADLINE_S)
+            try:
+                process.communicate(timeout=_END_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise BenchError(f"{' '.join(argv)} did not stop within {_END_DEADLINE_S:g} s") from None
 
 
 def _resident(process_id: int) -> float:

@@ -25,7 +25,7 @@ Validate(Consumer.validate)
 
 def main() -> None:
     """Run until the input ends."""
-    framework = create_framework(["pelix.ipopo.core", *sys.argv[2:]])
+    framework = create_framework(["pelix.ipopo.core", *sys.argv[1:]])
     framework.start()
     context = framework.get_bundle_context()
     context.register_service("bench.Provider", object(), {"kura.service.pid": "Provider"})

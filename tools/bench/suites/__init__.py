@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tools.bench.suites import components, configuration, enrolment, filters, keystore, registry, start
+from tools.bench.suites import components, configuration, enrolment, filters, hostile, keystore, registry, start
 
 if TYPE_CHECKING:
     from tools.bench.model import Suite
@@ -19,5 +19,6 @@ SUITES: Final[dict[str, Suite]] = {
         keystore.SUITE,
         enrolment.SUITE,
         start.SUITE,
+        hostile.SUITE,
     )
 }

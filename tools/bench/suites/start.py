@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Final
@@ -19,35 +18,30 @@ KEYSTORE: Final = "gatewright.keystore.FilesystemKeystore~EnrollmentKeystore"
 
 
 def _measure(assignment: Assignment) -> Samples:
-    found: dict[str, list[float]] = {"start": [], "start-rss": []}
-    if assignment.side in JVM_PEERS:
-        argv = jvm.command(assignment, "start")
-    elif assignment.side == IPOPO:
-        argv = [sys.executable, "-m", "tools.bench.programs.ipopo", "-"]
-        found |= {"start-all": [], "start-all-rss": []}
-    else:
-        argv = [sys.executable, "-m", "tools.bench.programs.gateway", str(assignment.scratch / "start-state")]
-        found |= {"start-all": [], "start-all-rss": []}
+    found: dict[str, list[float]] = {}
+    for key, argv in _programs(assignment).items():
+        # The first start makes what later ones find: compiled modules, a state directory.
+        for turn in range(assignment.values + 1):
+            with started(argv, "ready", assignment, assignment.scratch) as (seconds, rss):
+                if turn:
+                    found.setdefault(key, []).append(seconds)
+                    found.setdefault(f"{key}-rss", []).append(rss)
     if assignment.side == OURS:
+        found |= {"start-all": found["start"], "start-all-rss": found["start-rss"]}
         found["python"] = [cost([sys.executable, "-c", "pass"], assignment).wall_s for _ in range(assignment.values)]
-    # The first start makes what later ones find: compiled modules, a state directory.
-    for turn in range(assignment.values + 1):
-        with started(argv, "ready", assignment) as (seconds, rss):
-            if turn:
-                found["start"].append(seconds)
-                found["start-rss"].append(rss)
-                if assignment.side == OURS:
-                    found["start-all"].append(seconds)
-                    found["start-all-rss"].append(rss)
-        if turn and assignment.side == IPOPO:
-            services = ["pelix.services.configadmin", "pelix.services.eventadmin"]
-            with (
-                contextlib.chdir(assignment.scratch),
-                started([*argv, *services], "ready", assignment) as (seconds, rss),
-            ):
-                found["start-all"].append(seconds)
-                found["start-all-rss"].append(rss)
-    return found | _gateway(assignment) if assignment.side == OURS else found
+        found |= _gateway(assignment)
+    return found
+
+
+def _programs(assignment: Assignment) -> dict[str, list[str]]:
+    """The programs that say "ready" when their one component is wired, by case."""
+    if assignment.side in JVM_PEERS:
+        return {"start": jvm.command(assignment, "start")}
+    if assignment.side == IPOPO:
+        ipopo = [sys.executable, "-m", "tools.bench.programs.ipopo"]
+        return {"start": ipopo, "start-all": [*ipopo, "pelix.services.configadmin", "pelix.services.eventadmin"]}
+    state = assignment.scratch / "start-state"
+    return {"start": [sys.executable, "-m", "tools.bench.programs.gateway", str(state)]}
 
 
 def _gateway(assignment: Assignment) -> dict[str, list[float]]:
