@@ -94,7 +94,7 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
             wire.send({"argv": argv, "json": as_json})
         for message in wire.messages():
             if "ask" in message:
-                wire.send(_read(str(message["ask"]), argv))
+                wire.send(_read(str(message["ask"]), argv, secret=bool(message.get("secret"))))
             elif "exit" in message:
                 return _finish(message, argv)
             else:
@@ -127,14 +127,16 @@ def _connect(state_dir: str) -> socket.socket | None:
     return connection
 
 
-def _read(path: str, argv: list[str]) -> dict[str, Any]:
+def _read(path: str, argv: list[str], *, secret: bool) -> dict[str, Any]:
     """A file that the gateway asks for; only what stands in our own arguments is given."""
     from base64 import b64encode
 
     if not any(word == path or word.endswith(f"=@{path}") or (path == "-" and word.endswith("=-")) for word in argv):
         return {"error": "it stands nowhere in the command's arguments"}
     try:
-        if path == "-":
+        if path == "-" and secret and sys.stdin.isatty():
+            content = _typed_secret()
+        elif path == "-":
             content = sys.stdin.buffer.read()
         else:
             with open(path, "rb") as file:  # noqa: PTH123  # pathlib would cost a tenth of the whole run
@@ -142,6 +144,15 @@ def _read(path: str, argv: list[str]) -> dict[str, Any]:
     except OSError as error:
         return {"error": error.strerror or str(error)}
     return {"content": b64encode(content).decode()}
+
+
+def _typed_secret() -> bytes:
+    from getpass import getpass
+
+    try:
+        return getpass("secret: ").encode()
+    except EOFError:
+        return b""
 
 
 def _finish(message: dict[str, Any], argv: list[str]) -> int:

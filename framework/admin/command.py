@@ -120,8 +120,8 @@ class Answer:
 class ClientSide(Protocol):
     """What a command can ask of the client while it runs."""
 
-    def read_input(self, path: str) -> bytes:
-        """A file on the client's side, `-` for its standard input."""
+    def read_input(self, path: str, *, secret: bool = False) -> bytes:
+        """A file on the client's side, `-` for its standard input; a secret is not shown while it is typed."""
         ...
 
     def emit(self, data: Any, text: str) -> None:
@@ -145,12 +145,13 @@ class Invocation:
     gateway: GatewayView
     client: ClientSide
 
-    def read_input(self, path: str) -> bytes:
+    def read_input(self, path: str, *, secret: bool = False) -> bytes:
         """The content of a file on the client's side, `-` for its standard input.
 
-        Only files whose path stands in the client's own arguments are given.
+        Only files whose path stands in the client's own arguments are given. From a terminal, a secret is asked for
+        with a prompt and not shown.
         """
-        return self.client.read_input(path)
+        return self.client.read_input(path, secret=secret)
 
     def emit(self, data: Any, text: str) -> None:
         """Print one piece of a long answer now."""

@@ -143,8 +143,8 @@ class _Client:
         self._argv = argv
         self._as_json = as_json
 
-    def read_input(self, path: str) -> bytes:
-        self._wire.send({"ask": path})
+    def read_input(self, path: str, *, secret: bool = False) -> bytes:
+        self._wire.send({"ask": path, "secret": secret})
         reply = self._wire.receive()
         if reply is None:
             raise WireError("went away when it was asked for a file")

@@ -12,7 +12,7 @@ from framework.configuration.errors import (
     DamagedStoreError,
     UnknownRevisionError,
 )
-from framework.configuration.files import ConfigurationDirectory, FileProblem
+from framework.configuration.files import ConfigurationDirectory, FileContentError, FileProblem, read_document
 from framework.configuration.history import Revision
 from framework.configuration.planning import UNCHANGED, Difference, Origin, Plan, PlannedEffect, difference
 from framework.configuration.results import (
@@ -56,6 +56,7 @@ __all__ = [
     "DescriptorCatalogue",
     "Difference",
     "DirectoryWatch",
+    "FileContentError",
     "FileProblem",
     "Origin",
     "Plan",
@@ -67,4 +68,5 @@ __all__ = [
     "UnknownRevisionError",
     "UpdateResult",
     "difference",
+    "read_document",
 ]

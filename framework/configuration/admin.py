@@ -147,6 +147,11 @@ class ConfigurationAdmin:
         state = dict(self._stored) if revision is None else self._store.state_at(revision)[1]
         return MappingProxyType({pid: one.properties for pid, one in sorted(state.items())})
 
+    def file_of(self, pid: str, name: str) -> str | None:
+        """The name of the configuration file that a property's value in the layer of files comes from, or None."""
+        files = self._remembered
+        return next((file for file in sorted(files, reverse=True) if name in files[file].get(pid, {})), None)
+
     def plan(self, pid: str, properties: Properties, *, replace: bool = False) -> Plan:
         """What `update` with the same arguments would do; its `problems` say why it would be refused.
 

@@ -85,9 +85,8 @@ class FileContentError(ValueError):
     """A file is no configuration file; the message says why."""
 
 
-def _read_file(path: Path) -> list[FileConfiguration]:
-    with path.open("rb") as file:
-        data = file.read(LARGEST + 1)
+def read_document(data: bytes) -> dict[str, Any]:
+    """The object of pid to properties in a file's content; FileContentError if it is none."""
     if len(data) > LARGEST:
         raise FileContentError(f"is larger than {LARGEST} bytes")
     try:
@@ -100,6 +99,12 @@ def _read_file(path: Path) -> list[FileConfiguration]:
         raise FileContentError("nests too deeply") from None
     if not isinstance(document, dict):
         raise FileContentError('must be an object of pid to properties: {"some.pid": {"key": "value"}}')
+    return document
+
+
+def _read_file(path: Path) -> list[FileConfiguration]:
+    with path.open("rb") as file:
+        document = read_document(file.read(LARGEST + 1))
     for pid, properties in document.items():
         if not isinstance(properties, dict):
             raise FileContentError(f"the properties of {pid!r} must be an object")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -89,26 +91,33 @@ class GatewayProcess:
         document = {KEYSTORE: {"keystore.path": "enrollment.p12"}, SCEP: properties}
         (self.conf_dir / "enrolment.json").write_text(json.dumps(document))
 
-    def wait_for(self, *states: str) -> dict[str, Any]:
-        """`cert status` as soon as the enrolment is in one of these states, by the events that it sends."""
+    @contextlib.contextmanager
+    def following(self, topic: str) -> Iterator[Iterator[str]]:
+        """The events of a topic from now on, each a line of JSON."""
         follower = subprocess.Popen(
             [
                 *(sys.executable, "-m", "framework", "events", "--follow", "--json"),
-                *("--topic", "gatewright/enrollment/*", "--state-dir", str(self.state_dir)),
+                *("--topic", topic, "--state-dir", str(self.state_dir)),
             ],
             stdout=subprocess.PIPE,
             text=True,
         )
         assert follower.stdout is not None
         try:
-            for _ in follower.stdout:
-                status: dict[str, Any] = self.json("cert", "status")
-                if status["state"] in states:
-                    return status
+            assert "following" in follower.stdout.readline()
+            yield iter(follower.stdout)
         finally:
             follower.terminate()
             follower.wait()
             follower.stdout.close()
+
+    def wait_for(self, *states: str) -> dict[str, Any]:
+        """`cert status` as soon as the enrolment is in one of these states, by the events that it sends."""
+        with self.following("gatewright/enrollment/*") as events:
+            for _ in itertools.chain([""], events):
+                status: dict[str, Any] = self.json("cert", "status")
+                if status["state"] in states:
+                    return status
         raise AssertionError(f"the gateway ended before it was in one of {states}")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import socket
 import stat
@@ -209,3 +211,43 @@ def test_followers_that_go_away_leave_their_places(gateway: Any) -> None:
         for client in clients:
             client.close()
         os.close(handle)
+
+
+def test_a_hangup_has_it_read_its_files_again_and_a_bad_file_ends_nothing(gateway: Any) -> None:
+    gateway.start()
+    assert gateway.process is not None
+    with gateway.following("gatewright/configuration/*") as events:
+        (gateway.conf_dir / "20-broken.json").write_text("{")
+        (gateway.conf_dir / "40-good.json").write_text(json.dumps({KEYSTORE: {"keystore.path": "a.p12"}}))
+        gateway.process.send_signal(signal.SIGHUP)
+        assert json.loads(next(events))["properties"]["pid"] == KEYSTORE
+        (gateway.conf_dir / "40-good.json").unlink()
+        gateway.process.send_signal(signal.SIGHUP)
+        assert json.loads(next(events))["topic"] == "gatewright/configuration/CM_DELETED"
+    assert "20-broken.json" in " ".join(gateway.json("status")["problems"])
+    assert gateway.stop()[0] == 0
+
+
+def test_a_password_is_asked_for_on_a_terminal_and_not_shown(gateway: Any) -> None:
+    gateway.start()
+    terminal, its_side = pty.openpty()
+    command = ["config", "set", SCEP, "client.challenge.password=-", "--state-dir", str(gateway.state_dir)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "framework", *command],
+        stdin=its_side,
+        stdout=its_side,
+        stderr=its_side,
+        start_new_session=True,
+    )
+    os.close(its_side)
+    shown = b""
+    while b"secret: " not in shown:
+        shown += os.read(terminal, 1000)
+    os.write(terminal, b"canary-typed\n")
+    with contextlib.suppress(OSError):  # a terminal whose other side has gone
+        while piece := os.read(terminal, 1000):
+            shown += piece
+    os.close(terminal)
+    assert process.wait() == 0, shown
+    assert b"client.challenge.password: (empty) -> ****" in shown
+    assert b"canary-typed" not in shown

@@ -10,6 +10,22 @@ if TYPE_CHECKING:
 
 def framework_commands() -> tuple[Command, ...]:
     """All of them."""
-    from framework.admin.commands import components, configuration, events, metatype, status  # noqa: PLC0415  # light facade
+    from framework.admin.commands import (  # noqa: PLC0415  # light facade
+        components,
+        configuration,
+        configuration_batch,
+        configuration_history,
+        events,
+        metatype,
+        status,
+    )
 
-    return (*status.COMMANDS, *configuration.COMMANDS, *components.COMMANDS, *events.COMMANDS, *metatype.COMMANDS)
+    return (
+        *status.COMMANDS,
+        *configuration.COMMANDS,
+        *configuration_batch.COMMANDS,
+        *configuration_history.COMMANDS,
+        *components.COMMANDS,
+        *events.COMMANDS,
+        *metatype.COMMANDS,
+    )

@@ -1,27 +1,42 @@
-"""`config get`, `config set`, `config plan`, `config list`, `config delete`."""
+"""`config get`, `config set`, `config plan`, `config list`, `config delete`, `config lock`, `config unlock`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from framework.admin.command import Answer, Command, CommandError, Invocation
-from framework.admin.rendering import as_json, as_text, json_properties, table
-from framework.configuration import ConfigurationError
+from framework.admin.commands.configuration_answers import (
+    CHANGING_STATUSES,
+    FAILED,
+    REFUSED,
+    STATUSES,
+    batch_plan_answer,
+    difference_lines,
+    plan_answer,
+    problems_data,
+    result_data,
+    result_text,
+)
+from framework.admin.commands.configuration_batch import changes_in
+from framework.admin.rendering import as_text, json_properties, table
+from framework.configuration import ConfigurationError, Origin
 from metatype import AttributeType
 
 if TYPE_CHECKING:
     import argparse
 
-    from framework.configuration import Plan, UpdateResult
-
-REFUSED: Final = 4
-"""The exit status of a configuration that is not accepted."""
-
-FAILED: Final = 1
+    from framework.configuration import Configuration
 
 
 def _pid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pid", metavar="PID", help="a component's pid, or factoryPid~name")
+
+
+def _get_arguments(parser: argparse.ArgumentParser) -> None:
+    _pid(parser)
+    parser.add_argument(
+        "--show-origin", action="store_true", help="name the file, or the revision, that each value comes from"
+    )
 
 
 def _settings(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +45,8 @@ def _settings(parser: argparse.ArgumentParser) -> None:
         "settings",
         metavar="KEY=VALUE",
         nargs="*",
-        help="a property; KEY=@FILE takes the value from a file, KEY=- from standard input (passwords only so); "
-        "a repeated KEY makes a list",
+        help="a property; KEY=@FILE takes the value from a file, KEY=- from standard input, or from a prompt for a "
+        "password on a terminal (passwords only so); a repeated KEY makes a list",
     )
     parser.add_argument(
         "--unset",
@@ -42,20 +57,45 @@ def _settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _set_arguments(parser: argparse.ArgumentParser) -> None:
+    _settings(parser)
+    _if_revision(parser)
+
+
+def _delete_arguments(parser: argparse.ArgumentParser) -> None:
+    _pid(parser)
+    _if_revision(parser)
+
+
+def _if_revision(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--if-revision", metavar="N", type=int, help="only if the configuration is still at this revision"
+    )
+
+
 def _get(invocation: Invocation) -> Answer:
     configuration = invocation.gateway.configuration_admin.get(invocation.options.pid)
-    data = {
+    data: dict[str, Any] = {
         "pid": configuration.pid,
         "factory_pid": configuration.factory_pid,
         "revision": configuration.revision,
+        "read_only": configuration.read_only,
         "properties": json_properties(configuration.properties),
         "origins": {name: origin.value for name, origin in sorted(configuration.origins.items())},
     }
-    rows = [
-        (name, as_text(value), configuration.origins[name].value)
-        for name, value in sorted(configuration.properties.items())
-    ]
+    places = {name: origin.value for name, origin in configuration.origins.items()}
+    if invocation.options.show_origin:
+        places = {name: _place(invocation, configuration, name) for name in places}
+        data["places"] = dict(sorted(places.items()))
+    rows = [(name, as_text(value), places[name]) for name, value in sorted(configuration.properties.items())]
     return Answer(data, table(("PROPERTY", "VALUE", "FROM"), rows))
+
+
+def _place(invocation: Invocation, configuration: Configuration, name: str) -> str:
+    origin = configuration.origins[name]
+    if origin is Origin.FILE:
+        return f"file {invocation.gateway.configuration_admin.file_of(configuration.pid, name)}"
+    return f"stored, revision {configuration.revision}" if origin is Origin.STORED else origin.value
 
 
 def _list(invocation: Invocation) -> Answer:
@@ -65,16 +105,14 @@ def _list(invocation: Invocation) -> Answer:
 
 def _plan(invocation: Invocation) -> Answer:
     options = invocation.options
-    plan = invocation.gateway.configuration_admin.plan(options.pid, _changes(invocation))
-    data = {
-        "pid": plan.pid,
-        "effect": plan.effect.value,
-        "changes": _differences(plan),
-        "problems": _problems(plan.problems),
-    }
-    if plan.problems:
-        return Answer(data, "would not be accepted:\n" + "\n".join(f"  {one}" for one in plan.problems), REFUSED)
-    return Answer(data, f"{plan.pid} would be {_EFFECTS[plan.effect.value]}{_difference_lines(plan)}")
+    admin = invocation.gateway.configuration_admin
+    if not options.settings and not options.unset and _is_file(options.pid):
+        return batch_plan_answer(admin.plan_batch(changes_in(invocation, options.pid)))
+    return plan_answer(admin.plan(options.pid, _changes(invocation)))
+
+
+def _is_file(word: str) -> bool:
+    return word == "-" or "/" in word or word.endswith(".json")
 
 
 def _set(invocation: Invocation) -> Answer:
@@ -83,18 +121,29 @@ def _set(invocation: Invocation) -> Answer:
     changes = _changes(invocation)
     plan = admin.plan(options.pid, changes)
     try:
-        result = admin.update(options.pid, changes)
+        result = admin.update(options.pid, changes, if_revision=options.if_revision)
     except ConfigurationError as error:
-        raise CommandError(str(error), REFUSED, {"pid": error.pid, "problems": _problems(error.problems)}) from None
-    data = {**_result(result), "changes": _differences(plan)}
-    return Answer(
-        data, f"{_outcome_text(result)}{_difference_lines(plan)}", FAILED if result.outcome == "failed" else 0
-    )
+        raise CommandError(str(error), REFUSED, {"pid": error.pid, "problems": problems_data(error.problems)}) from None
+    text = f"{result_text(result)}{difference_lines(plan.differences)}"
+    return Answer(result_data(result, plan), text, FAILED if result.outcome == "failed" else 0)
 
 
 def _delete(invocation: Invocation) -> Answer:
-    result = invocation.gateway.configuration_admin.delete(invocation.options.pid)
-    return Answer(_result(result), _outcome_text(result))
+    options = invocation.options
+    result = invocation.gateway.configuration_admin.delete(options.pid, if_revision=options.if_revision)
+    return Answer(result_data(result), result_text(result))
+
+
+def _lock(invocation: Invocation) -> Answer:
+    pid = invocation.options.pid
+    invocation.gateway.configuration_admin.set_read_only(pid, True)
+    return Answer({"pid": pid, "read_only": True}, f"{pid} can be neither changed nor deleted until it is unlocked")
+
+
+def _unlock(invocation: Invocation) -> Answer:
+    pid = invocation.options.pid
+    invocation.gateway.configuration_admin.set_read_only(pid, False)
+    return Answer({"pid": pid, "read_only": False}, f"{pid} can be changed")
 
 
 def _changes(invocation: Invocation) -> dict[str, Any]:
@@ -106,9 +155,10 @@ def _changes(invocation: Invocation) -> dict[str, Any]:
         key, separator, text = setting.partition("=")
         if not separator or not key:
             raise CommandError(f"{setting!r} is not of the form KEY=VALUE", 2)
+        secret = key.lower() in passwords
         if text == "-" or text.startswith("@"):
-            value = _input(invocation, text.removeprefix("@"), secret=key in passwords)
-        elif key in passwords and text:
+            value = _input(invocation, text.removeprefix("@"), secret=secret)
+        elif secret and text:
             raise CommandError(
                 f"{key} is a password, and what stands in a command line can be seen by others: "
                 f"use {key}=@FILE, or {key}=- for standard input",
@@ -122,15 +172,16 @@ def _changes(invocation: Invocation) -> dict[str, Any]:
 
 
 def _passwords(invocation: Invocation) -> frozenset[str]:
+    """The names of passwords, in lower case: keys compare without it."""
     kind = invocation.gateway.configuration_admin.kind_of(invocation.options.pid)
     if kind.object_class is None:
         return frozenset()
     attributes = kind.object_class.attributes.values()
-    return frozenset(one.id for one in attributes if one.type is AttributeType.PASSWORD)
+    return frozenset(one.id.lower() for one in attributes if one.type is AttributeType.PASSWORD)
 
 
 def _input(invocation: Invocation, path: str, *, secret: bool) -> str:
-    content = invocation.read_input(path)
+    content = invocation.read_input(path, secret=secret)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
@@ -138,79 +189,58 @@ def _input(invocation: Invocation, path: str, *, secret: bool) -> str:
     return text.removesuffix("\n").removesuffix("\r") if secret else text
 
 
-def _differences(plan: Plan) -> list[dict[str, Any]]:
-    return [{"property": one.property, "old": as_json(one.old), "new": as_json(one.new)} for one in plan.differences]
-
-
-def _difference_lines(plan: Plan) -> str:
-    return "".join(
-        f"\n  {one.property}: {'(absent)' if one.old is None else as_text(one.old)} -> "
-        f"{'(absent)' if one.new is None else as_text(one.new)}"
-        for one in plan.differences
-    )
-
-
-def _problems(problems: Any) -> list[dict[str, Any]]:
-    return [
-        {"property": one.property, "rule": one.rule, "message": one.message, "accepted": one.accepted}
-        for one in problems
-    ]
-
-
-def _result(result: UpdateResult) -> dict[str, Any]:
-    return {"pid": result.pid, "revision": result.revision, "outcome": result.outcome, "error": result.error}
-
-
-def _outcome_text(result: UpdateResult) -> str:
-    return f"{result.pid}: {result.outcome}" + (f" ({result.error})" if result.error else "")
-
-
-_EFFECTS: Final = {
-    "unchanged": "left as it is: nothing differs",
-    "modify": "modified in place",
-    "reactivate": "reactivated",
-    "bootstrap": "bootstrapped anew",
-    "create": "created",
-    "delete": "deleted",
-}
-
-_STATUSES: Final = {REFUSED: "the configuration is not accepted; every problem is shown, nothing was changed"}
-
 COMMANDS = (
     Command(
         path=("config", "get"),
         help="the properties of a configuration, and where each comes from",
         run=_get,
-        arguments=_pid,
-        examples=("gatewright config get gatewright.scep.SCEPEnrollmentService",),
+        arguments=_get_arguments,
+        examples=("gatewright config get gatewright.scep.SCEPEnrollmentService --show-origin",),
         exit_statuses={1: "there is no such configuration"},
     ),
     Command(
         path=("config", "set"),
         help="change properties; what is not named stays as it is",
         run=_set,
-        arguments=_settings,
+        arguments=_set_arguments,
         examples=(
             "gatewright config set gatewright.scep.SCEPEnrollmentService enabled=true server.url=http://ca:8080",
             "gatewright config set gatewright.scep.SCEPEnrollmentService client.challenge.password=@challenge.txt",
             "gatewright config set gatewright.keystore.FilesystemKeystore~Backup keystore.path=backup.p12",
         ),
-        exit_statuses={1: "it is stored, but the component failed to take it", **_STATUSES},
+        exit_statuses=CHANGING_STATUSES,
     ),
     Command(
         path=("config", "plan"),
-        help="what `config set` with the same arguments would do, without doing it",
+        help="what `config set` with the same arguments, or `config apply FILE`, would do, without doing it",
         run=_plan,
         arguments=_settings,
-        examples=("gatewright config plan gatewright.scep.SCEPEnrollmentService server.url=http://other-ca:8080",),
-        exit_statuses=_STATUSES,
+        examples=(
+            "gatewright config plan gatewright.scep.SCEPEnrollmentService server.url=http://other-ca:8080",
+            "gatewright config plan changes.json",
+        ),
+        exit_statuses=STATUSES,
     ),
     Command(path=("config", "list"), help="the pids of all configurations", run=_list),
     Command(
         path=("config", "delete"),
         help="remove what is stored for a pid; a factory's instance goes with it",
         run=_delete,
-        arguments=_pid,
+        arguments=_delete_arguments,
         examples=("gatewright config delete gatewright.keystore.FilesystemKeystore~Backup",),
+    ),
+    Command(
+        path=("config", "lock"),
+        help="keep a configuration from being changed and deleted",
+        run=_lock,
+        arguments=_pid,
+        examples=("gatewright config lock gatewright.keystore.FilesystemKeystore~Backup",),
+    ),
+    Command(
+        path=("config", "unlock"),
+        help="let a configuration be changed again",
+        run=_unlock,
+        arguments=_pid,
+        examples=("gatewright config unlock gatewright.keystore.FilesystemKeystore~Backup",),
     ),
 )
