@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from framework.filter import Filter, FilterError
     from framework.gateway import Gateway
     from framework.plugins import hookimpl, hookspec
-    from framework.registry import ServiceEvent, ServiceReference, ServiceRegistration, ServiceRegistry
+    from framework.registry import ServiceEvent, ServiceFactory, ServiceReference, ServiceRegistration, ServiceRegistry
     from metatype import Secret
 
 _HOMES = {
@@ -52,7 +52,13 @@ _HOMES = {
     "framework.filter": ("Filter", "FilterError"),
     "framework.gateway": ("Gateway",),
     "framework.plugins": ("hookimpl", "hookspec"),
-    "framework.registry": ("ServiceEvent", "ServiceReference", "ServiceRegistration", "ServiceRegistry"),
+    "framework.registry": (
+        "ServiceEvent",
+        "ServiceFactory",
+        "ServiceReference",
+        "ServiceRegistration",
+        "ServiceRegistry",
+    ),
     "metatype": ("Secret",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -90,6 +96,7 @@ __all__ = [
     "Gateway",
     "Secret",
     "ServiceEvent",
+    "ServiceFactory",
     "ServiceReference",
     "ServiceRegistration",
     "ServiceRegistry",

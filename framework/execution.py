@@ -1,21 +1,26 @@
 """Where work runs: a bounded pool of threads, serial mailboxes on it, and a count of what is under way.
 
 A `Mailbox` runs its jobs one at a time and in order, on whichever thread of the pool is free: what shares a
-mailbox never overlaps and needs no lock. Jobs that hang occupy one thread each and stall nobody else's mailbox.
+mailbox never overlaps and needs no lock. Jobs that hang occupy one thread each and stall nobody else's mailbox; a
+mailbox that is flooded takes turns with the others.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _log = logging.getLogger("framework.execution")
+
+_TURN: Final = 64
+"""So many jobs of a mailbox run before others have their turn."""
+
+_CURRENT = threading.local()
 
 
 class Activity:
@@ -43,10 +48,34 @@ class Activity:
             return self._idle.wait_for(lambda: self._count == 0, timeout)
 
 
+class Pool(Protocol):
+    """What runs jobs; `WorkerPool`, or a test's own that decides what runs when."""
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run `job` soon; what it raises is logged."""
+        ...
+
+    def wait_for(self, event: threading.Event, timeout_s: float) -> bool:
+        """Wait until other jobs have set `event`; False if they have not within `timeout_s` seconds."""
+        ...
+
+    def lend(self) -> None:
+        """Allow one job more at a time, since one that is under way does not end."""
+        ...
+
+    def take_back(self) -> None:
+        """Undo one `lend`."""
+        ...
+
+    def close(self) -> None:
+        """Take no more jobs and drop those not begun."""
+        ...
+
+
 class WorkerPool:
     """At most `size` daemon threads, started when there is work for them.
 
-    A job that has to wait for other jobs says so with `blocking()`; the pool then lends one thread more for that
+    A job that has to wait for other jobs does so with `wait_for`; the pool then lends one thread more for that
     time, so that those who are waited for always find one.
     """
 
@@ -71,18 +100,25 @@ class WorkerPool:
                 return
         self._activity.end()
 
-    @contextlib.contextmanager
-    def blocking(self) -> Iterator[None]:
-        """Tell the pool that this thread waits for other jobs of the pool."""
+    def wait_for(self, event: threading.Event, timeout_s: float) -> bool:
+        """Wait until other jobs have set `event`; False if they have not within `timeout_s` seconds."""
+        self.lend()
+        try:
+            return event.wait(timeout_s)
+        finally:
+            self.take_back()
+
+    def lend(self) -> None:
+        """Allow one thread more, since one that is there waits for others or does not come back."""
         with self._changed:
             self._allowed += 1
             if self._jobs:
                 self._provide_thread()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._allowed -= 1
+
+    def take_back(self) -> None:
+        """Undo one `lend`."""
+        with self._changed:
+            self._allowed -= 1
 
     def close(self) -> None:
         """Take no more jobs and drop those not begun; threads end with the job that they are at."""
@@ -121,16 +157,18 @@ class WorkerPool:
                 self._activity.end()
 
 
-class Mailbox:
-    """Runs jobs one at a time, in the order in which they came, on a pool."""
+class Dispatcher:
+    """Runs jobs one at a time, in order, on the thread of whoever posts while nobody else is at it.
 
-    def __init__(self, pool: WorkerPool, activity: Activity) -> None:
-        self._pool = pool
+    For jobs that are quick, wait for nothing and run no foreign code: a poster may find himself running the jobs that
+    others post meanwhile, but no job waits for a thread to wake up.
+    """
+
+    def __init__(self, activity: Activity) -> None:
         self._activity = activity
         self._jobs: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
         self._running = False
-        self._thread: threading.Thread | None = None
 
     def post(self, job: Callable[[], None]) -> None:
         """Run `job` after all that were posted before it; what it raises is logged."""
@@ -140,25 +178,112 @@ class Mailbox:
             if self._running:
                 return
             self._running = True
-        self._pool.submit(self._drain)
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._running = False
+                    return
+                job = self._jobs.popleft()
+            try:
+                job()
+            except Exception:  # noqa: BLE001  # whatever went wrong, the other jobs are still to be done
+                _log.exception("a job of the dispatcher failed")
+            except BaseException:  # the poster's thread is interrupted: whoever posts next goes on
+                self._running = False
+                raise
+            finally:
+                self._activity.end()
+
+
+class MailboxWatch(Protocol):
+    """Who is told when a mailbox begins and ends a job."""
+
+    def began(self, mailbox: Mailbox) -> None:
+        """A job begins, on the current thread."""
+        ...
+
+    def ended(self, mailbox: Mailbox) -> None:
+        """The job has ended."""
+        ...
+
+
+class Mailbox:
+    """Runs jobs one at a time, in the order in which they came, on a pool.
+
+    Args:
+        pool: Where the jobs run.
+        activity: What counts them.
+        name: Whose mailbox it is.
+        watch: Who is told when a job begins and ends.
+        turn: So many jobs run before other mailboxes have their turn.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        activity: Activity,
+        *,
+        name: str = "",
+        watch: MailboxWatch | None = None,
+        turn: int = _TURN,
+    ) -> None:
+        self.name: Final = name
+        self._pool = pool
+        self._activity = activity
+        self._watch = watch
+        self._turn = turn
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._lock = threading.Lock()
+        self._running = False
+        self._thread: threading.Thread | None = None
+
+    @staticmethod
+    def current() -> Mailbox | None:
+        """The mailbox whose job runs on the current thread, or None."""
+        return getattr(_CURRENT, "mailbox", None)
 
     @property
     def thread(self) -> threading.Thread | None:
         """The thread that is at a job of this mailbox now, or None."""
         return self._thread
 
-    def _drain(self) -> None:
-        self._thread = threading.current_thread()
-        while True:
+    @property
+    def waiting(self) -> int:
+        """How many jobs have not begun."""
+        return len(self._jobs)
+
+    def post(self, job: Callable[[], None]) -> None:
+        """Run `job` after all that were posted before it; what it raises is logged."""
+        self._activity.begin()
+        with self._lock:
+            self._jobs.append(job)
+            if self._running:
+                return
+            self._running = True
+        self._pool.submit(self._take_turn)
+
+    def _take_turn(self) -> None:
+        for _ in range(self._turn):
             with self._lock:
                 if not self._jobs:
                     self._running = False
-                    self._thread = None
                     return
                 job = self._jobs.popleft()
-            try:
-                job()
-            except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
-                _log.exception("a job of a mailbox failed")
-            finally:
-                self._activity.end()
+            self._run(job)
+        self._pool.submit(self._take_turn)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        outer, _CURRENT.mailbox = Mailbox.current(), self
+        self._thread = threading.current_thread()
+        if self._watch is not None:
+            self._watch.began(self)
+        try:
+            job()
+        except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
+            _log.exception("a job of a mailbox failed")
+        finally:
+            if self._watch is not None:
+                self._watch.ended(self)
+            self._thread = None
+            _CURRENT.mailbox = outer
+            self._activity.end()

@@ -191,6 +191,17 @@ class Gateway:
         """Why the component configuration `pid` is as it is."""
         return self.runtime.explain(pid)
 
+    def set_enabled(self, name: str, *, enabled: bool) -> None:
+        """Enable or disable a component, with all its factory instances, until the gateway starts again.
+
+        Raises:
+            UnknownComponentError: There is no component of that name.
+        """
+        if enabled:
+            self.runtime.enable(name)
+        else:
+            self.runtime.disable(name)
+
     def _take_components(self, plugin: Plugin, runtime: ComponentRuntime) -> None:
         """Take all components of a plugin; a wrong declaration or descriptor puts the plugin into quarantine."""
         try:

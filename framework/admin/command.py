@@ -73,6 +73,10 @@ class GatewayView(Protocol):
         """Why a component is as it is."""
         ...
 
+    def set_enabled(self, name: str, *, enabled: bool) -> None:
+        """Enable or disable a component; UnknownComponentError if there is none of that name."""
+        ...
+
 
 class CommandError(FrameworkError):
     """A command cannot do what it was asked for.

@@ -414,7 +414,10 @@ class ConfigurationAdmin:
 
     def _deliver(self, pid: str, revision: int) -> Future[DeliveryOutcome]:
         current = self._current(pid, log=True)
-        return self._deliveries.hand_over(ConfigurationEvent(pid, factory_pid_of(pid), current, revision))
+        configured = pid in self._stored or pid in self._file_layers
+        return self._deliveries.hand_over(
+            ConfigurationEvent(pid, factory_pid_of(pid), current, revision, configured=configured)
+        )
 
     def _current(self, pid: str, *, log: bool = False) -> Properties | None:
         """All properties of a pid, or None if there is no configuration, or none that is valid."""

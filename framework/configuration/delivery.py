@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,7 +116,7 @@ class Deliveries:
         current = event.current
         for reference in plugins:
             current = self._ask(reference, event.pid, {} if current is None else current)
-        delivered = self._target(ConfigurationEvent(event.pid, event.factory_pid, current, event.revision))
+        delivered = self._target(replace(event, current=current))
         delivered.add_done_callback(lambda done: taken.set_result(done.result()))
 
     def _ask(self, reference: ServiceReference, pid: str, properties: Any) -> Any:

@@ -22,12 +22,15 @@ class ConfigurationEvent:
         factory_pid: The factory pid if `pid` is an instance's, else None.
         current: All properties as they are now, or None if there is no configuration (any more).
         revision: Grows with every change; of two events for a pid the higher one is the later.
+        configured: Whether a file or the store has a configuration, be it empty; otherwise `current` is what defaults
+            say.
     """
 
     pid: str
     factory_pid: str | None
     current: Properties | None
     revision: int
+    configured: bool = True
 
 
 @dataclass(frozen=True, slots=True)

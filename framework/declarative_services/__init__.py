@@ -17,7 +17,13 @@ from framework.declarative_services.description import (
     ReferenceDescription,
     ReferencePolicy,
 )
-from framework.declarative_services.errors import ActivationError, DeclarationError, UnboundReferenceError
+from framework.declarative_services.errors import (
+    ActivationError,
+    DeclarationError,
+    MailboxFullError,
+    UnboundReferenceError,
+    UnknownComponentError,
+)
 from framework.declarative_services.explanation import (
     CandidateVerdict,
     ComponentSnapshot,
@@ -42,12 +48,14 @@ __all__ = [
     "DeclarationError",
     "Explanation",
     "Facilities",
+    "MailboxFullError",
     "PolicyOption",
     "Reference",
     "ReferenceDescription",
     "ReferencePolicy",
     "ReferenceSnapshot",
     "UnboundReferenceError",
+    "UnknownComponentError",
     "component",
     "description_of",
     "reference",

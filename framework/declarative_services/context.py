@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import quote
 
+from framework.declarative_services.errors import MailboxFullError
 from framework.storage import make_private_directory
 from metatype import ChangePolicy, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from framework.clock import Clock
-    from framework.event_admin import EventAdmin
-    from framework.execution import Mailbox, WorkerPool
+    from framework.event_admin import Event, EventAdmin, EventSubscription
+    from framework.execution import Mailbox, Pool
+    from framework.filter import Filter
+    from framework.registry import ServiceReference, ServiceRegistration, ServiceRegistry
     from framework.scheduler import Scheduler, Timer
 
 T = TypeVar("T")
+
+MOST_WAITING: Final = 10_000
+"""So many callbacks of a component may wait; what comes then is refused."""
 
 
 class ComponentSecrets(Protocol):
@@ -68,7 +75,7 @@ class Facilities:
     clock: Clock
     scheduler: Scheduler
     event_admin: EventAdmin
-    background: WorkerPool
+    background: Pool
     state_directory: Path
     secrets: Callable[[str], ComponentSecrets]
 
@@ -84,9 +91,9 @@ class ComponentContext:
         name: The component's name.
         properties: Typed properties, defaults filled, at the time of activation.
         clock: The gateway's clock, the only source of time.
-        logger: A logger named after the pid.
         state_directory: What relative paths in properties are relative to.
         secrets: Secrets that the component keeps.
+        bound: What is bound, by reference name: each service's reference with its object. The runtime's to change.
     """
 
     def __init__(
@@ -96,7 +103,7 @@ class ComponentContext:
         properties: Mapping[str, Any],
         *,
         policies: Mapping[str, ChangePolicy],
-        reference_properties: Mapping[str, tuple[Mapping[str, Any], ...]],
+        registry: ServiceRegistry,
         mailbox: Mailbox,
         facilities: Facilities,
     ) -> None:
@@ -104,15 +111,22 @@ class ComponentContext:
         self.name = name
         self.properties = properties
         self.clock = facilities.clock
-        self.logger = logging.getLogger(f"gatewright.{pid.removeprefix('gatewright.')}")
         self.state_directory = facilities.state_directory
         self.secrets = facilities.secrets(pid)
+        self.bound: dict[str, dict[ServiceReference, object]] = {}
         self._policies = policies
-        self._reference_properties = reference_properties
+        self._registry = registry
         self._mailbox = mailbox
         self._facilities = facilities
         self._timers: set[Timer] = set()
+        self._subscriptions: list[EventSubscription] = []
+        self._registrations: list[ServiceRegistration] = []
         self._closed = False
+
+    @functools.cached_property
+    def logger(self) -> logging.Logger:
+        """A logger named after the pid."""
+        return logging.getLogger(f"gatewright.{self.pid.removeprefix('gatewright.')}")
 
     @property
     def service_pid(self) -> str:
@@ -142,9 +156,34 @@ class ComponentContext:
         return directory
 
     def reference_properties(self, name: str) -> Mapping[str, Any]:
-        """The service properties of what the unary reference `name` is bound to; empty if it is unbound."""
-        bound = self._reference_properties.get(name, ())
-        return bound[0] if bound else {}
+        """The service properties, as they are now, of the best service that `name` is bound to; empty if unbound."""
+        best = next(iter(self.bound.get(name, ())), None)
+        return {} if best is None else best.properties
+
+    def register(
+        self,
+        interfaces: type | str | Sequence[type | str],
+        service: object,
+        properties: Mapping[str, Any] | None = None,
+    ) -> ServiceRegistration:
+        """Offer a service beside the one that the component is declared to provide; it goes when the component does.
+
+        Raises:
+            RegistryError: As `ServiceRegistry.register` does.
+        """
+        registration = self._registry.register(interfaces, service, properties)
+        self._registrations.append(registration)
+        return registration
+
+    def subscribe(
+        self, topics: str | Sequence[str], handler: Callable[[Event], None], filter: str | Filter | None = None
+    ) -> EventSubscription:
+        """Call `handler` on the mailbox with events of these topics, until the component is deactivated."""
+        subscription = self._facilities.event_admin.subscribe(
+            topics, lambda event: self.post(lambda: handler(event)), filter
+        )
+        self._subscriptions.append(subscription)
+        return subscription
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         """Run `callback` in `delay_s` seconds, whatever the wall clock does meanwhile."""
@@ -155,7 +194,13 @@ class ComponentContext:
         return self._keep(self._facilities.scheduler.call_at(when, self._guarded(callback)))
 
     def post(self, callback: Callable[[], None]) -> None:
-        """Run `callback` on the mailbox, after what is already waiting there; may be called from any thread."""
+        """Run `callback` on the mailbox, after what is already waiting there; may be called from any thread.
+
+        Raises:
+            MailboxFullError: So much is waiting that the component does not keep up; nothing was posted.
+        """
+        if self._mailbox.waiting >= MOST_WAITING:
+            raise MailboxFullError(self.pid, MOST_WAITING)
         self._mailbox.post(lambda: self._run(callback))
 
     def run_in_background(self, work: Callable[[], T], done: Callable[[BackgroundResult[T]], None]) -> None:
@@ -166,7 +211,7 @@ class ComponentContext:
                 result = BackgroundResult(work(), None)
             except BaseException as error:  # noqa: BLE001  # handed on: `done` hears of whatever happened
                 result = BackgroundResult(None, error)
-            self.post(lambda: done(result))
+            self._mailbox.post(lambda: self._run(lambda: done(result)))
 
         self._facilities.background.submit(perform)
 
@@ -175,8 +220,12 @@ class ComponentContext:
         self._facilities.event_admin.publish(topic, properties)
 
     def close(self) -> None:
-        """Cancel what is scheduled; called by the runtime on the mailbox when this life ends."""
+        """Take back all that was registered, subscribed or scheduled; called by the runtime when this life ends."""
         self._closed = True
+        for registration in reversed(self._registrations):
+            registration.unregister()
+        for subscription in self._subscriptions:
+            subscription.close()
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -186,7 +235,7 @@ class ComponentContext:
         return timer
 
     def _guarded(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return lambda: self.post(callback)
+        return lambda: self._mailbox.post(lambda: self._run(callback))
 
     def _run(self, callback: Callable[[], None]) -> None:
         if self._closed:

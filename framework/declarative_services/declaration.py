@@ -6,7 +6,7 @@ import inspect
 import sys
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 from framework.declarative_services.description import (
     Cardinality,
@@ -24,17 +24,28 @@ if TYPE_CHECKING:
     import enum
     from collections.abc import Callable, Mapping, Sequence
 
+S = TypeVar("S")
 T = TypeVar("T")
-C = TypeVar("C", bound=type)
+C = TypeVar("C")
+K = TypeVar("K", bound=type)
 E = TypeVar("E", bound="enum.Enum")
+
+ReferenceCallback: TypeAlias = "Callable[[C, S, Mapping[str, Any]], None]"
+"""A method that is told of a service and its properties."""
 
 _DESCRIPTION = "__gatewright_component__"
 
 
-class Reference(Generic[T]):
+class Reference(Generic[S, T]):
     """A reference of a component: reads as the bound service (a tuple of them, or None, by cardinality).
 
-    Made with `reference`. A unit test may assign a service to the attribute of an instance.
+    Made with `reference`. A unit test may assign a service to the attribute of an instance. `bind`, `unbind` and
+    `updated` decorate methods that want to be told; each takes the service and its properties:
+
+        stores = reference(Store, cardinality="0..n", policy="dynamic")
+
+        @stores.bind
+        def _store_came(self, store: Store, properties: Mapping[str, Any]) -> None: ...
     """
 
     def __init__(
@@ -53,17 +64,18 @@ class Reference(Generic[T]):
         self._policy = policy
         self._policy_option = policy_option
         self._attribute = ""
+        self._callbacks: dict[str, Callable[..., None]] = {}
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self._attribute = attribute
 
     @overload
-    def __get__(self, instance: None, owner: type) -> Reference[T]: ...
+    def __get__(self, instance: None, owner: type) -> Reference[S, T]: ...
 
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
 
-    def __get__(self, instance: object | None, owner: type) -> Reference[T] | T:
+    def __get__(self, instance: object | None, owner: type) -> Reference[S, T] | T:
         if instance is None:
             return self
         try:
@@ -77,8 +89,28 @@ class Reference(Generic[T]):
     def __delete__(self, instance: object) -> None:
         instance.__dict__.pop(self._attribute, None)
 
-    def describe(self, component_name: str) -> ReferenceDescription:
-        """The reference as data; DeclarationError where it is declared wrongly."""
+    def bind(self, method: ReferenceCallback[C, S]) -> ReferenceCallback[C, S]:
+        """Call the method with each service that is bound, before `activate` for those bound by then.
+
+        What it raises is logged; the service counts as bound all the same (Compendium R8 112.5.7).
+        """
+        return self._called_back("bind", method)
+
+    def unbind(self, method: ReferenceCallback[C, S]) -> ReferenceCallback[C, S]:
+        """Call the method with each service that was bound and is let go; a replacement is bound before."""
+        return self._called_back("unbind", method)
+
+    def updated(self, method: ReferenceCallback[C, S]) -> ReferenceCallback[C, S]:
+        """Call the method when the properties of a service that is bound, and stays so, have changed."""
+        return self._called_back("updated", method)
+
+    def _called_back(self, kind: str, method: ReferenceCallback[C, S]) -> ReferenceCallback[C, S]:
+        self._callbacks[kind] = method
+        return method
+
+    def describe(self, cls: type) -> ReferenceDescription:
+        """The reference as data; DeclarationError where `cls` declares it wrongly."""
+        component_name = cls.__name__
 
         def wrong(message: str) -> DeclarationError:
             return DeclarationError(component_name, self._attribute, message)
@@ -97,6 +129,7 @@ class Reference(Generic[T]):
             cardinality=_member(Cardinality, self._cardinality, wrong),
             policy=_member(ReferencePolicy, self._policy, wrong),
             policy_option=_member(PolicyOption, self._policy_option, wrong),
+            **{kind: _reference_callback(cls, method) for kind, method in self._callbacks.items()},
         )
 
 
@@ -109,7 +142,7 @@ def reference(
     cardinality: Literal["1..1"] = ...,
     policy: Literal["static", "dynamic"] = ...,
     policy_option: Literal["reluctant", "greedy"] = ...,
-) -> Reference[T]: ...
+) -> Reference[T, T]: ...
 
 
 @overload
@@ -121,7 +154,7 @@ def reference(
     cardinality: Literal["0..1"],
     policy: Literal["static", "dynamic"] = ...,
     policy_option: Literal["reluctant", "greedy"] = ...,
-) -> Reference[T | None]: ...
+) -> Reference[T, T | None]: ...
 
 
 @overload
@@ -133,7 +166,7 @@ def reference(
     cardinality: Literal["0..n", "1..n"],
     policy: Literal["static", "dynamic"] = ...,
     policy_option: Literal["reluctant", "greedy"] = ...,
-) -> Reference[tuple[T, ...]]: ...
+) -> Reference[T, tuple[T, ...]]: ...
 
 
 def reference(
@@ -144,7 +177,7 @@ def reference(
     cardinality: str = "1..1",
     policy: str = "static",
     policy_option: str = "reluctant",
-) -> Reference[Any]:
+) -> Reference[Any, Any]:
     """Declare that a component uses a service (Compendium R8 112.3).
 
     Args:
@@ -172,7 +205,9 @@ def component(
     configuration_policy: Literal["optional", "require", "ignore"] = "optional",
     properties: Mapping[str, Any] | None = None,
     descriptor: str | None = None,
-) -> Callable[[C], C]:
+    lazy: bool = False,
+    enabled: bool = True,
+) -> Callable[[K], K]:
     """Declare a class to be a component (Compendium R8 112.4).
 
     The class is made without arguments and may have `activate(context)`, `modified(change)` and
@@ -186,17 +221,40 @@ def component(
             "ignore".
         properties: Properties where the configuration says nothing.
         descriptor: The metatype descriptor's file (XML or JSON), relative to the module of the class.
+        lazy: Whether an instance is made only when its service is first asked for (OSGi's delayed component);
+            without it, one is made as soon as the component is satisfied.
+        enabled: Whether it may be active from the start; `gatewright component enable NAME` enables it later.
 
     Raises:
         DeclarationError: The declaration is wrong; it names the class and the attribute.
     """
 
-    def declare(cls: C) -> C:
-        setattr(
-            cls,
-            _DESCRIPTION,
-            _describe(cls, name, provides, factory, configuration_policy, properties or {}, descriptor),
+    def declare(cls: K) -> K:
+        def wrong(message: str) -> DeclarationError:
+            return DeclarationError(cls.__name__, None, message)
+
+        if not name or "~" in name or name != name.strip():
+            raise wrong(f"the name must be non-empty text without '~' and outer blanks, not {name!r}")
+        for callback in ("activate", "modified", "deactivate"):
+            _check_callback(cls, callback)
+        _check_constructor(cls)
+        interfaces = _interfaces(provides, wrong)
+        if lazy and not interfaces:
+            raise wrong("a lazy component must provide a service, since only asking for it makes an instance")
+        description = ComponentDescription(
+            name=name,
+            implementation=cls,
+            provides=interfaces,
+            references=_references(cls),
+            properties=MappingProxyType(dict(properties or {})),
+            configuration_policy=_member(ConfigurationPolicy, configuration_policy, wrong),
+            factory=factory,
+            descriptor=None if descriptor is None else _beside(cls, descriptor),
+            modifiable=callable(getattr(cls, "modified", None)),
+            lazy=lazy,
+            enabled=enabled,
         )
+        setattr(cls, _DESCRIPTION, description)
         return cls
 
     return declare
@@ -210,35 +268,14 @@ def description_of(cls: type) -> ComponentDescription:
     return description
 
 
-def _describe(
-    cls: type,
-    name: str,
-    provides: type | str | Sequence[type | str],
-    factory: bool,
-    configuration_policy: str,
-    properties: Mapping[str, Any],
-    descriptor: str | None,
-) -> ComponentDescription:
-    def wrong(message: str) -> DeclarationError:
-        return DeclarationError(cls.__name__, None, message)
-
-    if not name or "~" in name or name != name.strip():
-        raise wrong(f"the name must be non-empty text without '~' and outer blanks, not {name!r}")
-    for callback, arguments in (("activate", 1), ("modified", 1), ("deactivate", 1)):
-        _check_callback(cls, callback, arguments)
-    references = _references(cls)
-    interfaces = (provides,) if isinstance(provides, type | str) else tuple(provides)
-    return ComponentDescription(
-        name=name,
-        implementation=cls,
-        provides=tuple(interface_name(interface) for interface in interfaces),
-        references=references,
-        properties=MappingProxyType(dict(properties)),
-        configuration_policy=_member(ConfigurationPolicy, configuration_policy, wrong),
-        factory=factory,
-        descriptor=None if descriptor is None else _beside(cls, descriptor),
-        modifiable=callable(getattr(cls, "modified", None)),
-    )
+def _interfaces(
+    provides: type | str | Sequence[type | str], wrong: Callable[[str], DeclarationError]
+) -> tuple[str, ...]:
+    given: Sequence[Any] = (provides,) if isinstance(provides, type | str) else tuple(provides)
+    for interface in given:
+        if not isinstance(interface, type | str) or not interface:
+            raise wrong(f"provides must name classes or interfaces, not {interface!r}")
+    return tuple(dict.fromkeys(map(interface_name, given)))
 
 
 def _references(cls: type) -> tuple[ReferenceDescription, ...]:
@@ -246,7 +283,7 @@ def _references(cls: type) -> tuple[ReferenceDescription, ...]:
     for base in reversed(cls.__mro__):
         for attribute, value in vars(base).items():
             if isinstance(value, Reference):
-                found[attribute] = value.describe(cls.__name__)
+                found[attribute] = value.describe(cls)
             else:
                 found.pop(attribute, None)
     names: set[str] = set()
@@ -259,16 +296,39 @@ def _references(cls: type) -> tuple[ReferenceDescription, ...]:
     return tuple(found.values())
 
 
-def _check_callback(cls: type, name: str, arguments: int) -> None:
+def _check_callback(cls: type, name: str) -> None:
     method = getattr(cls, name, None)
     if method is None:
         return
     if not callable(method) or inspect.iscoroutinefunction(method):
         raise DeclarationError(cls.__name__, name, "must be a plain method")
     try:
-        inspect.signature(method).bind(*[None] * (arguments + 1))
+        inspect.signature(method).bind(None, None)
     except TypeError as error:
         raise DeclarationError(cls.__name__, name, f"must take self and one argument: {error}") from error
+
+
+def _check_constructor(cls: type) -> None:
+    try:
+        inspect.signature(cls).bind()
+    except TypeError as error:
+        raise DeclarationError(cls.__name__, "__init__", f"must need no argument: {error}") from error
+    except ValueError:  # some classes written in C tell no signature; the first activation will tell
+        return
+
+
+def _reference_callback(cls: type, method: Callable[..., None]) -> str:
+    """The name of a `bind`, `unbind` or `updated` method, by which a subclass may override it."""
+    name = getattr(method, "__name__", repr(method))
+    present = getattr(cls, name, None)
+    if not callable(present) or inspect.iscoroutinefunction(present):
+        raise DeclarationError(cls.__name__, name, "must be a plain method of the class")
+    try:
+        inspect.signature(present).bind(None, None, None)
+    except TypeError as error:
+        message = f"must take self, the service and its properties: {error}"
+        raise DeclarationError(cls.__name__, name, message) from error
+    return name
 
 
 def _beside(cls: type, descriptor: str) -> Path:

@@ -57,6 +57,7 @@ class ConfigurationPolicy(enum.Enum):
 class DeactivationReason(enum.Enum):
     """Why a component was deactivated (Compendium R8 112.5.16)."""
 
+    UNSPECIFIED = "unspecified"
     DISABLED = "disabled"
     REFERENCE = "reference"
     CONFIGURATION_MODIFIED = "configuration modified"
@@ -74,6 +75,9 @@ class ReferenceDescription:
         name: The reference's name; `<name>.target` in the configuration overrides `target`.
         interface: The service's interface name, as in `objectClass`.
         target: The filter that a service has to match, or None.
+        bind: Name of the method that is told of a service that is bound, or None.
+        unbind: Name of the method that is told of a service that is let go, or None.
+        updated: Name of the method that is told of changed properties of a bound service, or None.
     """
 
     attribute: str
@@ -83,11 +87,19 @@ class ReferenceDescription:
     cardinality: Cardinality
     policy: ReferencePolicy
     policy_option: PolicyOption
+    bind: str | None = None
+    unbind: str | None = None
+    updated: str | None = None
 
     @property
     def target_property(self) -> str:
-        """The configuration property that overrides the target."""
+        """The property that overrides the target."""
         return f"{self.name}.target"
+
+    @property
+    def minimum_property(self) -> str:
+        """The property that raises the minimum (Compendium R8 112.6.2.2)."""
+        return f"{self.name}.cardinality.minimum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,8 @@ class ComponentDescription:
         properties: Properties that hold where the configuration says nothing.
         descriptor: Path of its metatype descriptor, or None.
         modifiable: Whether it takes changes of configuration in place (it has a `modified` method).
+        lazy: Whether its instance is made when its service is first asked for.
+        enabled: Whether it is enabled from the start.
     """
 
     name: str
@@ -112,3 +126,5 @@ class ComponentDescription:
     factory: bool
     descriptor: Path | None
     modifiable: bool
+    lazy: bool = False
+    enabled: bool = True

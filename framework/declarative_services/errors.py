@@ -47,3 +47,31 @@ class ActivationError(FrameworkError):
     def __init__(self, pid: str, message: str) -> None:
         super().__init__(f"{pid}: {message}")
         self.pid = pid
+
+
+class MailboxFullError(FrameworkError):
+    """A component was given more work than it does; the work was refused.
+
+    Attributes:
+        pid: The component configuration's pid.
+        waiting: How many callbacks of it wait.
+    """
+
+    def __init__(self, pid: str, waiting: int) -> None:
+        super().__init__(f"{pid}: {waiting} callbacks wait already; whoever posts them must wait or drop some")
+        self.pid = pid
+        self.waiting = waiting
+
+
+class UnknownComponentError(FrameworkError, LookupError):
+    """There is no component of that name.
+
+    Attributes:
+        name: What was asked for.
+        known: The names of the components that there are.
+    """
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"there is no component {name}; known components: {', '.join(known) or 'none'}")
+        self.name = name
+        self.known = known

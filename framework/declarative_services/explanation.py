@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from framework.declarative_services.instance import service_properties
 from framework.declarative_services.lifecycle import (
+    HAVING_A_LIFE,
     Lifecycle,
     Phase,
     configuration_missing,
+    minimum_of,
     unsatisfied_references,
 )
+from framework.filter import mismatch
+from framework.registry import OBJECT_CLASS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from framework.declarative_services.description import ReferenceDescription
+    from framework.clock import Clock
+    from framework.declarative_services.description import ComponentDescription, ReferenceDescription
+    from framework.declarative_services.managed import ManagedComponent
+    from framework.declarative_services.release import ReleaseLedger
+    from framework.declarative_services.tracking import ReferenceTracker
     from framework.registry import ServiceReference, ServiceRegistry
+
+_UNDER_WAY: Final = {
+    Phase.OFFERING: "its service is being registered",
+    Phase.ACTIVATING: "its activation is under way",
+    Phase.MODIFYING: "its modified() is under way",
+    Phase.REBINDING: "it is being bound to other services",
+    Phase.UPDATING: "it is being told of changed properties of services",
+    Phase.DEACTIVATING: "its deactivation is under way",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateVerdict:
-    """A service of a reference's interface and whether it matches the reference's target."""
+    """A service of a reference's interface and whether it matches the reference's target.
+
+    Attributes:
+        refusal: Why it does not match, or None.
+    """
 
     service_id: int
     service_pid: str | None
     matches: bool
     bound: bool
+    refusal: str | None
 
-    def sentence(self, target: str | None) -> str:
+    def sentence(self) -> str:
         """The verdict in words."""
         name = f"service {self.service_id}" + (f" ({self.service_pid})" if self.service_pid else "")
         if self.bound:
             return f"{name} is bound"
-        return f"{name} matches" if self.matches else f"{name} does not match {target}"
+        return f"{name} matches" if self.matches else f"{name} does not match: {self.refusal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +65,8 @@ class ReferenceSnapshot:
     """A reference as it is now.
 
     Attributes:
+        minimum: How many services it needs.
+        minimum_error: Why a configured minimum does not count, or None.
         target: The filter in force, or None.
         target_error: Why that filter is none, or None.
         satisfied: Whether it has the services that it needs.
@@ -50,22 +76,26 @@ class ReferenceSnapshot:
     interface: str
     cardinality: str
     policy: str
+    minimum: int
+    minimum_error: str | None
     target: str | None
     target_error: str | None
     satisfied: bool
     candidates: tuple[CandidateVerdict, ...]
 
-    def sentences(self) -> tuple[str, ...]:
+    def sentence(self) -> str:
         """What keeps this reference from being satisfied."""
-        wants = f"reference {self.name} ({self.cardinality}) needs a service of {self.interface}"
+        number = "a service" if self.minimum <= 1 else f"{self.minimum} services"
+        wants = f"reference {self.name} ({self.cardinality}) needs {number} of {self.interface}"
         if self.target_error is not None:
-            return (f"{wants}, but its target is no valid filter: {self.target_error}",)
+            return f"{wants}, but its target is no valid filter: {self.target_error}"
         if self.target is not None:
             wants += f" that matches {self.target}"
         if not self.candidates:
-            return (f"{wants}, and no service of that interface is registered",)
-        refused = "; ".join(candidate.sentence(self.target) for candidate in self.candidates)
-        return (f"{wants}, and none of the {len(self.candidates)} registered does: {refused}",)
+            return f"{wants}, and no service of that interface is registered"
+        verdicts = "; ".join(candidate.sentence() for candidate in self.candidates)
+        found = sum(candidate.matches for candidate in self.candidates) or "none"
+        return f"{wants}, and {found} of the {len(self.candidates)} registered matches: {verdicts}"
 
     def as_data(self) -> dict[str, Any]:
         """The same as JSON data."""
@@ -74,6 +104,8 @@ class ReferenceSnapshot:
             "interface": self.interface,
             "cardinality": self.cardinality,
             "policy": self.policy,
+            "minimum": self.minimum,
+            "minimum_error": self.minimum_error,
             "target": self.target,
             "target_error": self.target_error,
             "satisfied": self.satisfied,
@@ -83,6 +115,7 @@ class ReferenceSnapshot:
                     "service_pid": candidate.service_pid,
                     "matches": candidate.matches,
                     "bound": candidate.bound,
+                    "refusal": candidate.refusal,
                 }
                 for candidate in self.candidates
             ],
@@ -95,13 +128,16 @@ class ComponentSnapshot:
 
     Attributes:
         pid: The component configuration's pid.
+        component_id: Its number in this run of the gateway, as in `component.id`.
         name: The component's name (for a factory instance, its factory pid).
-        state: The phase of its life, such as "active", "unsatisfied" or "failed".
-        reason: Why it is not active, in one sentence, or None.
+        state: The phase of its life, such as "active", "unsatisfied" or "failed", or "disabled".
+        reason: Why it is not active, in one line, or None.
         plugin: The plugin that contributed it.
+        hangs: Whether one of its callbacks does not end.
     """
 
     pid: str
+    component_id: int
     name: str
     state: str
     reason: str | None
@@ -110,6 +146,7 @@ class ComponentSnapshot:
     provides: tuple[str, ...]
     references: tuple[ReferenceSnapshot, ...]
     failures: int
+    hangs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +155,7 @@ class Explanation:
 
     Attributes:
         pid: What was asked for.
-        state: The phase, or "unknown" if there is no such component.
+        state: The phase, "disabled", or "unknown" if there is no such component.
         sentences: The answer for people, most important first.
         data: The same as JSON data.
     """
@@ -129,79 +166,236 @@ class Explanation:
     data: Mapping[str, Any]
 
 
-def snapshot_reference(
-    reference: ReferenceDescription,
-    target: str | None,
-    target_error: str | None,
-    state: Lifecycle,
-    registry: ServiceRegistry,
-) -> ReferenceSnapshot:
-    """Take a picture of one reference; every service of its interface gets a verdict."""
-    matching = state.candidates.get(reference.name, ())
-    bound = state.bound.get(reference.name, ())
-    return ReferenceSnapshot(
-        name=reference.name,
-        interface=reference.interface,
-        cardinality=reference.cardinality.value,
-        policy=f"{reference.policy.value} {reference.policy_option.value}",
-        target=target,
-        target_error=target_error,
-        satisfied=len(matching) >= reference.cardinality.minimum,
-        candidates=tuple(
-            CandidateVerdict(service.id, _service_pid(service), service in matching, service in bound)
-            for service in registry.find_all(reference.interface)
-        ),
-    )
+class Explainer:
+    """Looks at all component configurations at one moment; changes nothing."""
 
+    def __init__(
+        self,
+        managed: Mapping[str, ManagedComponent],
+        descriptions: Mapping[str, ComponentDescription],
+        registry: ServiceRegistry,
+        ledger: ReleaseLedger,
+        clock: Clock,
+    ) -> None:
+        self._managed = managed
+        self._descriptions = descriptions
+        self._registry = registry
+        self._ledger = ledger
+        self._clock = clock
 
-def reason_for(state: Lifecycle, references: tuple[ReferenceSnapshot, ...]) -> tuple[str, ...]:
-    """Why the component is not active; empty if it is."""
-    if state.phase is Phase.FAILED:
-        tries = "once" if state.failures == 1 else f"{state.failures} times"
-        return (f"its activation failed {tries}: {state.failure}; it is retried with growing pauses",)
-    if state.phase is not Phase.UNSATISFIED:
-        return ()
-    reasons: list[str] = []
-    if configuration_missing(state):
-        reasons.append(f"it needs a configuration: gatewright config set {state.description.name} KEY=VALUE")
-    unsatisfied = {reference.name for reference in unsatisfied_references(state)}
-    for snapshot in references:
-        if snapshot.name in unsatisfied:
-            reasons.extend(snapshot.sentences())
-    return tuple(reasons)
+    def snapshot(self, pid: str) -> ComponentSnapshot:
+        """A component configuration as it is now; KeyError if there is none of that pid."""
+        managed = self._managed[pid]
+        state = managed.state
+        references = self._references(managed)
+        return ComponentSnapshot(
+            pid=pid,
+            component_id=managed.component_id,
+            name=state.description.name,
+            state=state_of(state),
+            reason="; ".join(self._reasons(managed, references)) or None,
+            plugin=managed.plugin,
+            service_pid=str((state.configuration or {}).get("kura.service.pid", pid)),
+            provides=state.description.provides,
+            references=references,
+            failures=state.failures,
+            hangs=managed.hang is not None,
+        )
 
-
-def explain(snapshot: ComponentSnapshot, state: Lifecycle) -> Explanation:
-    """Say in words and as data how a component is and why."""
-    sentences = [f"{snapshot.pid} is {snapshot.state}"]
-    reasons = reason_for(state, snapshot.references)
-    sentences.extend(reasons)
-    if state.phase is Phase.ACTIVE:
-        if state.failure:
+    def explain(self, pid: str) -> Explanation:
+        """Say in words and as data how a component is and why."""
+        managed = self._managed.get(pid)
+        if managed is None:
+            return self._unknown(pid)
+        state = managed.state
+        references = self._references(managed)
+        reasons = self._reasons(managed, references)
+        sentences = [f"{pid} is {state_of(state)}", *reasons]
+        if state.phase in HAVING_A_LIFE and state.failure:
             sentences.append(f"its last change of configuration failed in the component: {state.failure}")
+        sentences.extend(one.minimum_error for one in references if one.minimum_error is not None)
         sentences.extend(
-            f"reference {reference.name}: {candidate.sentence(reference.target)}"
-            for reference in snapshot.references
-            for candidate in reference.candidates
+            f"reference {one.name}: {candidate.sentence()}"
+            for one in references
+            for candidate in one.candidates
             if candidate.bound
         )
-    if state.phase not in (Phase.ACTIVE, Phase.UNSATISFIED, Phase.FAILED):
-        sentences.append("a callback of it is under way")
-    return Explanation(
-        pid=snapshot.pid,
-        state=snapshot.state,
-        sentences=tuple(sentences),
-        data={
-            "pid": snapshot.pid,
-            "name": snapshot.name,
-            "state": snapshot.state,
-            "reasons": list(reasons),
-            "failure": state.failure,
-            "failures": state.failures,
-            "last_deactivation": None if state.reason is None else state.reason.value,
-            "references": [reference.as_data() for reference in snapshot.references],
-        },
-    )
+        return Explanation(
+            pid=pid,
+            state=state_of(state),
+            sentences=tuple(sentences),
+            data={
+                "pid": pid,
+                "name": state.description.name,
+                "state": state_of(state),
+                "reasons": reasons,
+                "failure": state.failure,
+                "failures": state.failures,
+                "last_deactivation": None if state.reason is None else state.reason.value,
+                "stack": None if managed.hang is None else managed.hang.stack,
+                "circle": self._circle(pid),
+                "references": [reference.as_data() for reference in references],
+            },
+        )
+
+    def circles(self) -> tuple[tuple[str, ...], ...]:
+        """Each circle of components that wait for one another, once."""
+        found: dict[frozenset[str], tuple[str, ...]] = {}
+        for pid in self._managed:
+            if not any(pid in members for members in found) and (circle := self._circle(pid)) is not None:
+                found[frozenset(circle)] = tuple(circle)
+        return tuple(found.values())
+
+    def _unknown(self, pid: str) -> Explanation:
+        description = self._descriptions.get(pid)
+        if description is not None and description.factory:
+            sentences = [
+                f"{pid} is a factory: a component is made for each configuration {pid}~NAME",
+                f"make one with: gatewright config set {pid}~NAME KEY=VALUE",
+            ]
+        else:
+            known = ", ".join(sorted(self._descriptions.keys() | self._managed.keys())) or "none"
+            sentences = [f"there is no component {pid}", f"known components: {known}"]
+        return Explanation(pid, "unknown", tuple(sentences), {"pid": pid, "state": "unknown", "reasons": sentences})
+
+    def _reasons(self, managed: ManagedComponent, references: tuple[ReferenceSnapshot, ...]) -> list[str]:
+        """Why the component is not active; empty if it is."""
+        state, hang = managed.state, managed.hang
+        reasons: list[str] = []
+        if hang is not None:
+            reasons.append(f"a callback of it has not ended for {hang.seconds:.0f} s; it is at:\n{hang.stack}")
+        if state.phase in _UNDER_WAY:
+            reasons.append(_UNDER_WAY[state.phase])
+        elif state.phase is Phase.WITHDRAWING:
+            service = self._ledger.withdrawn_by(managed.pid)
+            holders = () if service is None else self._ledger.holders(service)
+            reasons.append(f"it waits until its service is let go by {', '.join(holders)}" if holders else "it ends")
+        elif state.phase is Phase.FAILED:
+            reasons.append(self._failure(managed))
+        elif state.phase is Phase.SATISFIED:
+            reasons.append("its service is registered; an instance is made when somebody asks for the service")
+            if state.failure is not None:
+                reasons.append(f"the last time somebody asked, its activation failed: {state.failure}")
+        elif state.phase is Phase.UNSATISFIED:
+            reasons.extend(self._hindrances(managed, references))
+        return reasons
+
+    def _failure(self, managed: ManagedComponent) -> str:
+        state = managed.state
+        tries = "once" if state.failures == 1 else f"{state.failures} times"
+        text = f"its activation failed {tries}: {state.failure}"
+        if managed.retry_at is None:
+            return text
+        wait = max(0.0, managed.retry_at - self._clock.monotonic())
+        return f"{text}; it is tried again in {wait:.0f} s, or when something changes"
+
+    def _hindrances(self, managed: ManagedComponent, references: tuple[ReferenceSnapshot, ...]) -> Iterator[str]:
+        state = managed.state
+        if not state.enabled:
+            yield f"it is disabled; enable it with: gatewright component enable {state.description.name}"
+        if configuration_missing(state):
+            yield f"it has no valid configuration; set one with: gatewright config set {managed.pid} KEY=VALUE"
+        circle = self._circle(managed.pid)
+        if circle is not None:
+            yield (
+                f"it is part of a circle of components that wait for one another: {' -> '.join(circle)}; "
+                "one of their references must be optional (0..1 or 0..n)"
+            )
+        unsatisfied = {reference.name for reference in unsatisfied_references(state)}
+        for snapshot in references:
+            if snapshot.name in unsatisfied:
+                yield snapshot.sentence()
+                yield from self._idle_providers(managed, snapshot.name)
+
+    def _idle_providers(self, managed: ManagedComponent, name: str) -> Iterator[str]:
+        reference = next(one for one in managed.state.description.references if one.name == name)
+        for pid in self._would_provide(managed, reference):
+            state = state_of(self._managed[pid].state)
+            yield f"{pid} would provide it, but is {state} (gatewright explain {pid})"
+
+    def _circle(self, pid: str) -> list[str] | None:
+        """Pids of components that wait for one another, from `pid` back to it, or None."""
+        trail: list[str] = []
+        seen: set[str] = set()
+
+        def leads_back(current: str) -> bool:
+            trail.append(current)
+            seen.add(current)
+            for provider in self._awaited(current):
+                if provider == pid or (provider not in seen and leads_back(provider)):
+                    return True
+            trail.pop()
+            return False
+
+        return [*trail, pid] if leads_back(pid) else None
+
+    def _awaited(self, pid: str) -> Iterator[str]:
+        managed = self._managed[pid]
+        if managed.state.phase is Phase.UNSATISFIED:
+            for reference in unsatisfied_references(managed.state):
+                yield from self._would_provide(managed, reference)
+
+    def _would_provide(self, managed: ManagedComponent, reference: ReferenceDescription) -> Iterator[str]:
+        """Who would provide what the reference looks for, if it were active."""
+        tracker = managed.trackers[reference.name]
+        for pid in self._providers.get(reference.interface, ()):
+            state = self._managed[pid].state
+            if state.phase in HAVING_A_LIFE:
+                continue
+            properties = service_properties(state.configuration or state.defaults)
+            offered = {**properties, OBJECT_CLASS: state.description.provides}
+            if tracker.target_error is None and (tracker.target is None or tracker.target.matches(offered)):
+                yield pid
+
+    @functools.cached_property
+    def _providers(self) -> Mapping[str, tuple[str, ...]]:
+        """Pids by the interface that their components provide."""
+        found: dict[str, list[str]] = {}
+        for pid, managed in self._managed.items():
+            for interface in managed.state.description.provides:
+                found.setdefault(interface, []).append(pid)
+        return {interface: tuple(pids) for interface, pids in found.items()}
+
+    def _references(self, managed: ManagedComponent) -> tuple[ReferenceSnapshot, ...]:
+        return tuple(
+            self._reference(managed.state, reference, managed.trackers[reference.name])
+            for reference in managed.state.description.references
+        )
+
+    def _reference(
+        self, state: Lifecycle, reference: ReferenceDescription, tracker: ReferenceTracker
+    ) -> ReferenceSnapshot:
+        """A picture of one reference; every service of its interface gets a verdict."""
+        matching = state.candidates.get(reference.name, ())
+        bound = state.bound.get(reference.name, ())
+        return ReferenceSnapshot(
+            name=reference.name,
+            interface=reference.interface,
+            cardinality=reference.cardinality.value,
+            policy=f"{reference.policy.value} {reference.policy_option.value}",
+            minimum=minimum_of(state, reference),
+            minimum_error=tracker.minimum_error,
+            target=None if tracker.target is None else str(tracker.target),
+            target_error=tracker.target_error,
+            satisfied=len(matching) >= minimum_of(state, reference),
+            candidates=tuple(
+                CandidateVerdict(
+                    service.id, _service_pid(service), service in matching, service in bound, _refusal(tracker, service)
+                )
+                for service in self._registry.find_all(reference.interface)
+            ),
+        )
+
+
+def state_of(state: Lifecycle) -> str:
+    """The word for how a component configuration is."""
+    return "disabled" if state.phase is Phase.UNSATISFIED and not state.enabled else state.phase.value
+
+
+def _refusal(tracker: ReferenceTracker, service: ServiceReference) -> str | None:
+    if tracker.target_error is not None:
+        return "the target is no valid filter"
+    return None if tracker.target is None else mismatch(tracker.target, service.properties)
 
 
 def _service_pid(service: ServiceReference) -> str | None:

@@ -1,4 +1,4 @@
-"""One life of a component: the instance, its bindings and its service. All of it runs on the component's mailbox."""
+"""One life of a component: the instance and its bindings. All of it runs on the component's mailbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from framework.declarative_services.errors import ActivationError
 from metatype import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from framework.declarative_services.context import ComponentContext, ConfigurationChange
     from framework.declarative_services.description import (
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
         ReferenceDescription,
     )
     from framework.declarative_services.lifecycle import Bindings
-    from framework.registry import ServiceReference, ServiceRegistration, ServiceRegistry
+    from framework.registry import ServiceReference, ServiceRegistry
 
 _log = logging.getLogger("framework.component")
 
 
 class ComponentInstance:
-    """The object that a component class was made into, from `activate` to `deactivate`."""
+    """The object that a component class was made into, from `activate` to `deactivate`.
+
+    Attributes:
+        component: The object.
+    """
 
     def __init__(
         self,
@@ -33,58 +37,53 @@ class ComponentInstance:
         context: ComponentContext,
         bindings: Bindings,
     ) -> None:
-        """Make the object, bind it, call `activate` and register its service.
+        """Make the object, bind it in the order of declaration, call `activate`.
 
         Raises:
             Exception: Whatever the component raised, or ActivationError if a service has gone meanwhile; all is
-                unbound again then and no service is left behind.
+                unbound again then.
         """
         self._description = description
         self._registry = registry
         self._context = context
-        self._registration: ServiceRegistration | None = None
-        self._component = description.implementation()
+        self._bound = context.bound
+        self.component: Any = description.implementation()
         try:
             for reference in description.references:
-                self._bind(reference, bindings)
+                self._bind(reference, bindings.get(reference.name, ()))
+                self._check_minimum(reference)
             self._call("activate", context)
-            self._register(context.properties)
         except BaseException:
             self._unbind_all()
             raise
 
-    @property
-    def service(self) -> ServiceReference | None:
-        """The service that it is registered as, or None if it provides none."""
-        return None if self._registration is None else self._registration.reference
-
     def modify(self, change: ConfigurationChange) -> str | None:
         """Hand a change of configuration over; what the component raised, in words."""
-        error = self._guarded("modified", lambda: self._component.modified(change))
+        error = self._guarded("modified", lambda: self._call("modified", change))
         self._context.properties = change.properties
-        if self._registration is not None:
-            self._registration.set_properties(service_properties(change.properties))
         return error
 
     def rebind(self, bindings: Bindings) -> None:
-        """Replace what dynamic references read as."""
+        """Replace what dynamic references are bound to: the new are bound before the old are unbound."""
         for reference in self._description.references:
             if reference.name in bindings:
-                self._bind(reference, bindings)
+                self._bind(reference, bindings[reference.name])
 
-    def withdraw(self) -> None:
-        """Let nobody find the service any more; those who hold it are told by the registry's event."""
-        if self._registration is not None:
-            self._registration.withdraw()
+    def tell_updates(self, updates: Iterable[tuple[str, ServiceReference]]) -> None:
+        """Call the `updated` methods of references for services whose properties have changed."""
+        references = {reference.name: reference for reference in self._description.references}
+        for name, service in updates:
+            bound = self._bound.get(name, {})
+            if service in bound:
+                self._tell(references[name].updated, service, bound[service])
 
     def deactivate(self, reason: DeactivationReason) -> None:
         """Call `deactivate`, then unbind in reverse order."""
-        if callable(getattr(self._component, "deactivate", None)):
-            self._guarded("deactivate", lambda: self._component.deactivate(reason))
+        self._guarded("deactivate", lambda: self._call("deactivate", reason))
         self._unbind_all()
 
     def _call(self, callback: str, argument: object) -> None:
-        method = getattr(self._component, callback, None)
+        method = getattr(self.component, callback, None)
         if method is not None:
             method(argument)
 
@@ -96,29 +95,47 @@ class ComponentInstance:
             return in_words(error)
         return None
 
-    def _bind(self, reference: ReferenceDescription, bindings: Bindings) -> None:
-        services = []
-        for found in bindings.get(reference.name, ()):
-            service = self._registry.get(found)
-            if service is not None:
-                services.append(service)
-        if len(services) < reference.cardinality.minimum:
+    def _tell(self, method: str | None, service: ServiceReference, found: object) -> None:
+        if method is not None:
+            self._guarded(method, lambda: getattr(self.component, method)(found, service.properties))
+
+    def _bind(self, reference: ReferenceDescription, wanted: tuple[ServiceReference, ...]) -> None:
+        before = self._bound.get(reference.name, {})
+        after: dict[ServiceReference, object] = {}
+        for service in wanted:
+            found = before.get(service)
+            if found is None:
+                found = self._registry.get(service)
+            if found is not None:
+                after[service] = found
+        self._bound[reference.name] = after
+        self._set(reference, tuple(after.values()))
+        for service, found in after.items():
+            if service not in before:
+                self._tell(reference.bind, service, found)
+        for service, found in before.items():
+            if service not in after:
+                self._tell(reference.unbind, service, found)
+
+    def _set(self, reference: ReferenceDescription, found: tuple[object, ...]) -> None:
+        """What the attribute reads as from now on; a mandatory one without a service cannot be read."""
+        if reference.cardinality.multiple:
+            setattr(self.component, reference.attribute, found)
+        elif found or reference.cardinality.minimum == 0:
+            setattr(self.component, reference.attribute, found[0] if found else None)
+        else:
+            delattr(self.component, reference.attribute)
+
+    def _check_minimum(self, reference: ReferenceDescription) -> None:
+        if len(self._bound[reference.name]) < reference.cardinality.minimum:
             raise ActivationError(self._context.pid, f"what {reference.name} was to be bound to has just gone")
-        unary = services[0] if services else None
-        setattr(self._component, reference.attribute, tuple(services) if reference.cardinality.multiple else unary)
 
     def _unbind_all(self) -> None:
         self._context.close()
-        if self._registration is not None:
-            self._registration.unregister()
-            self._registration = None
         for reference in reversed(self._description.references):
-            delattr(self._component, reference.attribute)
-
-    def _register(self, properties: Mapping[str, Any]) -> None:
-        provides = self._description.provides
-        if provides:
-            self._registration = self._registry.register(provides, self._component, service_properties(properties))
+            for service, found in self._bound.pop(reference.name, {}).items():
+                self._tell(reference.unbind, service, found)
+            delattr(self.component, reference.attribute)
 
 
 def service_properties(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,13 @@ class ReleaseLedger:
 
     def __init__(self) -> None:
         self._holders: dict[ServiceReference, set[str]] = {}
-        self._waiting: dict[ServiceReference, list[Callable[[], None]]] = {}
+        self._waiting: dict[ServiceReference, list[tuple[Callable[[], None], str | None]]] = {}
         self._withdrawn: dict[str, ServiceReference] = {}
+        self._owners: dict[ServiceReference, str] = {}
 
     def is_withdrawn(self, service: ServiceReference) -> bool:
         """Whether the runtime itself takes this service away, and so awaits its release without a thread."""
-        return service in self._withdrawn.values()
+        return service in self._owners
 
     def holders(self, service: ServiceReference) -> tuple[str, ...]:
         """The pids of those who hold the service now."""
@@ -33,11 +34,18 @@ class ReleaseLedger:
 
     def withdraw(self, owner: str, service: ServiceReference) -> None:
         """`owner` takes its service away."""
-        self._withdrawn = {**self._withdrawn, owner: service}
+        self._withdrawn[owner] = service
+        self._owners[service] = owner
+
+    def withdrawn_by(self, owner: str) -> ServiceReference | None:
+        """The service that `owner` takes away now, or None."""
+        return self._withdrawn.get(owner)
 
     def forget_withdrawal(self, owner: str) -> None:
         """`owner` has gone."""
-        self._withdrawn = {pid: service for pid, service in self._withdrawn.items() if pid != owner}
+        service = self._withdrawn.pop(owner, None)
+        if service is not None:
+            del self._owners[service]
 
     def bound_changed(self, pid: str, before: Bindings, after: Bindings) -> None:
         """`pid` holds other services than before."""
@@ -51,19 +59,30 @@ class ReleaseLedger:
                 self._holders.pop(service, None)
             self._settle(service)
 
-    def when_released(self, service: ServiceReference, then: Callable[[], None]) -> None:
-        """Call `then` as soon as nobody holds the service."""
-        self._waiting.setdefault(service, []).append(then)
+    def when_released(self, service: ServiceReference, then: Callable[[], None], *, but: str | None = None) -> None:
+        """Call `then` as soon as nobody holds the service, `but` for one who takes it away itself."""
+        self._waiting.setdefault(service, []).append((then, but))
         self._settle(service)
 
     def _settle(self, service: ServiceReference) -> None:
-        if service not in self._waiting:
+        waiting = self._waiting.pop(service, None)
+        if waiting is None:
             return
-        owner = next((pid for pid, own in self._withdrawn.items() if own == service), None)
-        if any(owner is None or not self._waits_for(holder, owner) for holder in self._holders.get(service, ())):
-            return
-        for then in self._waiting.pop(service):
-            then()
+        still: list[tuple[Callable[[], None], str | None]] = []
+        for then, but in waiting:
+            if self._is_held(service, but):
+                still.append((then, but))
+            else:
+                then()
+        if still:
+            self._waiting[service] = still
+
+    def _is_held(self, service: ServiceReference, but: str | None) -> bool:
+        owner = self._owners.get(service)
+        return any(
+            holder != but and (owner is None or not self._waits_for(holder, owner))
+            for holder in self._holders.get(service, ())
+        )
 
     def _waits_for(self, pid: str, owner: str) -> bool:
         seen: set[str] = set()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
+from framework.filter.equality import keys_of_literal, keys_of_value, required_alternatives, required_equalities
 from framework.filter.errors import FilterError
 from framework.filter.matching import compile_matcher
+from framework.filter.mismatch import mismatch
 from framework.filter.parser import parse
-from framework.filter.tree import Node, required_equalities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
-__all__ = ["Filter", "FilterError"]
+    from framework.filter.matching import Matcher
+    from framework.filter.tree import Node
+
+__all__ = ["Filter", "FilterError", "keys_of_value", "mismatch"]
+
+KeyedAlternatives: TypeAlias = "tuple[tuple[str, tuple[Hashable, ...]], ...]"
+"""Attributes with keys of which at least one is found where a filter matches."""
 
 _CACHED: Final = 4096
 _LONGEST_CACHED: Final = 1024
@@ -32,17 +39,17 @@ class Filter:
         True
 
     Attributes:
-        required_equalities: Pairs of lower-case attribute and literal that hold wherever the filter matches
-            (for attributes whose value is text). Indexes are keyed on them.
+        node: The filter as a tree.
     """
 
-    __slots__ = ("_hash", "_matcher", "_text", "required_equalities")
+    __slots__ = ("_alternatives", "_hash", "_matcher", "_text", "node")
 
     def __init__(self, node: Node) -> None:
-        self._text = str(node)
-        self._hash = hash(self._text)
-        self._matcher = compile_matcher(node)
-        self.required_equalities = required_equalities(node)
+        self.node = node
+        self._text: str | None = None
+        self._hash: int | None = None
+        self._matcher: Matcher | None = None
+        self._alternatives: tuple[KeyedAlternatives, ...] | None = None
 
     @staticmethod
     def parse(text: str) -> Filter:
@@ -55,21 +62,47 @@ class Filter:
             raise FilterError("", 0, f"a filter's text instead of {type(text).__name__}")
         return _parse_cached(text) if len(text) <= _LONGEST_CACHED else Filter(parse(text))
 
+    @property
+    def required_equalities(self) -> frozenset[tuple[str, str]]:
+        """Pairs of an attribute in lower case and a literal, all of which hold wherever the filter matches."""
+        return required_equalities(self.node)
+
+    @property
+    def alternatives(self) -> tuple[KeyedAlternatives, ...]:
+        """What the filter can be looked up by, the parts with the fewest alternatives first.
+
+        Each part is a tuple of pairs of an attribute in lower case and keys. Wherever the filter matches, at least one
+        pair of each part has a key in common with the property's `keys_of_value`. Indexes are keyed on that.
+        """
+        if self._alternatives is None:
+            self._alternatives = tuple(
+                tuple((attribute, keys_of_literal(literal)) for attribute, literal in part)
+                for part in sorted(required_alternatives(self.node), key=len)
+            )
+        return self._alternatives
+
     def matches(self, properties: Mapping[str, Any]) -> bool:
         """Whether the properties match; keys are compared without case."""
+        matcher = self._matcher
+        if matcher is None:
+            matcher = self._matcher = compile_matcher(self.node)
         folded = getattr(properties, "folded", None)
-        return self._matcher({key.lower(): value for key, value in properties.items()} if folded is None else folded)
+        return matcher({key.lower(): value for key, value in properties.items()} if folded is None else folded)
 
     def __str__(self) -> str:
+        if self._text is None:
+            self._text = str(self.node)
         return self._text
 
     def __repr__(self) -> str:
-        return f"Filter({self._text!r})"
+        return f"Filter({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Filter) and self._text == other._text
+        return self is other or (isinstance(other, Filter) and str(self) == str(other))
 
     def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(str(self))
         return self._hash
 
 

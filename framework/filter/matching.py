@@ -44,6 +44,31 @@ def compile_matcher(node: Node) -> Matcher:
             return _item(attribute, _comparison_test(operator, value))
 
 
+def as_integer(literal: str) -> int | None:
+    """The literal as an integer property reads it, or None (`5.0`, `1e2`, `0x10` and `1_000` are none)."""
+    trimmed = literal.strip(_JAVA_TRIM)
+    if _INTEGER.fullmatch(trimmed) is None:
+        return None
+    try:
+        return int(trimmed)
+    except ValueError:  # more digits than Python converts
+        return None
+
+
+def as_float(literal: str) -> float | None:
+    """The literal as a float property reads it, or None."""
+    trimmed = literal.strip(_JAVA_TRIM)
+    if _FLOAT.fullmatch(trimmed) is None:
+        return None
+    named = trimmed.endswith(("NaN", "Infinity"))
+    return float(trimmed if named else trimmed.rstrip("fFdD"))
+
+
+def as_boolean(literal: str) -> bool:
+    """The literal as a boolean property reads it: what is not "true" is false."""
+    return literal.strip(_JAVA_TRIM).lower() == "true"
+
+
 def _item(attribute: str, test: Test) -> Matcher:
     key = attribute.lower()
 
@@ -77,17 +102,20 @@ def _substring_test(parts: tuple[str, ...]) -> Test:
 
 
 def _comparison_test(operator: Operator, literal: str) -> Test:
+    """The literal is read once, as each type of property would."""
+    boolean, integer, number = as_boolean(literal), as_integer(literal), as_float(literal)
+
     def test(value: Any) -> bool:
         if isinstance(value, str):
             return _compare_text(operator, value, literal)
         if value is None:
             return False
         if isinstance(value, bool):
-            return value == (literal.strip(_JAVA_TRIM).lower() == "true")
+            return value == boolean
         if isinstance(value, int):
-            return _compare_integer(operator, value, literal)
+            return integer is not None and _ordered(operator, value, integer)
         if isinstance(value, float):
-            return _compare_float(operator, value, literal)
+            return number is not None and _ordered(operator, _total(value), _total(number))
         return _compare_other(operator, value, literal)
 
     return test
@@ -103,22 +131,6 @@ def _compare_text(operator: Operator, value: str, literal: str) -> bool:
             return _code_units(value) >= _code_units(literal)
         case Operator.LESS_OR_EQUAL:
             return _code_units(value) <= _code_units(literal)
-
-
-def _compare_integer(operator: Operator, value: int, literal: str) -> bool:
-    trimmed = literal.strip(_JAVA_TRIM)
-    try:
-        return _INTEGER.fullmatch(trimmed) is not None and _ordered(operator, value, int(trimmed))
-    except ValueError:  # more digits than Python converts
-        return False
-
-
-def _compare_float(operator: Operator, value: float, literal: str) -> bool:
-    trimmed = literal.strip(_JAVA_TRIM)
-    if _FLOAT.fullmatch(trimmed) is None:
-        return False
-    named = trimmed.endswith(("NaN", "Infinity"))
-    return _ordered(operator, _total(value), _total(float(trimmed if named else trimmed.rstrip("fFdD"))))
 
 
 def _compare_other(operator: Operator, value: Any, literal: str) -> bool:

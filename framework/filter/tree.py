@@ -82,18 +82,5 @@ class Or:
 Node = Comparison | Presence | Substring | Not | And | Or
 
 
-def required_equalities(node: Node) -> frozenset[tuple[str, str]]:
-    """Pairs of lower-case attribute and text, all of which must hold wherever the filter matches."""
-    match node:
-        case Comparison(attribute, Operator.EQUAL, value):
-            return frozenset({(attribute.lower(), value)})
-        case And(operands):
-            return frozenset().union(*map(required_equalities, operands))
-        case Or(operands):
-            return frozenset.intersection(*map(required_equalities, operands))
-        case _:
-            return frozenset()
-
-
 def _escape(value: str) -> str:
     return "".join(f"\\{character}" if character in "\\*()" else character for character in value)

@@ -1,8 +1,9 @@
 """The service registry (Core R8 5); usable alone."""
 
 from framework.registry.errors import PropertyKeysError, RegistryError, UnregisteredServiceError
-from framework.registry.properties import ServiceProperties
-from framework.registry.registry import ServiceRegistry, Subscription
+from framework.registry.listeners import Subscription
+from framework.registry.properties import OBJECT_CLASS, ServiceProperties
+from framework.registry.registry import ServiceRegistry
 from framework.registry.service import (
     ServiceEvent,
     ServiceEventKind,
@@ -10,16 +11,21 @@ from framework.registry.service import (
     ServiceRegistration,
     interface_name,
 )
+from framework.registry.uses import ServiceFactory, ServiceObjects, ServiceScope
 
 __all__ = [
+    "OBJECT_CLASS",
     "PropertyKeysError",
     "RegistryError",
     "ServiceEvent",
     "ServiceEventKind",
+    "ServiceFactory",
+    "ServiceObjects",
     "ServiceProperties",
     "ServiceReference",
     "ServiceRegistration",
     "ServiceRegistry",
+    "ServiceScope",
     "Subscription",
     "UnregisteredServiceError",
     "interface_name",

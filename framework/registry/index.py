@@ -1,16 +1,19 @@
-"""Finds what could match an equality without looking at everything else.
+"""Finds what could match without looking at everything else.
 
-Readers take no lock: they look into dictionaries whose entries are only ever added, removed or replaced as a
-whole by a writer that holds the registry's lock. What the index gives are candidates; the whole filter is
-always applied to them afterwards.
+Readers take no lock: what they look at is only ever added to, removed from or replaced by single operations of a writer
+who holds the registry's lock. What the index gives are candidates; the whole filter is always applied to them
+afterwards.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+import bisect
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from framework.filter import keys_of_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Hashable, Iterable
 
 
 class Ordered(Protocol):
@@ -18,95 +21,121 @@ class Ordered(Protocol):
 
     @property
     def order(self) -> Any:
-        """What to sort by."""
+        """What to sort by; no two members have the same."""
+        ...
 
 
 T = TypeVar("T", bound=Ordered)
 
-NOT_TEXT: Final = object()
-"""Stands for all values that are no text: a literal may equal them in ways that no index foresees."""
-
 
 class Bucket(Generic[T]):
-    """A set that is read in order; the order is made when it is first asked for."""
+    """A set that is kept in order."""
 
-    __slots__ = ("_members", "_sorted", "_version")
+    __slots__ = ("_kept", "_members", "_version")
 
     def __init__(self) -> None:
-        self._members: dict[int, T] = {}
+        self._members: list[T] = []
         self._version = 0
-        self._sorted: tuple[int, tuple[T, ...]] = (0, ())
+        self._kept: tuple[int, tuple[T, ...]] = (0, ())
 
     def __len__(self) -> int:
         return len(self._members)
 
     def add(self, member: T) -> None:
         """Add a member; only under the owner's lock."""
-        self._members[id(member)] = member
+        members = self._members
+        if not members or members[-1].order < member.order:
+            members.append(member)
+        else:
+            bisect.insort(members, member, key=_order)
         self._version += 1
 
-    def remove(self, member: T) -> None:
-        """Remove a member; only under the owner's lock."""
-        self._members.pop(id(member), None)
+    def remove(self, member: T, order: Any) -> None:
+        """Remove the member that was added with this order; only under the owner's lock."""
+        members = self._members
+        at = bisect.bisect_left(members, order, key=_order)
+        if at == len(members) or members[at] is not member:  # its order has changed since
+            at = members.index(member)
+        del members[at]
         self._version += 1
 
-    def touch(self) -> None:
-        """The order of members has changed; only under the owner's lock."""
+    def reorder(self, member: T) -> None:
+        """A member's order has changed; only under the owner's lock. Readers never miss it meanwhile."""
+        members = [other for other in self._members if other is not member]
+        bisect.insort(members, member, key=_order)
+        self._members = members
         self._version += 1
+
+    def first(self) -> T | None:
+        """The first member, without a lock."""
+        try:
+            return self._members[0]
+        except IndexError:
+            return None
 
     def in_order(self) -> tuple[T, ...]:
         """The members in order, without a lock: what is kept is only trusted if nothing has changed since."""
         version = self._version
-        kept_version, kept = self._sorted
+        kept_version, kept = self._kept
         if kept_version == version:
             return kept
-        ordered = tuple(sorted(self._members.values(), key=lambda member: member.order))
-        self._sorted = (version, ordered)
+        ordered = tuple(self._members)
+        self._kept = (version, ordered)
         return ordered
 
 
-def texts_of(value: Any) -> set[object]:
-    """The keys under which a property's value is found: its texts, and `NOT_TEXT` if it has anything else."""
-    elements = value if isinstance(value, tuple | list | set | frozenset) else (value,)
-    return {element if isinstance(element, str) else NOT_TEXT for element in elements if element is not None}
-
-
 class EqualityIndex(Generic[T]):
-    """Buckets by one attribute's values."""
+    """Buckets by the keys of one attribute's values."""
+
+    __slots__ = ("_buckets",)
 
     def __init__(self) -> None:
-        self._buckets: dict[object, Bucket[T]] = {}
+        self._buckets: dict[Hashable, Bucket[T]] = {}
 
-    def add(self, keys: Iterable[object], member: T) -> None:
+    def add(self, keys: Iterable[Hashable], member: T) -> None:
         """File a member under keys; only under the owner's lock."""
+        buckets = self._buckets
         for key in keys:
-            self._buckets.setdefault(key, Bucket()).add(member)
+            bucket = buckets.get(key)
+            if bucket is None:
+                bucket = buckets[key] = Bucket()
+            bucket.add(member)
 
-    def remove(self, keys: Iterable[object], member: T) -> None:
-        """Take a member out; only under the owner's lock."""
+    def remove(self, keys: Iterable[Hashable], member: T, order: Any) -> None:
+        """Take out a member that was filed with this order; only under the owner's lock."""
         for key in keys:
-            bucket = self._buckets.get(key)
-            if bucket is not None:
-                bucket.remove(member)
-                if not len(bucket):
-                    del self._buckets[key]
+            bucket = self._buckets[key]
+            bucket.remove(member, order)
+            if not len(bucket):
+                del self._buckets[key]
 
-    def move(self, before: Mapping[str, Any], after: Mapping[str, Any], attribute: str, member: T) -> None:
-        """A member's properties have changed; only under the owner's lock."""
-        old, new = texts_of(before.get(attribute)), texts_of(after.get(attribute))
-        self.remove(old - new, member)
-        self.add(new - old, member)
-        for key in old & new:
-            self._buckets[key].touch()
+    def move(self, before: Any, after: Any, member: T, order: Any) -> None:
+        """A member's value has changed, and perhaps its order; only under the owner's lock.
 
-    def buckets(self, text: str) -> tuple[Bucket[T], ...]:
-        """Where members that could equal `text` are."""
-        found = (self._buckets.get(text), self._buckets.get(NOT_TEXT))
-        return tuple(bucket for bucket in found if bucket is not None)
+        It is filed anew before it is taken out, so that readers never miss it.
+        """
+        old, new = keys_of_value(before), keys_of_value(after)
+        if old == new:
+            if order != member.order:
+                for key in new:
+                    self._buckets[key].reorder(member)
+            return
+        self.add([key for key in new if key not in old], member)
+        for key in old:
+            if key not in new:
+                self.remove((key,), member, order)
+            elif order != member.order:
+                self._buckets[key].reorder(member)
 
-    def of_value(self, value: Any) -> tuple[Bucket[T], ...]:
-        """All buckets that a property of this value could concern; all of them if it is not wholly text."""
-        keys = texts_of(value)
-        if NOT_TEXT in keys:
-            return tuple(self._buckets.values())
-        return tuple(bucket for key in keys if (bucket := self._buckets.get(key)) is not None)
+    def buckets(self, keys: Iterable[Hashable]) -> list[Bucket[T]]:
+        """Where members are that are filed under one of the keys."""
+        buckets = self._buckets
+        return [bucket for key in keys if (bucket := buckets.get(key)) is not None]
+
+    def all_buckets(self) -> list[Bucket[T]]:
+        """Where members are, whatever they are filed under."""
+        return list(self._buckets.values())
+
+
+def _order(member: Ordered) -> Any:
+    return member.order

@@ -12,9 +12,16 @@ OBJECT_CLASS: Final = "objectClass"
 SERVICE_SCOPE: Final = "service.scope"
 SERVICE_RANKING: Final = "service.ranking"
 
+FOLDED_OBJECT_CLASS: Final = OBJECT_CLASS.lower()
+_FRAMEWORKS: Final = frozenset({SERVICE_ID, FOLDED_OBJECT_CLASS, SERVICE_SCOPE})
+
 
 class ServiceProperties(Mapping[str, Any]):
     """Properties of a service at one moment.
+
+    Args:
+        properties: What its owner says. The framework's own keys are passed over.
+        framework: What the framework says: `service.id`, `objectClass`, `service.scope`.
 
     Attributes:
         folded: The values by key in lower case.
@@ -22,7 +29,7 @@ class ServiceProperties(Mapping[str, Any]):
 
     __slots__ = ("_keys", "folded")
 
-    def __init__(self, properties: Mapping[str, Any]) -> None:
+    def __init__(self, properties: Mapping[str, Any], framework: Mapping[str, Any]) -> None:
         keys: dict[str, str] = {}
         folded: dict[str, Any] = {}
         for key, value in properties.items():
@@ -31,8 +38,13 @@ class ServiceProperties(Mapping[str, Any]):
             low = key.lower()
             if low in keys:
                 raise PropertyKeysError(key, f"differs from {keys[low]!r} only in case")
+            if low not in _FRAMEWORKS:
+                keys[low] = key
+                folded[low] = tuple(value) if isinstance(value, list) else value
+        for key, value in framework.items():
+            low = FOLDED_OBJECT_CLASS if key == OBJECT_CLASS else key
             keys[low] = key
-            folded[low] = tuple(value) if isinstance(value, list) else value
+            folded[low] = value
         self._keys = keys
         self.folded: dict[str, Any] = folded
 

@@ -5,79 +5,45 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from framework.filter import Filter
+from framework.filter import Filter, keys_of_value
 from framework.registry.errors import RegistryError, UnregisteredServiceError
-from framework.registry.index import Bucket, EqualityIndex, texts_of
-from framework.registry.properties import OBJECT_CLASS, SERVICE_ID, SERVICE_SCOPE, ServiceProperties
+from framework.registry.index import Bucket, EqualityIndex
+from framework.registry.listeners import ListenerIndex, Subscription
+from framework.registry.properties import (
+    FOLDED_OBJECT_CLASS,
+    OBJECT_CLASS,
+    SERVICE_ID,
+    SERVICE_SCOPE,
+    ServiceProperties,
+)
 from framework.registry.service import (
     ServiceEvent,
     ServiceEventKind,
     ServiceReference,
     ServiceRegistration,
+    ServiceState,
     interface_name,
 )
+from framework.registry.uses import ServiceFactory, ServiceObjects, ServiceScope, ServiceUses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _log = logging.getLogger("framework.registry")
 
-_INTERFACE_ATTRIBUTE = OBJECT_CLASS.lower()
-
-
-class Subscription:
-    """Until it is closed, its callback is told of events; made by `ServiceRegistry.listen`."""
-
-    __slots__ = ("_condition", "_interface", "_registry", "callback", "closed", "key", "order")
-
-    def __init__(
-        self,
-        registry: ServiceRegistry,
-        order: int,
-        callback: Callable[[ServiceEvent], None],
-        interface: str | None,
-        condition: Filter | None,
-    ) -> None:
-        self._registry = registry
-        self._interface = interface
-        self._condition = condition
-        self.order = order
-        self.callback = callback
-        self.closed = False
-        self.key = self._index_key()
-
-    def close(self) -> None:
-        """Call the callback no more, not even of an event that others are being told of."""
-        self.closed = True
-        self._registry.remove(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def wants(self, properties: ServiceProperties) -> bool:
-        """Whether a service of these properties is one that was asked for."""
-        if self._interface is not None and self._interface not in properties[OBJECT_CLASS]:
-            return False
-        return self._condition is None or self._condition.matches(properties)
-
-    def _index_key(self) -> tuple[str, str] | None:
-        """The equality to be filed under: the most telling one, which is seldom the interface."""
-        equalities = set(self._condition.required_equalities) if self._condition is not None else set()
-        if self._interface is not None:
-            equalities.add((_INTERFACE_ATTRIBUTE, self._interface))
-        return min(equalities, key=lambda pair: (pair[0] == _INTERFACE_ATTRIBUTE, pair), default=None)
+MOST_INDEXED: Final = 64
+"""So many attributes get an index; filters that ask for others are answered by those, or by looking at everything."""
 
 
 class ServiceRegistry:
     """Services by interface and properties.
 
     Lookups take no lock. Callbacks are called on the thread that made the change, in the order of their
-    subscription, with no lock held; one that raises is logged and keeps no other from being called.
+    subscription, with no lock held; one that raises is logged and keeps no other from being called. Listeners hear of
+    one service in the order of its changes: a change that is made while they are told of an earlier one, by another
+    thread or by one of them, is told by whoever tells the earlier one, when all have heard of that.
     """
 
     def __init__(self) -> None:
@@ -85,12 +51,10 @@ class ServiceRegistry:
         self._ids = itertools.count(1)
         self._orders = itertools.count(1)
         self._all: Bucket[ServiceReference] = Bucket()
-        self._indexes: dict[str, EqualityIndex[ServiceReference]] = {_INTERFACE_ATTRIBUTE: EqualityIndex()}
+        self._indexes: dict[str, EqualityIndex[ServiceReference]] = {FOLDED_OBJECT_CLASS: EqualityIndex()}
         self._registered: set[ServiceReference] = set()
-        self._leaving: dict[ServiceReference, bool] = {}  # being told of; whether to let go when all have been told
         self._subscriptions: dict[Callable[[ServiceEvent], None], Subscription] = {}
-        self._listeners: dict[str, EqualityIndex[Subscription]] = {}
-        self._unkeyed_listeners: Bucket[Subscription] = Bucket()
+        self._listeners = ListenerIndex()
         self._release_barriers: tuple[Callable[[ServiceReference], None], ...] = ()
 
     def register(
@@ -98,33 +62,48 @@ class ServiceRegistry:
         interfaces: type | str | Sequence[type | str],
         service: object,
         properties: Mapping[str, Any] | None = None,
+        *,
+        scope: str = "singleton",
+        bundle: str = "",
     ) -> ServiceRegistration:
         """Offer a service.
 
         Args:
             interfaces: One or more classes, or names, that it is found by.
-            service: The object.
+            service: The object, or a `ServiceFactory` that makes it when it is asked for.
             properties: What filters can ask for; a list counts as a value of many. `service.id`, `objectClass` and
                 `service.scope` are the framework's; `service.ranking` (int) decides who is best.
+            scope: For whom a factory makes an object: "singleton" (one for all), "bundle" (one for each plugin whose
+                components ask) or "prototype" (one for each asking, by `service_objects`).
+            bundle: The plugin that offers it.
 
         Raises:
-            RegistryError: No interface, or no service.
+            RegistryError: No interface, no service, or a scope that only a factory can have.
             PropertyKeysError: Two keys differ only in case.
         """
-        given = (interfaces,) if isinstance(interfaces, type | str) else tuple(interfaces)
+        given: Sequence[type | str] = (interfaces,) if isinstance(interfaces, type | str) else tuple(interfaces)
         if not given or service is None:
             raise RegistryError("a service needs an object and at least one interface to be registered under")
-        names = tuple(dict.fromkeys(interface_name(interface) for interface in given))
+        uses = ServiceUses(service, _scope(scope, service), tuple(one for one in given if isinstance(one, type)))
         service_id = next(self._ids)
-        offered = _with_framework_keys(properties or {}, names, service_id)
-        reference = ServiceReference(service_id, service, offered)
+        names = tuple(dict.fromkeys(map(interface_name, given)))
+        framework = {SERVICE_ID: service_id, OBJECT_CLASS: names, SERVICE_SCOPE: scope}
+        offered = ServiceProperties(properties or {}, framework)
+        state = ServiceState(uses, framework)
+        reference = ServiceReference(service_id, bundle, offered, state)
+        registration = uses.registration = ServiceRegistration(self, reference)
+        folded = offered.folded
         with self._lock:
             self._registered.add(reference)
             self._all.add(reference)
             for attribute, index in self._indexes.items():
-                index.add(texts_of(offered.folded.get(attribute)), reference)
-        self._tell(ServiceEventKind.REGISTERED, reference, offered, offered)
-        return ServiceRegistration(self, reference)
+                value = folded.get(attribute)
+                if value is not None:
+                    index.add(keys_of_value(value), reference)
+            state.news.append((ServiceEventKind.REGISTERED, None, offered))
+            state.telling = True
+        self._tell(reference)
+        return registration
 
     def find(self, interface: type | str | None = None, filter: Filter | str | None = None) -> ServiceReference | None:
         """The best service of that interface that matches, or None; FilterError if the filter is none."""
@@ -136,9 +115,22 @@ class ServiceRegistry:
         """All services of that interface that match, best first; FilterError if the filter is none."""
         return tuple(self._matching(interface, filter))
 
-    def get(self, reference: ServiceReference) -> Any:
-        """The service object, or None once it has gone."""
-        return reference.service
+    def get(self, reference: ServiceReference, bundle: str = "") -> Any:
+        """The service object, or None once it has gone, or if its factory makes none.
+
+        The plugin `bundle` that asks counts as a user of the service until it has called `unget` as often.
+        """
+        uses = reference.state.uses
+        return None if uses is None else uses.get(bundle)
+
+    def unget(self, reference: ServiceReference, bundle: str) -> bool:
+        """Give a service back that `get` gave; False if `bundle` does not use it (any more)."""
+        uses = reference.state.uses
+        return False if uses is None else uses.unget(bundle)
+
+    def service_objects(self, reference: ServiceReference, bundle: str) -> ServiceObjects:
+        """Gives an object of its own for each asking, if the service's scope is "prototype"."""
+        return ServiceObjects(reference.state.uses, ServiceScope(reference.properties[SERVICE_SCOPE]), bundle)
 
     def listen(
         self,
@@ -151,12 +143,12 @@ class ServiceRegistry:
         name = None if interface is None else interface_name(interface)
         with self._lock:
             earlier = self._subscriptions.get(callback)
-            if earlier is not None:
-                self._unfile(earlier)
             order = next(self._orders) if earlier is None else earlier.order
             subscription = Subscription(self, order, callback, name, condition)
+            if earlier is not None:
+                self._listeners.remove(earlier)
             self._subscriptions[callback] = subscription
-            self._file(subscription)
+            self._listeners.add(subscription)
         return subscription
 
     def remove(self, subscription: Subscription) -> None:
@@ -164,7 +156,7 @@ class ServiceRegistry:
         with self._lock:
             if self._subscriptions.get(subscription.callback) is subscription:
                 del self._subscriptions[subscription.callback]
-                self._unfile(subscription)
+                self._listeners.remove(subscription)
 
     def add_release_barrier(self, barrier: Callable[[ServiceReference], None]) -> None:
         """Call `barrier` with each service that goes, after all listeners were told and before it is let go.
@@ -176,129 +168,148 @@ class ServiceRegistry:
 
     def replace_properties(self, reference: ServiceReference, properties: Mapping[str, Any]) -> None:
         """What `ServiceRegistration.set_properties` does."""
-        after = _with_framework_keys(properties, reference.interfaces, reference.id)
+        state = reference.state
+        after = ServiceProperties(properties, state.framework)
         with self._lock:
             if reference not in self._registered:
                 raise UnregisteredServiceError(reference.id)
-            before = reference.properties
+            before, order = reference.properties, reference.order
             reference.set_properties(after)
-            self._all.touch()
+            if reference.order != order:
+                self._all.reorder(reference)
             for attribute, index in self._indexes.items():
-                index.move(before.folded, after.folded, attribute, reference)
-        self._tell(ServiceEventKind.MODIFIED, reference, before, after)
+                old, new = before.folded.get(attribute), after.folded.get(attribute)
+                if old is not new or reference.order != order:
+                    index.move(old, new, reference, order)
+            state.news.append((ServiceEventKind.MODIFIED, before, after))
+            if state.telling:
+                return
+            state.telling = True
+        self._tell(reference)
 
     def withdraw(self, reference: ServiceReference) -> None:
         """What `ServiceRegistration.withdraw` does."""
+        state = reference.state
         with self._lock:
             if reference not in self._registered:
                 return
+            last = reference.properties
             self._registered.remove(reference)
-            self._all.remove(reference)
+            self._all.remove(reference, reference.order)
             for attribute, index in self._indexes.items():
-                index.remove(texts_of(reference.properties.folded.get(attribute)), reference)
-            self._leaving[reference] = False
-        try:
-            self._tell(ServiceEventKind.UNREGISTERING, reference, reference.properties, reference.properties)
-            for barrier in self._release_barriers:
-                barrier(reference)
-        finally:
-            with self._lock:
-                let_go = self._leaving.pop(reference)
-            if let_go:
-                reference.drop()
+                index.remove(keys_of_value(last.folded.get(attribute)), reference, reference.order)
+            state.news.append((ServiceEventKind.UNREGISTERING, None, last))
+            if state.telling:
+                return
+            state.telling = True
+        self._tell(reference)
 
     def unregister(self, reference: ServiceReference) -> None:
         """What `ServiceRegistration.unregister` does."""
         self.withdraw(reference)
         with self._lock:
-            if reference in self._leaving:  # listeners are being told, by another thread or further up this one
-                self._leaving[reference] = True
+            if reference.state.telling:
+                reference.state.going = True
                 return
-        reference.drop()
+        self._let_go(reference)
+
+    def _let_go(self, reference: ServiceReference) -> None:
+        uses, reference.state.uses = reference.state.uses, None
+        if uses is not None:
+            uses.end()
 
     def _matching(self, interface: type | str | None, filter: Filter | str | None) -> Iterator[ServiceReference]:
         condition = Filter.parse(filter) if isinstance(filter, str) else filter
         name = None if interface is None else interface_name(interface)
         for reference in self._candidates(name, condition):
             properties = reference.properties
-            if name is not None and name not in properties.folded[_INTERFACE_ATTRIBUTE]:
+            if name is not None and name not in properties.folded[FOLDED_OBJECT_CLASS]:
                 continue
             if condition is None or condition.matches(properties):
                 yield reference
 
-    def _candidates(self, interface: str | None, condition: Filter | None) -> tuple[ServiceReference, ...]:
-        equalities = set(condition.required_equalities) if condition is not None else set()
+    def _candidates(self, interface: str | None, condition: Filter | None) -> Sequence[ServiceReference]:
+        """What could match, best first: the smallest selection that the indexes offer."""
+        best: list[Bucket[ServiceReference]] = [self._all]
+        size = len(self._all)
         if interface is not None:
-            equalities.add((_INTERFACE_ATTRIBUTE, interface))
-        if not equalities:
-            return self._all.in_order()
-        options = [self._index(attribute).buckets(text) for attribute, text in equalities]
-        buckets = min(options, key=lambda option: sum(map(len, option)))
-        if len(buckets) == 1:
-            return buckets[0].in_order()
-        merged = {reference for bucket in buckets for reference in bucket.in_order()}
-        return tuple(sorted(merged, key=lambda reference: reference.order))
+            best = self._indexes[FOLDED_OBJECT_CLASS].buckets((interface,))
+            size = len(best[0]) if best else 0
+        if condition is not None:
+            for part in condition.alternatives:
+                if size <= 1:
+                    break
+                found = self._buckets(part)
+                if found is not None and (number := sum(map(len, found))) < size:
+                    best, size = found, number
+        if len(best) == 1:
+            return best[0].in_order()
+        merged = {reference for bucket in best for reference in bucket.in_order()}
+        return sorted(merged)
 
-    def _index(self, attribute: str) -> EqualityIndex[ServiceReference]:
+    def _buckets(self, part: tuple[tuple[str, tuple[Any, ...]], ...]) -> list[Bucket[ServiceReference]] | None:
+        """Where all are that fulfil one of the alternatives; None if there is no index for one of them."""
+        found: list[Bucket[ServiceReference]] = []
+        for attribute, keys in part:
+            index = self._indexes.get(attribute) or self._make_index(attribute)
+            if index is None:
+                return None
+            found.extend(index.buckets(keys))
+        return found
+
+    def _make_index(self, attribute: str) -> EqualityIndex[ServiceReference] | None:
         """The index of an attribute, made when a filter first asks for it."""
-        index = self._indexes.get(attribute)
-        if index is not None:
-            return index
         with self._lock:
             index = self._indexes.get(attribute)
-            if index is None:
+            if index is None and len(self._indexes) < MOST_INDEXED:
                 index = EqualityIndex()
-                for reference in self._registered:
-                    index.add(texts_of(reference.properties.folded.get(attribute)), reference)
+                for reference in self._all.in_order():
+                    index.add(keys_of_value(reference.properties.folded.get(attribute)), reference)
                 self._indexes = {**self._indexes, attribute: index}
         return index
 
-    def _file(self, subscription: Subscription) -> None:
-        if subscription.key is None:
-            self._unkeyed_listeners.add(subscription)
-            return
-        attribute, text = subscription.key
-        if attribute not in self._listeners:
-            self._listeners = {**self._listeners, attribute: EqualityIndex()}
-        self._listeners[attribute].add((text,), subscription)
+    def _tell(self, reference: ServiceReference) -> None:
+        """Tell listeners all the news of a service; called by whoever has set `telling`."""
+        state = reference.state
+        while True:
+            with self._lock:
+                if not state.news:
+                    state.telling = False
+                    going = state.going
+                    break
+                kind, before, after = state.news.popleft()
+            self._tell_one(reference, kind, before, after)
+            if kind is ServiceEventKind.UNREGISTERING:
+                for barrier in self._release_barriers:
+                    barrier(reference)
+        if going:
+            self._let_go(reference)
 
-    def _unfile(self, subscription: Subscription) -> None:
-        if subscription.key is None:
-            self._unkeyed_listeners.remove(subscription)
-        else:
-            attribute, text = subscription.key
-            self._listeners[attribute].remove((text,), subscription)
-
-    def _concerned(self, *snapshots: ServiceProperties) -> list[Subscription]:
-        found = {id(listener): listener for listener in self._unkeyed_listeners.in_order()}
-        for attribute, index in self._listeners.items():
-            for properties in snapshots:
-                for bucket in index.of_value(properties.folded.get(attribute)):
-                    found.update((id(listener), listener) for listener in bucket.in_order())
-        return sorted(found.values(), key=lambda listener: listener.order)
-
-    def _tell(
-        self, kind: ServiceEventKind, reference: ServiceReference, before: ServiceProperties, after: ServiceProperties
+    def _tell_one(
+        self,
+        reference: ServiceReference,
+        kind: ServiceEventKind,
+        before: ServiceProperties | None,
+        after: ServiceProperties,
     ) -> None:
-        for subscription in self._concerned(*((after,) if before is after else (before, after))):
+        for subscription in self._listeners.concerned(before, after):
             if subscription.closed:
                 continue
-            if subscription.wants(after):
-                event = ServiceEvent(kind, reference)
-            elif kind is ServiceEventKind.MODIFIED and subscription.wants(before):
-                event = ServiceEvent(ServiceEventKind.MODIFIED_ENDMATCH, reference)
-            else:
-                continue
             try:
-                subscription.callback(event)
+                if subscription.wants(after):
+                    subscription.callback(ServiceEvent(kind, reference))
+                elif before is not None and subscription.wants(before):
+                    subscription.callback(ServiceEvent(ServiceEventKind.MODIFIED_ENDMATCH, reference))
             except Exception:  # noqa: BLE001  # a listener may raise anything
                 _log.exception("a listener of %r failed; the others are called", reference)
 
 
-def _with_framework_keys(
-    properties: Mapping[str, Any], interfaces: tuple[str, ...], service_id: int
-) -> ServiceProperties:
-    ours = {SERVICE_ID: service_id, OBJECT_CLASS: interfaces, SERVICE_SCOPE: "singleton"}
-    reserved = {key.lower() for key in ours}
-    given = {key: value for key, value in properties.items() if str(key).lower() not in reserved}
-    return ServiceProperties({**given, **ours})
+def _scope(scope: str, service: object) -> ServiceScope:
+    try:
+        known = ServiceScope(scope)
+    except ValueError:
+        choices = ", ".join(repr(member.value) for member in ServiceScope)
+        raise RegistryError(f"the scope {scope!r} is none of {choices}") from None
+    if known is not ServiceScope.SINGLETON and not isinstance(service, ServiceFactory):
+        raise RegistryError(f"only a ServiceFactory can have the scope {scope!r}, not a {type(service).__qualname__}")
+    return known

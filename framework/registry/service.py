@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections import deque
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from framework.registry.registry import ServiceRegistry
+    from framework.registry.uses import ServiceUses
 
 
 def interface_name(interface: type | str) -> str:
@@ -26,50 +28,71 @@ class ServiceReference:
 
     The better of two has the higher `service.ranking`, or the lower id. (Core R8 5.2.5 orders the other way
     round; here `sorted` gives the best first.)
+
+    Attributes:
+        id: The service's number, never used again.
+        bundle: The plugin that registered it, or "".
+        order: What to sort by: best first.
+        properties: The properties as they are now; as they last were, once the service has gone.
+        state: What the registry keeps with it; nobody else's business.
     """
 
-    __slots__ = ("_properties", "_service", "id", "ranking")
+    __slots__ = ("bundle", "id", "order", "properties", "state")
 
-    def __init__(self, service_id: int, service: object, properties: ServiceProperties) -> None:
+    def __init__(self, service_id: int, bundle: str, properties: ServiceProperties, state: ServiceState) -> None:
         self.id = service_id
-        self._service: object | None = service
+        self.bundle = bundle
+        self.state = state
         self.set_properties(properties)
 
     @property
-    def properties(self) -> ServiceProperties:
-        """The properties as they are now; as they last were, once the service has gone."""
-        return self._properties
+    def ranking(self) -> int:
+        """Its `service.ranking`, 0 if that is no integer."""
+        return -self.order[0]
 
     @property
     def interfaces(self) -> tuple[str, ...]:
         """The names that the service is registered under."""
-        return tuple(self._properties[OBJECT_CLASS])
+        return tuple(self.properties[OBJECT_CLASS])
 
     @property
-    def order(self) -> tuple[int, int]:
-        """What to sort by: best first."""
-        return (-self.ranking, self.id)
-
-    @property
-    def service(self) -> object | None:
-        """The service object, or None when it has gone; users ask the registry instead."""
-        return self._service
+    def using_bundles(self) -> tuple[str, ...]:
+        """Who has got the service and not given it back, in alphabetical order (Core R8 5.2.4)."""
+        uses = self.state.uses
+        return () if uses is None else uses.bundles()
 
     def set_properties(self, properties: ServiceProperties) -> None:
         """Replace the properties; only the registry does that."""
-        self._properties = properties
         ranking = properties.folded.get(SERVICE_RANKING)
-        self.ranking = ranking if type(ranking) is int else 0
-
-    def drop(self) -> None:
-        """Let the service object go; only the registry does that."""
-        self._service = None
+        self.properties = properties
+        self.order = (-ranking if type(ranking) is int else 0, self.id)
 
     def __lt__(self, other: object) -> bool:
         return self.order < other.order if isinstance(other, ServiceReference) else NotImplemented
 
     def __repr__(self) -> str:
         return f"<ServiceReference {self.id} {', '.join(self.interfaces)}>"
+
+
+class ServiceState:
+    """What the registry keeps with a service, changed under its lock only.
+
+    Attributes:
+        uses: Gives the object; None once the service has gone.
+        framework: The properties that the framework sets.
+        news: What listeners are still to be told of it, in order.
+        telling: Whether somebody is telling them.
+        going: Whether it is to go when they have been told.
+    """
+
+    __slots__ = ("framework", "going", "news", "telling", "uses")
+
+    def __init__(self, uses: ServiceUses, framework: Mapping[str, Any]) -> None:
+        self.uses: ServiceUses | None = uses
+        self.framework = framework
+        self.news: deque[tuple[ServiceEventKind, ServiceProperties | None, ServiceProperties]] = deque()
+        self.telling = False
+        self.going = False
 
 
 class ServiceEventKind(enum.Enum):

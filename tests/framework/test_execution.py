@@ -60,12 +60,27 @@ def test_a_job_that_waits_for_others_lends_its_place() -> None:
 
     def wait_for_another() -> None:
         pool.submit(reached.set)
-        with pool.blocking():
-            assert reached.wait(30)
+        assert pool.wait_for(reached, 30)
 
     pool.submit(wait_for_another)
     assert activity.wait_idle(30)
     assert reached.is_set()
+    pool.close()
+
+
+def test_a_flooded_mailbox_takes_turns_with_the_others() -> None:
+    activity = Activity()
+    pool = WorkerPool("test", 1, activity)
+    begin, done = threading.Event(), []
+    flooded, modest = Mailbox(pool, activity, turn=10), Mailbox(pool, activity)
+    flooded.post(functools.partial(hang, begin))
+    for _ in range(1000):
+        flooded.post(lambda: done.append("flooded"))
+    modest.post(lambda: done.append("modest"))
+    begin.set()
+    assert activity.wait_idle(30)
+    assert done.index("modest") < 20
+    assert len(done) == 1001
     pool.close()
 
 

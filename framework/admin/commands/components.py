@@ -1,4 +1,4 @@
-"""`component list`, `explain`, `service list`, `plugin list`."""
+"""`component list|enable|disable`, `explain`, `service list`, `plugin list`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def _component_list(invocation: Invocation) -> Answer:
             "reason": one.reason,
             "service_pid": one.service_pid,
             "plugin": one.plugin,
+            "hangs": one.hangs,
+            "failures": one.failures,
             "provides": list(one.provides),
             "references": [reference.as_data() for reference in one.references],
         }
@@ -40,6 +42,25 @@ def _component_list(invocation: Invocation) -> Answer:
     ]
     rows = [(one.pid, one.state, one.plugin, one.reason) for one in components]
     return Answer(data, table(("PID", "STATE", "PLUGIN", "REASON"), rows))
+
+
+def _name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a component's name; of a factory, all its instances are meant")
+
+
+def _enable(invocation: Invocation) -> Answer:
+    return _set_enabled(invocation, enabled=True)
+
+
+def _disable(invocation: Invocation) -> Answer:
+    return _set_enabled(invocation, enabled=False)
+
+
+def _set_enabled(invocation: Invocation, *, enabled: bool) -> Answer:
+    name = invocation.options.name
+    invocation.gateway.set_enabled(name, enabled=enabled)
+    text = f"{name} is enabled" if enabled else f"{name} is disabled until it is enabled or the gateway starts again"
+    return Answer({"name": name, "enabled": enabled}, text)
 
 
 def _service_list(invocation: Invocation) -> Answer:
@@ -95,6 +116,22 @@ COMMANDS = (
         exit_statuses={1: "there is no such component"},
     ),
     Command(path=("component", "list"), help="all components and their states", run=_component_list),
+    Command(
+        path=("component", "enable"),
+        help="let a component be active that was disabled",
+        run=_enable,
+        arguments=_name,
+        examples=("gatewright component enable gatewright.scep.SCEPEnrollmentService",),
+        exit_statuses={1: "there is no such component"},
+    ),
+    Command(
+        path=("component", "disable"),
+        help="deactivate a component until it is enabled, or the gateway starts again",
+        run=_disable,
+        arguments=_name,
+        examples=("gatewright component disable gatewright.scep.SCEPEnrollmentService",),
+        exit_statuses={1: "there is no such component"},
+    ),
     Command(path=("service", "list"), help="all services and their properties", run=_service_list),
     Command(
         path=("plugin", "list"),

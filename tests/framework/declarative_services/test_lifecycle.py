@@ -69,7 +69,7 @@ def lifecycle(
     if modifiable:
         body["modified"] = lambda self, change: None
     cls = component("test.Component")(type("Component", (), body))
-    return Lifecycle(description_of(cls), policies or {})
+    return Lifecycle(description_of(cls), policies=policies or {})
 
 
 def feed(state: Lifecycle, *events: Event) -> tuple[Lifecycle, list[Action]]:
@@ -81,7 +81,7 @@ def feed(state: Lifecycle, *events: Event) -> tuple[Lifecycle, list[Action]]:
 
 
 def configured(store: tuple[ServiceReference, ...] = (), **properties: Any) -> ConfigurationChanged:
-    return ConfigurationChanged(MappingProxyType(properties), {"store": store}, "delivery")
+    return ConfigurationChanged(MappingProxyType(properties), {"store": store}, delivery="delivery")
 
 
 def active(state: Lifecycle, store: tuple[ServiceReference, ...], **properties: Any) -> Lifecycle:

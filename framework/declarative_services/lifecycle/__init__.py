@@ -1,0 +1,101 @@
+"""The life of one component configuration as a pure state machine: `step(state, event) -> (state, actions)`.
+
+No I/O, clock, thread or lock is here. The runtime performs the actions on the component's mailbox and feeds
+their outcome back as events. What comes in while a callback runs is only recorded; when the callback has
+ended, one look at all facts decides what comes next. So callbacks never overlap, a burst of changes costs one
+reaction, and the end state depends on the facts alone and not on the order in which they came.
+
+`state` is what is known, `messages` what comes in and goes out, `machine` the rules.
+"""
+
+from framework.declarative_services.lifecycle.machine import (
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    chosen,
+    retry_delay_s,
+    step,
+)
+from framework.declarative_services.lifecycle.messages import (
+    Action,
+    Activate,
+    Activated,
+    ActivationFailed,
+    Answer,
+    CandidatesChanged,
+    ConfigurationChanged,
+    Deactivate,
+    Deactivated,
+    Demanded,
+    Dispose,
+    EnablementChanged,
+    Ended,
+    Event,
+    Modified,
+    Modify,
+    Offer,
+    Offered,
+    Rebind,
+    Rebound,
+    Released,
+    RetryDue,
+    ScheduleRetry,
+    Supply,
+    TellUpdates,
+    Updated,
+    Withdraw,
+)
+from framework.declarative_services.lifecycle.state import (
+    HAVING_A_LIFE,
+    Bindings,
+    Effect,
+    Lifecycle,
+    Phase,
+    configuration_missing,
+    minimum_of,
+    satisfied,
+    unsatisfied_references,
+)
+
+__all__ = [
+    "FIRST_RETRY_S",
+    "HAVING_A_LIFE",
+    "LONGEST_RETRY_S",
+    "Action",
+    "Activate",
+    "Activated",
+    "ActivationFailed",
+    "Answer",
+    "Bindings",
+    "CandidatesChanged",
+    "ConfigurationChanged",
+    "Deactivate",
+    "Deactivated",
+    "Demanded",
+    "Dispose",
+    "Effect",
+    "EnablementChanged",
+    "Ended",
+    "Event",
+    "Lifecycle",
+    "Modified",
+    "Modify",
+    "Offer",
+    "Offered",
+    "Phase",
+    "Rebind",
+    "Rebound",
+    "Released",
+    "RetryDue",
+    "ScheduleRetry",
+    "Supply",
+    "TellUpdates",
+    "Updated",
+    "Withdraw",
+    "chosen",
+    "configuration_missing",
+    "minimum_of",
+    "retry_delay_s",
+    "satisfied",
+    "step",
+    "unsatisfied_references",
+]

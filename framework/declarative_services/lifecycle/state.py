@@ -1,0 +1,128 @@
+"""What is known of one component configuration at one moment."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from framework.declarative_services.description import (
+    ComponentDescription,
+    ConfigurationPolicy,
+    DeactivationReason,
+    ReferenceDescription,
+)
+
+if TYPE_CHECKING:
+    from framework.registry import ServiceReference
+    from metatype import ChangePolicy
+
+Bindings = Mapping[str, tuple["ServiceReference", ...]]
+"""Services by reference name, best first."""
+
+
+class Phase(enum.StrEnum):
+    """Where a component configuration is in its life."""
+
+    UNSATISFIED = "unsatisfied"
+    OFFERING = "offering"
+    SATISFIED = "satisfied"
+    ACTIVATING = "activating"
+    ACTIVE = "active"
+    MODIFYING = "modifying"
+    REBINDING = "rebinding"
+    UPDATING = "updating"
+    WITHDRAWING = "withdrawing"
+    DEACTIVATING = "deactivating"
+    FAILED = "failed"
+    DISPOSED = "disposed"
+
+
+HAVING_A_LIFE: Final = frozenset({Phase.ACTIVE, Phase.MODIFYING, Phase.REBINDING, Phase.UPDATING})
+"""Phases in which there is an instance that was activated and is not to go."""
+
+
+class Effect(enum.IntEnum):
+    """What a change of configuration came to, lightest first."""
+
+    UNCHANGED = 0
+    MODIFIED = 1
+    ACTIVATED = 2
+    REACTIVATED = 3
+    BOOTSTRAPPED = 4
+
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, Any]:
+    return _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """All facts about one component configuration.
+
+    Attributes:
+        defaults: The properties that it has without a configuration.
+        policies: What a change of each property means; a property without an entry is `modify`.
+        enabled: Whether the component may be active at all.
+        configuration: The properties that it should have, or None if it has no configuration.
+        applied: The properties that its instance (of a lazy component: its service) has, or had at the last attempt.
+        candidates: The services that match each reference now.
+        minimums: How many services a reference needs, where a property raises its minimum.
+        bound: The services that the instance is bound to.
+        updates: References and bound services whose properties have changed, which the instance is to be told.
+        demands: Those who wait for the instance of a lazy component.
+        owed: Deliveries of configuration whose sender still waits for an answer.
+        effect: What has been done for those deliveries so far.
+        failure: Why the last activation or `modified` failed, in words.
+        failures: Failed activations in a row.
+        ending: The reason, once this component configuration is to go for good.
+        reason: Why its last life ended.
+    """
+
+    description: ComponentDescription
+    defaults: Mapping[str, Any] = field(default_factory=_nothing)
+    policies: Mapping[str, ChangePolicy] = field(default_factory=_nothing)
+    phase: Phase = Phase.UNSATISFIED
+    enabled: bool = True
+    configuration: Mapping[str, Any] | None = None
+    applied: Mapping[str, Any] | None = None
+    candidates: Bindings = field(default_factory=_nothing)
+    minimums: Mapping[str, int] = field(default_factory=_nothing)
+    bound: Bindings = field(default_factory=_nothing)
+    updates: tuple[tuple[str, ServiceReference], ...] = ()
+    demands: tuple[object, ...] = ()
+    owed: tuple[object, ...] = ()
+    effect: Effect = Effect.UNCHANGED
+    failure: str | None = None
+    failures: int = 0
+    ending: DeactivationReason | None = None
+    reason: DeactivationReason | None = None
+
+
+def minimum_of(state: Lifecycle, reference: ReferenceDescription) -> int:
+    """How many services the reference needs, raised by `<name>.cardinality.minimum` or not."""
+    return state.minimums.get(reference.name, reference.cardinality.minimum)
+
+
+def unsatisfied_references(state: Lifecycle) -> tuple[ReferenceDescription, ...]:
+    """The references that have fewer services than they need."""
+    return tuple(
+        reference
+        for reference in state.description.references
+        if len(state.candidates.get(reference.name, ())) < minimum_of(state, reference)
+    )
+
+
+def configuration_missing(state: Lifecycle) -> bool:
+    """Whether the configuration policy keeps the component from being active."""
+    return state.configuration is None and state.description.configuration_policy is not ConfigurationPolicy.IGNORE
+
+
+def satisfied(state: Lifecycle) -> bool:
+    """Whether nothing keeps the component from being active (Compendium R8 112.5.2)."""
+    return state.enabled and not configuration_missing(state) and not unsatisfied_references(state)
