@@ -55,7 +55,8 @@ def test_a_gateway_enrols_from_its_files_and_openssl_accepts_the_chain(gateway: 
 def test_each_way_of_not_being_enrolled_is_a_state_of_its_own(
     gateway: Any, scep_server: Any, changes: dict[str, Any], state: str, exit_status: int
 ) -> None:
-    gateway.configure_enrolment(scep_server, **changes)
+    without_haste: dict[str, Any] = {"connect.retry-interval": 600}  # so that the state stays while it is looked at
+    gateway.configure_enrolment(scep_server, **without_haste, **changes)
     gateway.start()
     status = gateway.wait_for(state)
     assert status["certificate"] is None
