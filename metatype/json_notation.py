@@ -8,22 +8,27 @@ change of a property means is the key `change`.
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from metatype.errors import MetatypeError, ReadingWarning
+from metatype.json_places import SURROGATE, Fault, first_fault, place_at, places
+from metatype.kura_notation import KuraDocument, UnknownTypeError
 from metatype.limits import DEEPEST, LARGEST, MOST_ELEMENTS
 from metatype.model import Attribute, ChangePolicy, Designate, Icon, MetaData, ObjectClass, Option
 from metatype.reading import attribute_warnings, cardinality_read
 from metatype.values import AttributeType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import jsonschema
 
+    from metatype.json_places import Path
+
 _SCHEMA: Final = "descriptor.schema.json"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_KURA_SCHEMA: Final = "kura.schema.json"
 _LONGEST_REASON: Final = 300
 
 
@@ -37,16 +42,23 @@ def read_json(data: bytes, source: str, *, kura_style: bool = False) -> MetaData
     """
     if len(data) > LARGEST:
         raise MetatypeError(f"is larger than {LARGEST} bytes", source=source)
-    document = _parsed(data, source)
-    _check_limits(document, source)
-    _check_schema(document, source)
-    return _Reader(source, kura_style=kura_style).metadata(document)
+    text = _decoded(data, source)
+    document = _parsed(text, source)
+    if not KuraDocument.is_one(document):
+        _check_schema(document, _SCHEMA, text, source)
+        return _Reader(source, text, kura_style=kura_style).metadata(document)
+    _check_schema(document, _KURA_SCHEMA, text, source)
+    try:
+        answer = KuraDocument(document)
+    except UnknownTypeError as error:
+        raise _error_at(error.path, str(error), text, source) from None
+    return _Reader(source, text, answer.original_path, kura_style=kura_style).metadata(answer.document)
 
 
 def write_json(metadata: MetaData) -> str:
     """The descriptor as JSON that reads to an equal model."""
     document = {
-        "$schema": _schema()["$id"],
+        "$schema": _schema(_SCHEMA)["$id"],
         **_given(localization=metadata.localization, extras=dict(metadata.extras)),
         "objectClasses": [_written_object_class(one) for one in metadata.object_classes.values()],
         "designates": [
@@ -57,42 +69,49 @@ def write_json(metadata: MetaData) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _parsed(data: bytes, source: str) -> Any:
+def _decoded(data: bytes, source: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, column = place_at(data[: error.start].decode("utf-8", "replace"), error.start)
+        message = f"is no well-formed JSON: {error.reason}"
+        raise MetatypeError(message, source=source, line=line, column=column) from None
+
+
+def _parsed(text: str, source: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise MetatypeError(f"has the key {key!r} twice in one object", source=source, element=key)
-            found[key] = value
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise _RefusedError
         return found
 
-    def refuse(constant: str) -> NoReturn:
-        raise MetatypeError(f"has {constant}, which is no JSON", source=source)
+    def refuse(_constant: str) -> NoReturn:
+        raise _RefusedError
 
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse)
+        document = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        _check_limits(document)
     except json.JSONDecodeError as error:
         message = f"is no well-formed JSON: {error.msg}"
         raise MetatypeError(message, source=source, line=error.lineno, column=error.colno) from None
-    except MetatypeError:
-        raise
-    except (ValueError, RecursionError) as error:  # no UTF-8, thousands of digits, thousands of brackets
-        raise MetatypeError(f"is no well-formed JSON: {error}", source=source) from None
+    except (_RefusedError, ValueError, RecursionError):  # ours, thousands of digits, thousands of brackets
+        fault = first_fault(text) or Fault("cannot be read as JSON", (1, 1))
+        line, column = fault.place
+        raise MetatypeError(fault.message, source=source, line=line, column=column, element=fault.key) from None
+    return document
 
 
-def _check_limits(document: Any, source: str) -> None:
+def _check_limits(document: Any) -> None:
     level, depth, containers = [document], 0, 0
     while level:
         below: list[Any] = []
         for node in level:
-            if isinstance(node, str) and _SURROGATE.search(node):
-                raise MetatypeError("has half of a surrogate pair, which is no character", source=source)
+            if isinstance(node, str) and SURROGATE.search(node):
+                raise _RefusedError
             if isinstance(node, dict | list):
                 containers += 1
-                if depth == DEEPEST:
-                    raise MetatypeError(f"nests deeper than {DEEPEST} objects and lists", source=source)
-                if containers > MOST_ELEMENTS:
-                    raise MetatypeError(f"has more than {MOST_ELEMENTS} objects and lists", source=source)
+                if depth == DEEPEST or containers > MOST_ELEMENTS:
+                    raise _RefusedError
                 below.extend(node)
                 if isinstance(node, dict):
                     below.extend(node.values())
@@ -100,63 +119,84 @@ def _check_limits(document: Any, source: str) -> None:
 
 
 @cache
-def _schema() -> Any:
-    return json.loads(files("metatype").joinpath(_SCHEMA).read_text("utf-8"))
+def _schema(name: str) -> Any:
+    return json.loads(files("metatype").joinpath(name).read_text("utf-8"))
 
 
 @cache
-def _validator() -> jsonschema.Draft202012Validator:
+def _validator(name: str) -> jsonschema.Draft202012Validator:
     import jsonschema  # noqa: PLC0415  # costly, and only needed where JSON is read
 
-    return jsonschema.Draft202012Validator(_schema())
+    return jsonschema.Draft202012Validator(_schema(name))
 
 
-def _check_schema(document: Any, source: str) -> None:
-    error = next(_validator().iter_errors(document), None)
+def _check_schema(document: Any, name: str, text: str, source: str) -> None:
+    error = next(_validator(name).iter_errors(document), None)
     if error is not None:
-        where = "/".join(map(str, error.absolute_path)) or "the document"
-        raise MetatypeError(f"{where}: {error.message[:_LONGEST_REASON]}", source=source, element=where)
+        path = tuple(error.absolute_path)
+        raise _error_at(path, error.message[:_LONGEST_REASON], text, source)
+
+
+def _error_at(path: Path, message: str, text: str, source: str) -> MetatypeError:
+    line, column = places(text, {path}).get(path, (1, 1))
+    element = "/".join(map(str, path)) or "the document"
+    return MetatypeError(f"{element}: {message}", source=source, line=line, column=column, element=element)
+
+
+class _RefusedError(Exception):
+    """Something is not allowed; what and where, a second look tells."""
 
 
 class _Reader:
     """Makes the model of a document that fits the schema."""
 
-    def __init__(self, source: str, *, kura_style: bool) -> None:
+    def __init__(
+        self,
+        source: str,
+        text: str,
+        original_path: Callable[[Path], Path] = lambda path: path,
+        *,
+        kura_style: bool,
+    ) -> None:
         self._source = source
+        self._text = text
+        self._original_path = original_path
         self._kura_style = kura_style
-        self._warnings: list[ReadingWarning] = []
+        self._odd: list[tuple[Path, str, str, str]] = []
 
     def metadata(self, document: dict[str, Any]) -> MetaData:
         classes: dict[str, ObjectClass] = {}
-        for given in document["objectClasses"]:
+        for index, given in enumerate(document["objectClasses"]):
+            path = ("objectClasses", index)
             if given["id"] in classes:
-                self._warn(f"there is another object class {given['id']!r}; the first is kept", given["id"], "id")
+                self._warn(path, f"there is another object class {given['id']!r}; the first is kept", given["id"], "id")
             else:
-                classes[given["id"]] = self._object_class(given)
+                classes[given["id"]] = self._object_class(given, path)
         designates = []
-        for given in document.get("designates", ()):
+        for index, given in enumerate(document.get("designates", ())):
             ocdref = given["ocdref"]
             if ocdref in classes:
                 pids = given.get("pid"), given.get("factoryPid")
                 designates.append(Designate(ocdref, *pids, given.get("extras", {})))
             else:
                 message = f"a designate refers to {ocdref!r}, which is no object class here, and is left out"
-                self._warn(message, "designates", "ocdref")
+                self._warn(("designates", index), message, "designates", "ocdref")
         return MetaData(
             localization=document.get("localization"),
             object_classes=classes,
             designates=tuple(designates),
             extras=document.get("extras", {}),
-            warnings=tuple(self._warnings),
+            warnings=self._warnings(),
         )
 
-    def _object_class(self, given: dict[str, Any]) -> ObjectClass:
+    def _object_class(self, given: dict[str, Any], path: Path) -> ObjectClass:
         attributes: dict[str, Attribute] = {}
-        for one in given.get("attributes", ()):
+        for index, one in enumerate(given.get("attributes", ())):
+            at = (*path, "attributes", index)
             if one["id"] in attributes:
-                self._warn(f"there is another attribute {one['id']!r}; the first is kept", one["id"], "id")
+                self._warn(at, f"there is another attribute {one['id']!r}; the first is kept", one["id"], "id")
             else:
-                attributes[one["id"]] = self._attribute(one)
+                attributes[one["id"]] = self._attribute(one, at)
         return ObjectClass(
             id=given["id"],
             name=given.get("name", given["id"]),
@@ -166,7 +206,7 @@ class _Reader:
             extras=given.get("extras", {}),
         )
 
-    def _attribute(self, given: dict[str, Any]) -> Attribute:
+    def _attribute(self, given: dict[str, Any], path: Path) -> Attribute:
         attribute = Attribute(
             id=given["id"],
             type=AttributeType(given["type"]),
@@ -185,11 +225,18 @@ class _Reader:
             extras=given.get("extras", {}),
         )
         for field_name, message in attribute_warnings(attribute):
-            self._warn(message, attribute.id, field_name)
+            self._warn(path, message, attribute.id, field_name)
         return attribute
 
-    def _warn(self, message: str, element: str, attribute: str) -> None:
-        self._warnings.append(ReadingWarning(message, self._source, None, element, attribute))
+    def _warn(self, path: Path, message: str, element: str, attribute: str) -> None:
+        self._odd.append((self._original_path(path), message, element, attribute))
+
+    def _warnings(self) -> tuple[ReadingWarning, ...]:
+        found = places(self._text, {path for path, *_ in self._odd})
+        return tuple(
+            ReadingWarning(message, self._source, *found[path][:1], element, attribute, *found[path][1:])
+            for path, message, element, attribute in self._odd
+        )
 
 
 def _icon(given: dict[str, Any]) -> Icon:

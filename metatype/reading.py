@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from metatype.validation import default_problem, limit
+from metatype.values import AttributeType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from metatype.model import Attribute
+
+
+_TYPES: Final = {kind.value.lower(): kind for kind in AttributeType} | {"char": AttributeType.CHARACTER}
+
+
+def type_named(name: str) -> AttributeType | None:
+    """The type of a name in any case, `Char` being the Character of old; None if there is none."""
+    return _TYPES.get(name.strip().lower())
 
 
 def cardinality_read(cardinality: int, *, kura_style: bool) -> int:

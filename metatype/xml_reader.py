@@ -10,10 +10,9 @@ from metatype.errors import MetatypeError, ReadingWarning
 from metatype.limits import DEEPEST, LARGEST, MOST_ATTRIBUTES, MOST_ELEMENTS
 from metatype.model import Attribute, ChangePolicy, Designate, Icon, MetaData, ObjectClass, Option
 from metatype.names import CHANGE, EXTENSION_NAMESPACE, KEPT, MODELLED, NAMESPACES, PARENTS
-from metatype.reading import attribute_warnings, cardinality_read
+from metatype.reading import attribute_warnings, cardinality_read, type_named
 from metatype.values import AttributeType, NotOfTypeError, scalar
 
-_TYPES: Final = {kind.value.lower(): kind for kind in AttributeType} | {"char": AttributeType.CHARACTER}
 _ENCODINGS: Final = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "windows-1252")
 _CHUNK: Final = 64 * 1024
 
@@ -180,7 +179,7 @@ class _Reader:
     def _close_attribute(self, element: _Element, parent: _Element) -> None:
         given = element.given
         identifier = self._needed(element, "id")
-        kind = _TYPES.get(self._needed(element, "type").strip().lower())
+        kind = type_named(self._needed(element, "type"))
         if kind is None:
             known = ", ".join(known.value for known in AttributeType)
             message = f"AD {identifier!r} is of the unknown type {given['type']!r}; known are {known}"

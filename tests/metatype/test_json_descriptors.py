@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import metatype
 from metatype import AttributeType, ChangePolicy, MetatypeError
+from metatype.json_places import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMPLETE: dict[str, Any] = {
     "$schema": "https://gatewright.org/schemas/descriptor-v1.json",
@@ -90,6 +96,7 @@ def test_it_is_read_from_bytes_with_a_byte_order_mark_and_blanks() -> None:
 def test_what_is_odd_is_read_with_a_warning(document: str, element: str, attribute: str) -> None:
     (warning,) = metatype.loads(document, source="odd.json").warnings
     assert (warning.source, warning.element, warning.attribute) == ("odd.json", element, attribute)
+    assert (warning.line, warning.column) == (1, 1 + document.rindex("{"))
 
 
 def test_kura_takes_cardinality_one_for_a_scalar() -> None:
@@ -109,14 +116,22 @@ class Broken:
     "case",
     [
         Broken("torn", '{"objectClasses": [', "x.json:1:20: is no well-formed JSON"),
-        Broken("duplicate key", '{"objectClasses": [], "objectClasses": []}', "the key 'objectClasses' twice"),
-        Broken("NaN", '{"objectClasses": NaN}', "NaN, which is no JSON"),
-        Broken("no UTF-8", b'{"localization": "\xff"}', "is no well-formed JSON"),
-        Broken("half a pair", '{"localization": "\\ud800", "objectClasses": []}', "surrogate pair"),
-        Broken("thousands of digits", '{"x": ' + "9" * 5000 + "}", "is no well-formed JSON"),
-        Broken("deep", "[" * 17 + "]" * 17, "deeper than 16"),
-        Broken("very deep", "[" * 200_000, "is no well-formed JSON"),
-        Broken("many", "[" + "{}," * 20_000 + "{}]", "more than 20000 objects and lists"),
+        Broken(
+            "duplicate key",
+            '{"objectClasses": [],\n "objectClasses": []}',
+            "x.json:2:2: has the key 'objectClasses' twice",
+        ),
+        Broken("NaN", '{"objectClasses": NaN}', "x.json:1:19: has NaN, which is no JSON"),
+        Broken("no UTF-8", b'{"localization":\n "\xff"}', "x.json:2:3: is no well-formed JSON"),
+        Broken(
+            "half a pair",
+            '{"localization": "\\ud800", "objectClasses": []}',
+            "x.json:1:18: has half of a surrogate pair",
+        ),
+        Broken("thousands of digits", '{"x": ' + "9" * 5000 + "}", "x.json:1:7: has a number of more than 4300 digits"),
+        Broken("deep", "[" * 17 + "]" * 17, "x.json:1:17: nests deeper than 16"),
+        Broken("very deep", "[" * 200_000, "x.json:1:17: nests deeper than 16"),
+        Broken("many", "[" + "{}," * 20_000 + "{}]", "x.json:1:59999: has more than 20000 objects and lists"),
         Broken("large", '{"x": "' + " " * 2**20 + '"}', "larger than 1048576"),
         Broken("a list", "[]", "the document: [] is not of type 'object'"),
         Broken("nothing", "{}", "'objectClasses' is a required property"),
@@ -153,3 +168,102 @@ def test_the_published_schema_is_a_schema() -> None:
     assert schema["$id"] == COMPLETE["$schema"]
     assert set(schema["$defs"]["attribute"]["properties"]["type"]["enum"]) == {kind.value for kind in AttributeType}
     assert schema["$defs"]["attribute"]["properties"]["change"]["enum"] == [policy.value for policy in ChangePolicy]
+
+
+KURA: dict[str, Any] = {
+    "id": "o",
+    "name": "O",
+    "description": "d",
+    "icon": [{"resource": "OSGI-INF/o.png", "size": "32"}],
+    "ad": [
+        {
+            "id": "mode",
+            "type": "STRING",
+            "name": "Mode",
+            "cardinality": 0,
+            "isRequired": True,
+            "defaultValue": "a",
+            "option": [{"label": "The A", "value": "a"}, {"value": "b"}],
+        },
+        {"id": "port", "type": "Char", "min": "a", "max": None, "isRequired": False},
+    ],
+}
+
+
+def test_an_object_class_as_kuras_rest_interface_answers_it_is_read() -> None:
+    metadata = metatype.loads(json.dumps(KURA))
+    (object_class,) = metadata.object_classes.values()
+    assert (object_class.name, object_class.description, object_class.icons[0].size) == ("O", "d", 32)
+    mode, port = object_class.attributes.values()
+    assert (mode.type, mode.required, mode.default_value) == (AttributeType.STRING, True, ("a",))
+    assert [(option.value, option.label) for option in mode.options] == [("a", "The A"), ("b", "b")]
+    assert (port.type, port.required, port.min, port.max) == (AttributeType.CHARACTER, False, "a", None)
+    assert metadata.designates == ()
+    assert metatype.loads(metatype.dumps(metadata)) == metadata
+    assert metatype.loads(metatype.dumps(metadata, "json")) == metadata
+
+
+@pytest.mark.parametrize("answer", [{"pid": "p", "definition": KURA}, {"configs": [{"pid": "p", "definition": KURA}]}])
+def test_a_configuration_of_kuras_brings_its_definition_for_its_pid(answer: dict[str, Any]) -> None:
+    metadata = metatype.loads(json.dumps(answer | {"properties": {"ignored": 1}}))
+    assert metadata.object_class_for("p") == metatype.loads(json.dumps(KURA)).object_classes["o"]
+
+
+def test_cardinality_one_in_kuras_answer_is_a_scalar_if_that_is_asked_for() -> None:
+    document = json.dumps({"id": "o", "ad": [{"id": "a", "type": "LONG", "cardinality": 1}]})
+    assert metatype.loads(document).object_classes["o"].attributes["a"].coerce("5") == [5]
+    assert metatype.loads(document, kura_style=True).object_classes["o"].attributes["a"].coerce("5") == 5
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ('{"id": "o",\n "ad": [{"id": "a", "type": "FOO"}]}', "k.json:2:29: ad/0/type: the type 'FOO' is unknown"),
+        ('{"id": "o",\n "ad": [{"id": "a"}]}', "k.json:2:9: ad/0: 'type' is a required property"),
+        ('{"id": "o", "ad": [{"id": "a", "type": "LONG", "isRequired": 1}]}', "1 is not of type 'boolean', 'null'"),
+        ('{"id": "o", "icon": {"resource": "i", "size": "big"}}', "'big' does not match"),
+        ('{"ad": []}', "the document: 'id' is a required property"),
+        ('{"configs": {}}', "configs: {} is not of type 'array'"),
+        ('{"configs": [{"definition": {"name": "o"}}]}', "configs/0/definition: 'id' is a required property"),
+    ],
+)
+def test_what_is_no_answer_of_kuras_is_refused(document: str, says: str) -> None:
+    with pytest.raises(MetatypeError) as error:
+        metatype.loads(document, source="k.json")
+    assert says in str(error.value)
+
+
+def test_warnings_on_kuras_answer_have_its_own_places() -> None:
+    document = '{"configs": [{"definition":\n{"id": "o", "ad": [\n{"id": "a", "type": "LONG", "defaultValue": "x"}]}}]}'
+    (warning,) = metatype.loads(document).warnings
+    assert (warning.line, warning.column, warning.element, warning.attribute) == (3, 1, "a", "default")
+
+
+@pytest.mark.parametrize("name", ["descriptor.schema.json", "kura.schema.json"])
+def test_the_schemas_are_published_with_the_package(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(files("metatype").joinpath(name).read_text("utf-8")))
+
+
+@given(
+    st.recursive(
+        st.text(max_size=4) | st.integers() | st.none(),
+        lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=4), one, max_size=3),
+        max_leaves=12,
+    ),
+    st.sampled_from([None, 1]),
+)
+def test_every_value_is_found_where_it_stands(document: Any, indent: int | None) -> None:
+    text = json.dumps(document, indent=indent)
+
+    def paths(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+        yield path, value
+        for key, below in enumerate(value) if isinstance(value, list) else getattr(value, "items", tuple)():
+            yield from paths(below, (*path, key))
+
+    values = dict(paths(document, ()))
+    found = places(text, values.keys())
+    lines = text.splitlines(keepends=True)
+    for path, value in values.items():
+        line, column = found[path]
+        rest = "".join(lines[line - 1 :])[column - 1 :]
+        assert json.JSONDecoder().raw_decode(rest)[0] == value
