@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from metatype import Secret
-from tools.scep_ca import IssuancePolicy, ScepCa, ScepCaServer
+from tools.scep_ca import CaParameters, IssuancePolicy, ScepCa, ScepCaServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +36,13 @@ class DevelopmentCa:
 
 
 @contextlib.contextmanager
-def development_ca(directory: Path, *, strict: bool = False) -> Iterator[DevelopmentCa]:
+def development_ca(
+    directory: Path, *, strict: bool = False, approval: bool = False, parameters: CaParameters | None = None
+) -> Iterator[DevelopmentCa]:
     """A CA that grants requests with `CHALLENGE`, until the block ends."""
+    policy = IssuancePolicy(Secret(CHALLENGE), strict=strict, approval=approval)
     with (
-        ScepCa.open(directory, IssuancePolicy(Secret(CHALLENGE), strict=strict)) as ca,
+        ScepCa.open(directory, policy, parameters=parameters) as ca,
         ScepCaServer(ca) as server,
     ):
         yield DevelopmentCa(ca, server.url, directory)

@@ -13,15 +13,26 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.keystore import KeyAlgorithm, SoftwarePrivateKey, create_csr, self_signed_certificate
 from components.scep.client import ScepClient, locate_server
-from components.scep.errors import HttpStatusError, TransportError, UntrustedCaError, WeakAlgorithmError
+from components.scep.errors import (
+    HttpStatusError,
+    OperationUnsupportedError,
+    TransportError,
+    UntrustedCaError,
+    WeakAlgorithmError,
+)
+from components.scep.message import MessageType
+from components.scep.probe import probe
 from components.scep.transaction import (
+    Capabilities,
     Issued,
     Refused,
     Reply,
     SecurityProfile,
+    build_poll,
     build_request,
     new_transaction_id,
     read_reply,
+    renewal_forms,
 )
 from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint, verify_ca_certificates
 from framework.clock import SystemClock
@@ -182,3 +193,110 @@ def test_what_the_server_does_not_know_is_an_error_with_its_words(scep_server: D
     assert caught.value.status == 500
     with pytest.raises(TransportError):
         ScepClient(scep_server.endpoint + "/nowhere", clock=CLOCK).get_ca_cert()
+
+
+def test_each_profile_enrols_or_says_why_not(scep_server: DebianScepServer) -> None:
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
+    for profile, subject in ((SecurityProfile.STANDARD, "CN=standard"), (SecurityProfile.LEGACY, "CN=legacy")):
+        reply = enrol(scep_server, key=key, profile=profile, subject=x509.Name.from_rfc4514_string(subject))
+        assert isinstance(reply, Issued)
+    with pytest.raises(WeakAlgorithmError, match=r"security\.profile=standard"):
+        enrol(scep_server, key=key, profile=SecurityProfile.STRICT, subject=x509.Name.from_rfc4514_string("CN=strict"))
+
+
+def test_quirk_7_a_renewal_goes_through_with_the_challenge_and_not_without(scep_server: DebianScepServer) -> None:
+    now = datetime.now(UTC)
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
+    location = locate_server(scep_server.endpoint, clock=CLOCK)
+    trust = verify_ca_certificates(location.certificates, CertificatePin(scep_server.ca_certificate), now)
+    first = enrol(scep_server, key=key)
+    assert isinstance(first, Issued)
+    present = first.chain[0]
+    outcomes = []
+    for form in renewal_forms(location.capabilities, has_challenge=True):
+        challenge = Secret(scep_server.challenge) if form.challenge else None
+        request = build_request(
+            trust=trust,
+            capabilities=location.capabilities,
+            profile=SecurityProfile.STANDARD,
+            key=key,
+            signer_certificate=present,
+            csr=create_csr(key, SUBJECT, challenge_password=challenge),
+            transaction_id=new_transaction_id(key.public_key),
+            message_type=form.message_type,
+        )
+        reply = read_reply(
+            ScepClient(location.url, clock=CLOCK).send(request, location.capabilities),
+            request,
+            trust=trust,
+            profile=SecurityProfile.STANDARD,
+            key=key,
+            signer_certificate=present,
+            subject=SUBJECT,
+            now=now,
+            replaces=present,
+        )
+        outcomes.append((form.message_type, form.challenge, type(reply)))
+        if isinstance(reply, Issued):
+            assert reply.chain[0].serial_number != present.serial_number
+            break
+    assert outcomes == [(MessageType.RENEWAL_REQ, False, Refused), (MessageType.RENEWAL_REQ, True, Issued)]
+
+
+def test_quirk_10_what_the_server_lacks_is_unsupported_and_it_lives_on(scep_server: DebianScepServer) -> None:
+    now = datetime.now(UTC)
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
+    location = locate_server(scep_server.endpoint, clock=CLOCK)
+    client = ScepClient(location.url, clock=CLOCK)
+    poll = build_poll(
+        trust=verify_ca_certificates(location.certificates, CertificatePin(scep_server.ca_certificate), now),
+        capabilities=location.capabilities,
+        profile=SecurityProfile.STANDARD,
+        key=key,
+        signer_certificate=self_signed_certificate(key, SUBJECT, now),
+        subject=SUBJECT,
+        transaction_id="abc",
+    )
+    with pytest.raises(OperationUnsupportedError):
+        client.send(poll, location.capabilities)
+    with pytest.raises(OperationUnsupportedError):
+        client.get_next_ca_cert()
+    assert isinstance(enrol(scep_server, key=key), Issued)
+
+
+def test_a_request_in_the_url_is_granted_too(scep_server: DebianScepServer) -> None:
+    """Quirk 15: base64 must be escaped whole; a bare plus sign is a blank to the server."""
+    now = datetime.now(UTC)
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
+    location = locate_server(scep_server.endpoint, clock=CLOCK)
+    certificate = self_signed_certificate(key, SUBJECT, now)
+    trust = verify_ca_certificates(location.certificates, CertificatePin(scep_server.ca_certificate), now)
+    request = build_request(
+        trust=trust,
+        capabilities=Capabilities(),
+        profile=SecurityProfile.STANDARD,
+        key=key,
+        signer_certificate=certificate,
+        csr=create_csr(key, SUBJECT, challenge_password=Secret(scep_server.challenge)),
+        transaction_id=new_transaction_id(key.public_key),
+    )
+    reply = read_reply(
+        ScepClient(location.url, clock=CLOCK).send(request, Capabilities()),
+        request,
+        trust=trust,
+        profile=SecurityProfile.STANDARD,
+        key=key,
+        signer_certificate=certificate,
+        subject=SUBJECT,
+        now=now,
+    )
+    assert isinstance(reply, Issued)
+
+
+def test_scep_probe_shows_the_server(scep_server: DebianScepServer) -> None:
+    """Quirk 5: a CA whose key usage does not allow it is what messages are encrypted for all the same."""
+    report = probe(scep_server.endpoint, clock=CLOCK, pin=FingerprintPin(scep_server.fingerprint))
+    (certificate,) = report.certificates
+    assert certificate.roles == ("pinned", "CA", "issues", "messages are encrypted for it")
+    assert report.would_enrol
+    assert scep_server.issued() == []

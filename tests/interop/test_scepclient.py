@@ -9,6 +9,7 @@ from cryptography import x509
 
 from components.keystore import KeyAlgorithm, SoftwarePrivateKey
 from tests.interop.development_ca import CHALLENGE, DevelopmentCa, development_ca, run, write_key
+from tools.scep_ca import CaParameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +72,26 @@ def test_its_des_and_sha1_are_refused_by_a_strict_ca(tmp_path: Path, key: Softwa
         assert server.ca.issued() == ()
 
     assert "badAlg" in output
+
+
+def test_it_renews_with_the_certificate_that_it_has(tmp_path: Path, key: SoftwarePrivateKey) -> None:
+    with development_ca(tmp_path / "ca") as server:
+        enrol(server, tmp_path / "client", key)
+        first = (tmp_path / "client" / "client.pem").read_bytes()
+        run(
+            *("scepclient", "-server-url", server.url, "-challenge", CHALLENGE, "-private-key", "key.pem"),
+            *("-certificate", "client.pem", "-cn", "device-7", "-organization", "Acme", "-country", "XX"),
+            directory=tmp_path / "client",
+        )
+        issued = [entry.certificate for entry in server.ca.issued()]
+
+    renewed = x509.load_pem_x509_certificate((tmp_path / "client" / "client.pem").read_bytes())
+    assert issued == [x509.load_pem_x509_certificate(first), renewed]
+    assert issued[0] != issued[1]
+
+
+def test_it_enrols_with_a_ca_that_has_ras(tmp_path: Path, key: SoftwarePrivateKey) -> None:
+    """It encrypts for everybody that GetCACert names, so a message may have several recipients."""
+    with development_ca(tmp_path / "ca", parameters=CaParameters(registration_authority=True)) as server:
+        enrol(server, tmp_path / "client", key)
+        assert len(server.ca.issued()) == 1

@@ -62,6 +62,9 @@ _PRINTABLE: Final = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]{1,128}")
 _CAPABILITIES: Final = ("AES", "POSTPKIOperation", "SCEPStandard", "SHA-256", "SHA-384", "SHA-512", "GetNextCACert")
 _WEAK_CAPABILITIES: Final = ("DES3", "SHA-1")
 
+_RENEWS: Final = "#"
+"""Stands in no transaction id: it is no character of a PrintableString."""
+
 
 class ScepCa:
     """A CA that answers SCEP's operations. Its methods may be called from any thread.
@@ -255,7 +258,7 @@ class ScepCa:
         if self._policy.approval and renews is None:
             decision = self._authority.hold(message.attributes.transaction_id, request, self._clock.now())
             return self._decided(message, request, decision, generation)
-        return self._issue(message, request, generation)
+        return self._issue(message, request, generation, renews)
 
     def _poll(
         self, message: PkiMessage, content: bytes, signer: x509.Certificate, generation: Generation
@@ -285,10 +288,16 @@ class ScepCa:
                 _log.info("transaction %s waits for approval", message.attributes.transaction_id)
                 return None
 
-    def _issue(self, message: PkiMessage, request: CertificationRequest, generation: Generation) -> x509.Certificate:
+    def _issue(
+        self,
+        message: PkiMessage,
+        request: CertificationRequest,
+        generation: Generation,
+        renews: x509.Certificate | None = None,
+    ) -> x509.Certificate:
         certificate, new = self._authority.issue(
             request,
-            transaction_id=message.attributes.transaction_id,
+            transaction_id=self._operation(message.attributes.transaction_id, renews),
             now=self._clock.now(),
             validity=self._policy.validity,
             generation=generation,
@@ -301,6 +310,17 @@ class ScepCa:
             certificate.subject.rfc4514_string(),
         )
         return certificate
+
+    def _operation(self, transaction_id: str, renews: x509.Certificate | None) -> str:
+        """What tells an operation from others, beside the key.
+
+        Some clients (scepclient) make the transaction id from the key, so that a renewal has the one of the
+        enrolment. Who signs with what came of it has not lost that, but wants another.
+        """
+        found = None if renews is None else self._authority.find(renews.serial_number)
+        if found is None or found.transaction_id.partition(_RENEWS)[0] != transaction_id:
+            return transaction_id
+        return f"{transaction_id}{_RENEWS}{found.certificate.serial_number:x}"
 
     def _find(self, content: bytes, generation: Generation) -> x509.Certificate:
         """The certificate that a GetCert or GetCRL is about (RFC 8894 3.3.4)."""
