@@ -116,13 +116,20 @@ def _measure(assignment: Assignment) -> Samples:
     make = _our_components if assignment.side == OURS else _ipopo_components
     found: dict[str, list[float]] = {}
     for number in assignment.sizes(FEW, MANY):
-        with make(number) as wiring:
+        with contextlib.ExitStack() as stack:
+            entered: list[_Wiring] = []
+            created = seconds_of(lambda: entered.append(stack.enter_context(make(number))))  # noqa: B023  # called at once
+            (wiring,) = entered
             undo: list[Callable[[], None]] = []
             wired = seconds_of(lambda: undo.extend(wiring.register(one) for one in range(number)))  # noqa: B023  # called at once
             _expect(number)
             left = seconds_of(lambda: [one() for one in undo])  # noqa: B023  # called at once
             _expect(0)
-        found |= {f"wire-{number}": [wired / number], f"leave-{number}": [left / number]}
+        found |= {
+            f"create-{number}": [created / number],
+            f"wire-{number}": [wired / number],
+            f"leave-{number}": [left / number],
+        }
     return found
 
 
@@ -135,6 +142,8 @@ SUITE: Final = Suite(
     name="components",
     title="Components, each with a provider of its own (time for each)",
     rows=(
+        Case(f"create-{FEW}", f"{FEW} are configured and made, and wait"),
+        Case(f"create-{MANY}", f"{MANY:,} are configured and made, and wait"),
         Case(f"wire-{FEW}", f"{FEW} wait, providers come one by one"),
         Case(f"wire-{MANY}", f"{MANY:,} wait, providers come one by one", FasterThan(IPOPO, 10)),
         Quotient("wire-growth", f"growth from {FEW} to {MANY:,}", f"wire-{MANY}", f"wire-{FEW}", AtMost(1.5)),
@@ -149,7 +158,8 @@ SUITE: Final = Suite(
         (
             "Each provider is registered, or leaves, only after the one before has had its whole effect. "
             "iPOPO calls components on the caller's thread; here they run on threads of their own, "
-            "and the change of threads counts."
+            "and the change of threads counts. Ours are configured by a file that is read and validated, "
+            "and the whole gateway starts with it."
         ),
     ),
 )

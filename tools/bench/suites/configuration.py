@@ -54,6 +54,10 @@ class _Ours:
     def __init__(self, harness: GatewayHarness) -> None:
         self._admin = harness.configuration_admin
 
+    def apply(self, pids: int, value: int) -> None:
+        """Change all components in one batch; returns when that is durable and all have taken it."""
+        self._admin.apply({f"bench.Sensor~s{one}": _properties(value) for one in range(pids)})
+
     def update(self, number: int, value: int) -> None:
         outcome = self._admin.update(f"bench.Sensor~s{number}", _properties(value)).outcome
         if outcome != "modified":
@@ -111,7 +115,21 @@ def _measure(assignment: Assignment) -> Samples:
             _raw_store(Path(directory)) as raw,
         ):
             found |= _push(admin, pids, raw, assignment)
+            if isinstance(admin, _Ours):
+                found[f"apply-{pids}"] = _apply(admin, pids, assignment)
     return found
+
+
+def _apply(admin: _Ours, pids: int, assignment: Assignment) -> list[float]:
+    """The time for each pid of batches that change all of them."""
+    begin = _Taken.number
+    values = [
+        seconds_of(lambda: admin.apply(pids, 1_000_000 + turn)) / pids  # noqa: B023  # called at once
+        for turn in range(assignment.values)
+    ]
+    if _Taken.number - begin != assignment.values * pids:
+        raise AssertionError(f"{_Taken.number - begin} changes were taken instead of {assignment.values * pids}")
+    return values
 
 
 def _push(admin: _Admin, pids: int, raw: sqlite3.Connection, assignment: Assignment) -> dict[str, list[float]]:
@@ -127,7 +145,7 @@ def _push(admin: _Admin, pids: int, raw: sqlite3.Connection, assignment: Assignm
         raise AssertionError(f"{_Taken.number - begin} changes were taken instead of {turns * pids}")
     found = {f"push-{pids}": updates}
     if pids == 1:
-        found |= {"update-p99": updates}
+        found |= {"update-p99": updates, "commit-p99": commits}
     if commits:
         found |= {f"commit-{pids}": commits}
     return found
@@ -160,10 +178,13 @@ SUITE: Final = Suite(
         Case("push-100", "`update` to `modified`, each of 100 pids"),
         Case("push-1000", "`update` to `modified`, each of 1,000 pids"),
         Quotient("push-growth", "growth from 1 to 1,000", "push-1000", "push-1", AtMost(1.5)),
+        Case("apply-1000", "one batch (`apply`) for 1,000 pids: each of them"),
         Case("commit-1", "of which disk: a raw SQLite commit (WAL, FULL)"),
         Case("commit-1000", "the same among 1,000 rows"),
         Case("update-p99", "99th percentile of `update` to `modified`, 1 pid", percentile=99),
+        Case("commit-p99", "99th percentile of a raw SQLite commit", percentile=99),
         Quotient("p99-commit", "99th percentile ÷ median raw commit", "update-p99", "commit-1", AtMost(5)),
+        Quotient("p99-p99", "99th percentile ÷ that of a raw commit", "update-p99", "commit-p99"),
     ),
     sides=(OURS, IPOPO),
     measure=_measure,
