@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from metatype.errors import MetatypeError, ReadingWarning
+from metatype.foreign import canonical
 from metatype.json_places import SURROGATE, Fault, first_fault, place_at, places
 from metatype.kura_notation import KuraDocument, UnknownTypeError
 from metatype.limits import DEEPEST, LARGEST, MOST_ELEMENTS
@@ -59,10 +60,10 @@ def write_json(metadata: MetaData) -> str:
     """The descriptor as JSON that reads to an equal model."""
     document = {
         "$schema": _schema(_SCHEMA)["$id"],
-        **_given(localization=metadata.localization, extras=dict(metadata.extras)),
+        **_given(localization=metadata.localization, **_extras(metadata)),
         "objectClasses": [_written_object_class(one) for one in metadata.object_classes.values()],
         "designates": [
-            _given(pid=one.pid, factoryPid=one.factory_pid, ocdref=one.ocdref, extras=dict(one.extras))
+            _given(pid=one.pid, factoryPid=one.factory_pid, ocdref=one.ocdref, **_extras(one))
             for one in metadata.designates
         ],
     }
@@ -177,7 +178,8 @@ class _Reader:
             ocdref = given["ocdref"]
             if ocdref in classes:
                 pids = given.get("pid"), given.get("factoryPid")
-                designates.append(Designate(ocdref, *pids, given.get("extras", {})))
+                elements = self._elements(given, ("designates", index), 2)
+                designates.append(Designate(ocdref, *pids, given.get("extras", {}), elements))
             else:
                 message = f"a designate refers to {ocdref!r}, which is no object class here, and is left out"
                 self._warn(("designates", index), message, "designates", "ocdref")
@@ -186,6 +188,7 @@ class _Reader:
             object_classes=classes,
             designates=tuple(designates),
             extras=document.get("extras", {}),
+            extra_elements=self._elements(document, (), 1),
             warnings=self._warnings(),
         )
 
@@ -201,9 +204,10 @@ class _Reader:
             id=given["id"],
             name=given.get("name", given["id"]),
             description=given.get("description"),
-            icons=tuple(_icon(one) for one in given.get("icons", ())),
+            icons=tuple(self._icon(one, (*path, "icons", index)) for index, one in enumerate(given.get("icons", ()))),
             attributes=attributes,
             extras=given.get("extras", {}),
+            extra_elements=self._elements(given, path, 2),
         )
 
     def _attribute(self, given: dict[str, Any], path: Path) -> Attribute:
@@ -218,15 +222,35 @@ class _Reader:
             min=given.get("min"),
             max=given.get("max"),
             options=tuple(
-                Option(one["value"], one.get("label", one["value"]), one.get("extras", {}))
-                for one in given.get("options", ())
+                self._option(one, (*path, "options", index)) for index, one in enumerate(given.get("options", ()))
             ),
             change=ChangePolicy(given.get("change", ChangePolicy.MODIFY.value)),
             extras=given.get("extras", {}),
+            extra_elements=self._elements(given, path, 3),
         )
         for field_name, message in attribute_warnings(attribute):
             self._warn(path, message, attribute.id, field_name)
         return attribute
+
+    def _icon(self, given: dict[str, Any], path: Path) -> Icon:
+        size = given.get("size")
+        # JSON knows no difference between 16 and 16.0; the model does.
+        whole = None if size is None else int(size)
+        return Icon(given["resource"], whole, given.get("extras", {}), self._elements(given, path, 3))
+
+    def _option(self, given: dict[str, Any], path: Path) -> Option:
+        label = given.get("label", given["value"])
+        return Option(given["value"], label, given.get("extras", {}), self._elements(given, path, 4))
+
+    def _elements(self, given: dict[str, Any], path: Path, inside: int) -> tuple[str, ...]:
+        found = []
+        for index, text in enumerate(given.get("extraElements", ())):
+            try:
+                found.append(canonical(text, inside=inside))
+            except MetatypeError as error:
+                at = (*path, "extraElements", index)
+                raise _error_at(at, error.reason, self._text, self._source) from None
+        return tuple(found)
 
     def _warn(self, path: Path, message: str, element: str, attribute: str) -> None:
         self._odd.append((self._original_path(path), message, element, attribute))
@@ -239,19 +263,13 @@ class _Reader:
         )
 
 
-def _icon(given: dict[str, Any]) -> Icon:
-    size = given.get("size")
-    # JSON knows no difference between 16 and 16.0; the model does.
-    return Icon(given["resource"], None if size is None else int(size), given.get("extras", {}))
-
-
 def _written_object_class(one: ObjectClass) -> dict[str, Any]:
     return _given(
         id=one.id,
         name=one.name,
         description=one.description,
-        icons=[_given(resource=icon.resource, size=icon.size, extras=dict(icon.extras)) for icon in one.icons],
-        extras=dict(one.extras),
+        icons=[_given(resource=icon.resource, size=icon.size, **_extras(icon)) for icon in one.icons],
+        **_extras(one),
         attributes=[_written_attribute(attribute) for attribute in one.attributes.values()],
     )
 
@@ -267,10 +285,14 @@ def _written_attribute(one: Attribute) -> dict[str, Any]:
         default=one.default,
         min=one.min,
         max=one.max,
-        options=[_given(value=option.value, label=option.label, extras=dict(option.extras)) for option in one.options],
+        options=[_given(value=option.value, label=option.label, **_extras(option)) for option in one.options],
         change=None if one.change is ChangePolicy.MODIFY else one.change.value,
-        extras=dict(one.extras),
+        **_extras(one),
     )
+
+
+def _extras(one: MetaData | ObjectClass | Icon | Attribute | Option | Designate) -> dict[str, Any]:
+    return {"extras": dict(one.extras), "extraElements": list(one.extra_elements)}
 
 
 def _given(**values: Any) -> dict[str, Any]:

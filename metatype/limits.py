@@ -15,3 +15,6 @@ MOST_ELEMENTS: Final = 20_000
 
 MOST_ATTRIBUTES: Final = 64
 """Attributes of one XML element."""
+
+LONGEST_NAMESPACE: Final = 256
+"""Characters in the name of an XML namespace: it is part of every name that is of it."""

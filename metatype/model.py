@@ -16,7 +16,10 @@ from metatype.errors import MetatypeError, Problem, ReadingWarning
 from metatype.values import NO_LIMIT, AttributeType, scalar
 
 Extras = Mapping[str, str]
-"""XML attributes that the OSGi schema leaves to others, by name (`{namespace}name` if foreign)."""
+"""XML attributes that the OSGi schema leaves to others, by name (`{namespace}name` if foreign).
+
+Elements that it leaves to others are each model's `extra_elements`: texts of XML, each of which stands for itself.
+"""
 
 Unknown = Literal["refuse", "report", "keep"]
 """What becomes of a property that has no attribute: a problem; a problem that is not fatal; nothing."""
@@ -40,6 +43,7 @@ class Option:
     value: str
     label: str
     extras: Extras = field(default_factory=dict)
+    extra_elements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "extras")
@@ -52,6 +56,7 @@ class Icon:
     resource: str
     size: int | None = None
     extras: Extras = field(default_factory=dict)
+    extra_elements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "extras")
@@ -84,6 +89,7 @@ class Attribute:
     options: tuple[Option, ...] = ()
     change: ChangePolicy = ChangePolicy.MODIFY
     extras: Extras = field(default_factory=dict)
+    extra_elements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "extras")
@@ -158,6 +164,7 @@ class ObjectClass:
     icons: tuple[Icon, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     extras: Extras = field(default_factory=dict)
+    extra_elements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "attributes", "extras")
@@ -218,6 +225,7 @@ class Designate:
     pid: str | None = None
     factory_pid: str | None = None
     extras: Extras = field(default_factory=dict)
+    extra_elements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "extras")
@@ -238,6 +246,7 @@ class MetaData:
     object_classes: Mapping[str, ObjectClass] = field(default_factory=dict)
     designates: tuple[Designate, ...] = ()
     extras: Extras = field(default_factory=dict)
+    extra_elements: tuple[str, ...] = ()
     warnings: tuple[ReadingWarning, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:

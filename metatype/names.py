@@ -36,3 +36,9 @@ PARENTS: Final = {
     "Object": "Designate",
 }
 """Where each element has its place."""
+
+OSGI_ELEMENTS: Final = frozenset({"MetaData", "Attribute", "Value", *PARENTS})
+"""All elements of the OSGi schema, those included that mean nothing here."""
+
+XML_NAMESPACE: Final = "http://www.w3.org/XML/1998/namespace"
+"""That of `xml:lang`, which needs no declaration."""

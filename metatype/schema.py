@@ -114,6 +114,8 @@ def _bounds(attribute: Attribute, lower: str, upper: str) -> dict[str, Any]:
     found = {lower: _plain(limit(attribute, attribute.min)), upper: _plain(limit(attribute, attribute.max))}
     if attribute.type.is_text:
         # Lengths are never negative in JSON Schema, and no text is shorter than nothing.
+        if found[upper] is not None and found[upper] < 0:
+            return {"not": {}}
         found = {key: bound for key, bound in found.items() if bound is None or bound >= 0}
     return {key: bound for key, bound in found.items() if bound is not None}
 

@@ -7,7 +7,8 @@ from typing import Final
 from xml.parsers import expat
 
 from metatype.errors import MetatypeError, ReadingWarning
-from metatype.limits import DEEPEST, LARGEST, MOST_ATTRIBUTES, MOST_ELEMENTS
+from metatype.foreign import ElementText, is_foreign
+from metatype.limits import DEEPEST, LARGEST, LONGEST_NAMESPACE, MOST_ATTRIBUTES, MOST_ELEMENTS
 from metatype.model import Attribute, ChangePolicy, Designate, Icon, MetaData, ObjectClass, Option
 from metatype.names import CHANGE, EXTENSION_NAMESPACE, KEPT, MODELLED, NAMESPACES, PARENTS
 from metatype.reading import attribute_warnings, cardinality_read, type_named
@@ -31,6 +32,7 @@ class _Element:
     object_classes: dict[str, ObjectClass] = field(default_factory=dict)
     designates: list[tuple[Designate, _Element]] = field(default_factory=list)
     ocdrefs: list[str] = field(default_factory=list)
+    extra_elements: list[str] = field(default_factory=list)
 
 
 def read_xml(data: bytes, source: str, *, encoding: str | None = None, kura_style: bool = False) -> MetaData:
@@ -53,12 +55,17 @@ class _Reader:
         self._kura_style = kura_style
         self._open: list[_Element] = []
         self._skipped = 0
+        self._foreign: ElementText | None = None
+        self._foreign_size = 0
+        self._names: dict[str, str] = {}
         self._elements = 0
         self._warnings: list[ReadingWarning] = []
         self._read: MetaData | None = None
         self._parser = expat.ParserCreate(encoding, namespace_separator=" ")
+        self._parser.buffer_text = True
         self._parser.XmlDeclHandler = self._declaration
         self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartNamespaceDeclHandler = self._namespace
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
 
@@ -100,9 +107,9 @@ class _Reader:
         if not self._open:
             self._check_root(namespace, local)
         elif self._skipped or not self._has_place(namespace, local):
-            self._skipped += 1
+            self._skip(name, namespace, local, attributes)
             return
-        given = {_clark(key): value for key, value in attributes.items()}
+        given = {self._clark(key): value for key, value in attributes.items()}
         self._open.append(_Element(local, given, *self._place()))
 
     def _check_root(self, namespace: str, local: str) -> None:
@@ -111,9 +118,36 @@ class _Reader:
         if namespace and namespace not in NAMESPACES:
             raise self._error(f"is of the namespace {namespace}; known are {', '.join(NAMESPACES)}", local)
 
+    def _namespace(self, _prefix: str | None, uri: str | None) -> None:
+        if uri is not None and len(uri) > LONGEST_NAMESPACE:
+            raise self._error(f"has a namespace of more than {LONGEST_NAMESPACE} characters")
+
+    def _skip(self, name: str, namespace: str, local: str, attributes: dict[str, str]) -> None:
+        """Go into an element that the model has no field for; one that is not OSGi's is kept as it is."""
+        if not self._skipped and is_foreign(namespace, local) and self._open[-1].name != "Object":
+            self._foreign = ElementText()
+            self._parser.CharacterDataHandler = self._foreign.text
+        if self._foreign is not None:
+            self._foreign.start(name, attributes)
+        self._skipped += 1
+
+    def _end_skipped(self) -> None:
+        self._skipped -= 1
+        text = None if self._foreign is None else self._foreign.end()
+        if text is None:
+            return
+        self._parser.CharacterDataHandler = None
+        self._foreign = None
+        self._foreign_size += len(text)
+        if self._foreign_size > LARGEST:
+            raise self._error(f"has foreign elements of more than {LARGEST} characters")
+        self._open[-1].extra_elements.append(text)
+
     def _has_place(self, namespace: str, local: str) -> bool:
-        if namespace and namespace not in NAMESPACES:
-            self._warn(f"the element {local} of {namespace} is foreign and left out", local)
+        parent = self._open[-1].name
+        if is_foreign(namespace, local) and parent != "Object":
+            if not namespace or namespace in NAMESPACES:
+                self._warn(f"the element {local} in {parent} is unknown and means nothing", local)
             return False
         if PARENTS.get(local) != self._open[-1].name:
             self._warn(f"the element {local} has no place in {self._open[-1].name} and is left out", local)
@@ -122,7 +156,7 @@ class _Reader:
 
     def _end(self, _name: str) -> None:
         if self._skipped:
-            self._skipped -= 1
+            self._end_skipped()
             return
         element = self._open.pop()
         if not self._open:
@@ -139,7 +173,7 @@ class _Reader:
             case "Option":
                 value = self._needed(element, "value")
                 label = element.given.get("label", value)
-                parent.options.append(Option(value, label, self._extras(element)))
+                parent.options.append(Option(value, label, self._extras(element), tuple(element.extra_elements)))
             case "Designate":
                 self._close_designate(element, parent)
             case "Object":
@@ -159,6 +193,7 @@ class _Reader:
             object_classes=element.object_classes,
             designates=tuple(designates),
             extras=extras,
+            extra_elements=tuple(element.extra_elements),
             warnings=tuple(self._warnings),
         )
 
@@ -174,6 +209,7 @@ class _Reader:
             icons=tuple(element.icons),
             attributes=element.attributes,
             extras=self._extras(element),
+            extra_elements=tuple(element.extra_elements),
         )
 
     def _close_attribute(self, element: _Element, parent: _Element) -> None:
@@ -200,6 +236,7 @@ class _Reader:
             options=tuple(element.options),
             change=self._change(element),
             extras=self._extras(element),
+            extra_elements=tuple(element.extra_elements),
         )
         for field_name, message in attribute_warnings(attribute):
             self._warn(message, "AD", field_name, element)
@@ -214,7 +251,7 @@ class _Reader:
                 size = scalar(AttributeType.INTEGER, text)
             except NotOfTypeError as error:
                 self._warn(f"the size {text!r} is left out; it {error}", "Icon", "size", element)
-        parent.icons.append(Icon(resource, size, self._extras(element)))
+        parent.icons.append(Icon(resource, size, self._extras(element), tuple(element.extra_elements)))
 
     def _close_designate(self, element: _Element, parent: _Element) -> None:
         if len(element.ocdrefs) > 1:
@@ -225,7 +262,8 @@ class _Reader:
             missing = "Object" if pid or factory_pid else "pid or factoryPid"
             self._warn(f"a Designate without {missing} is left out", "Designate", None, element)
             return
-        designate = Designate(element.ocdrefs[0], pid, factory_pid, self._extras(element))
+        extra_elements = tuple(element.extra_elements)
+        designate = Designate(element.ocdrefs[0], pid, factory_pid, self._extras(element), extra_elements)
         parent.designates.append((designate, element))
 
     def _cardinality(self, element: _Element) -> int:
@@ -293,7 +331,7 @@ class _Reader:
             warnings=tuple(self._warnings),
         )
 
-
-def _clark(name: str) -> str:
-    namespace, _, local = name.rpartition(" ")
-    return f"{{{namespace}}}{local}" if namespace else local
+    def _clark(self, name: str) -> str:
+        """A name as extras have it; one object for all its occurrences, since documents repeat long ones."""
+        namespace, _, local = name.rpartition(" ")
+        return self._names.setdefault(name, f"{{{namespace}}}{local}" if namespace else local)

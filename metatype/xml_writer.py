@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
 from metatype.errors import MetatypeError
+from metatype.foreign import canonical
 from metatype.model import ChangePolicy
-from metatype.names import CHANGE, EXTENSION_NAMESPACE, MODELLED, NAMESPACES
+from metatype.names import CHANGE, EXTENSION_NAMESPACE, MODELLED, NAMESPACES, XML_NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from metatype.model import Attribute, Designate, MetaData, ObjectClass
+    from metatype.model import Attribute, Designate, MetaData, ObjectClass, Option
 
-_XML_NAMESPACE: Final = "http://www.w3.org/XML/1998/namespace"
 _LETTERS: Final = r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff"
 _NAME: Final = re.compile(rf"(?:\{{(?P<namespace>[^{{}}\s]+)\}})?(?P<local>[{_LETTERS}][-.0-9\u00b7{_LETTERS}]*)")
 _UNWRITABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,19 +28,20 @@ def write_xml(metadata: MetaData) -> str:
 
 class _Writer:
     def __init__(self) -> None:
-        self._prefixes = {EXTENSION_NAMESPACE: "gw", _XML_NAMESPACE: "xml"}
+        self._prefixes = {EXTENSION_NAMESPACE: "gw", XML_NAMESPACE: "xml"}
 
     def lines(self, metadata: MetaData) -> Iterator[str]:
         given = self._attributes("MetaData", {"localization": metadata.localization}, metadata.extras)
         body = [
             *(line for one in metadata.object_classes.values() for line in self._object_class(one)),
             *(line for one in metadata.designates for line in self._designate(one)),
+            *_foreign(metadata.extra_elements, 1),
         ]
         # Declared last, when all that need a prefix have one.
         declared = "".join(
             f" xmlns:{prefix}={_quoted(namespace)}"
             for namespace, prefix in self._prefixes.items()
-            if namespace != _XML_NAMESPACE
+            if namespace != XML_NAMESPACE
         )
         yield '<?xml version="1.0" encoding="UTF-8"?>'
         yield f'<metatype:MetaData xmlns:metatype="{NAMESPACES[-1]}"{declared}{given}>'
@@ -53,9 +54,11 @@ class _Writer:
         for icon in one.icons:
             size = None if icon.size is None else str(icon.size)
             shown = {"resource": icon.resource, "size": size}
-            yield f"        <Icon{self._attributes('Icon', shown, icon.extras)}/>"
+            opening = f"        <Icon{self._attributes('Icon', shown, icon.extras)}"
+            yield from _element(opening, "        </Icon>", _foreign(icon.extra_elements, 3))
         for attribute in one.attributes.values():
             yield from self._attribute(attribute)
+        yield from _foreign(one.extra_elements, 2)
         yield "    </OCD>"
 
     def _attribute(self, one: Attribute) -> Iterator[str]:
@@ -72,19 +75,19 @@ class _Writer:
             CHANGE: None if one.change is ChangePolicy.MODIFY else one.change.value,
         }
         opening = f"        <AD{self._attributes('AD', given, one.extras)}"
-        if not one.options:
-            yield f"{opening}/>"
-            return
-        yield f"{opening}>"
-        for option in one.options:
-            shown = {"value": option.value, "label": option.label}
-            yield f"            <Option{self._attributes('Option', shown, option.extras)}/>"
-        yield "        </AD>"
+        options = [line for option in one.options for line in self._option(option)]
+        yield from _element(opening, "        </AD>", [*options, *_foreign(one.extra_elements, 3)])
+
+    def _option(self, one: Option) -> Iterator[str]:
+        shown = {"value": one.value, "label": one.label}
+        opening = f"            <Option{self._attributes('Option', shown, one.extras)}"
+        yield from _element(opening, "            </Option>", _foreign(one.extra_elements, 4))
 
     def _designate(self, one: Designate) -> Iterator[str]:
         given = {"pid": one.pid, "factoryPid": one.factory_pid}
         yield f"    <Designate{self._attributes('Designate', given, one.extras)}>"
         yield f"        <Object ocdref={_quoted(one.ocdref)}/>"
+        yield from _foreign(one.extra_elements, 2)
         yield "    </Designate>"
 
     def _attributes(self, element: str, given: Mapping[str, str | None], extras: Mapping[str, str]) -> str:
@@ -102,6 +105,21 @@ class _Writer:
             return match["local"]
         prefix = self._prefixes.setdefault(match["namespace"], f"x{len(self._prefixes)}")
         return f"{prefix}:{match['local']}"
+
+
+def _element(opening: str, closing: str, content: Iterable[str]) -> Iterator[str]:
+    lines = list(content)
+    if not lines:
+        yield f"{opening}/>"
+        return
+    yield f"{opening}>"
+    yield from lines
+    yield closing
+
+
+def _foreign(texts: Iterable[str], inside: int) -> Iterator[str]:
+    for text in texts:
+        yield "    " * inside + canonical(text, inside=inside)
 
 
 def _quoted(value: str) -> str:

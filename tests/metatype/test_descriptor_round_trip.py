@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
+from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from hypothesis import example, given
@@ -20,6 +21,7 @@ from metatype import (
     ObjectClass,
     Option,
 )
+from metatype.foreign import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +45,17 @@ EXTRAS: Final = st.dictionaries(
     WRITABLE,
     max_size=2,
 )
+FOREIGN: Final = st.recursive(
+    st.builds(
+        "<{0} a={1} f:b={1} xml:lang={1}>{2}</{0}>".format,
+        st.sampled_from(["f:x", "g:y", "z", "f:OCD"]),
+        WRITABLE.map(quoteattr),
+        WRITABLE.map(escape),
+    ),
+    lambda inner: st.builds("<f:x>{}text<OCD xmlns=''/>{}</f:x>".format, inner, inner),
+    max_leaves=3,
+).map(lambda text: canonical(f'<f:e xmlns:f="urn:f" xmlns:g="urn:g">{text}</f:e>', inside=4))
+ELEMENTS: Final = st.lists(FOREIGN, max_size=1).map(tuple)
 ATTRIBUTES: Final = st.builds(
     Attribute,
     id=WRITABLE,
@@ -54,9 +67,10 @@ ATTRIBUTES: Final = st.builds(
     default=MAYBE,
     min=MAYBE,
     max=MAYBE,
-    options=st.lists(st.builds(Option, WRITABLE, WRITABLE, EXTRAS), max_size=3).map(tuple),
+    options=st.lists(st.builds(Option, WRITABLE, WRITABLE, EXTRAS, ELEMENTS), max_size=3).map(tuple),
     change=st.sampled_from(ChangePolicy),
     extras=EXTRAS,
+    extra_elements=ELEMENTS,
 )
 
 
@@ -69,9 +83,10 @@ OBJECT_CLASSES: Final = st.builds(
     id=WRITABLE,
     name=WRITABLE,
     description=MAYBE,
-    icons=st.lists(st.builds(Icon, WRITABLE, st.none() | INT32, EXTRAS), max_size=2).map(tuple),
+    icons=st.lists(st.builds(Icon, WRITABLE, st.none() | INT32, EXTRAS, ELEMENTS), max_size=2).map(tuple),
     attributes=st.lists(ATTRIBUTES, max_size=3).map(by_id),
     extras=EXTRAS,
+    extra_elements=ELEMENTS,
 )
 
 
@@ -81,12 +96,12 @@ def descriptors(draw: st.DrawFn) -> MetaData:
     designates: list[Designate] = []
     if classes:
         for ocdref in draw(st.lists(st.sampled_from(sorted(classes)), max_size=3)):
-            pid, extras = draw(WRITABLE.filter(bool)), draw(EXTRAS)
+            pid, extras, elements = draw(WRITABLE.filter(bool)), draw(EXTRAS), draw(ELEMENTS)
             if draw(st.booleans()):
-                designates.append(Designate(ocdref, pid=pid, extras=extras))
+                designates.append(Designate(ocdref, pid=pid, extras=extras, extra_elements=elements))
             else:
-                designates.append(Designate(ocdref, factory_pid=pid, extras=extras))
-    return MetaData(draw(MAYBE), classes, tuple(designates), draw(EXTRAS))
+                designates.append(Designate(ocdref, factory_pid=pid, extras=extras, extra_elements=elements))
+    return MetaData(draw(MAYBE), classes, tuple(designates), draw(EXTRAS), draw(ELEMENTS))
 
 
 @pytest.mark.parametrize("notation", ["xml", "json"])

@@ -7,7 +7,7 @@ from typing import Final
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metatype import Attribute, AttributeType, ChangePolicy, ObjectClass, Option, json_schema
@@ -144,14 +144,19 @@ IN_JSON: Final = {
 CHARACTER_BOUNDS: Final = st.none() | st.sampled_from(["a", "]", "^", "-", "\\", "[", "\U0001f511", "ab", ""])
 
 
+@example(Attribute("a", T.STRING, max="-1"), None, None, None)
 @given(ATTRIBUTES, CHARACTER_BOUNDS, CHARACTER_BOUNDS, st.data())
 def test_schema_and_validate_agree_on_values_of_jsons_own_types(
-    attribute: Attribute, least: str | None, most: str | None, data: st.DataObject
+    attribute: Attribute, least: str | None, most: str | None, data: st.DataObject | None
 ) -> None:
     if attribute.type is T.CHARACTER:
         attribute = replace(attribute, min=least, max=most)
     one = IN_JSON[attribute.type]
-    value = data.draw(st.lists(one, max_size=3) if attribute.cardinality else one | st.lists(one, max_size=1))
+    value: object = (
+        ""
+        if data is None
+        else data.draw(st.lists(one, max_size=3) if attribute.cardinality else one | st.lists(one, max_size=1))
+    )
     object_class = ObjectClass("o", "O", attributes={"a": attribute})
     for configuration in ({"a": value}, {}):
         accepted = jsonschema.Draft202012Validator(json_schema(object_class)).is_valid(configuration)

@@ -137,7 +137,12 @@ class Odd:
             (5, "Object", "ocdref"),
         ),
         Odd("misplaced", descriptor(rest='<AD id="x" type="Long"/>'), (5, "AD", None)),
-        Odd("foreign", descriptor(rest='<f:x xmlns:f="urn:f"><f:y/><OCD id="p"/></f:x>'), (5, "x", None)),
+        Odd("unknown element", descriptor(rest="<Odc/>"), (5, "Odc", None)),
+        Odd(
+            "foreign in an Object, which has no place in the model",
+            descriptor(rest='<Designate pid="p"><Object ocdref="o"><f:x xmlns:f="urn:f"/></Object></Designate>'),
+            (5, "x", None),
+        ),
         Odd(
             "preset values",
             descriptor(rest='<Designate pid="p"><Object ocdref="o"><Attribute/></Object></Designate>'),
@@ -250,6 +255,7 @@ class Broken:
             "more than 64 attributes",
             (1, 1),
         ),
+        Broken("long namespace", f'<MetaData xmlns:a="{"n" * 257}"/>', "namespace of more than 256", (1, 1)),
         Broken("large", "<MetaData>" + " " * 2**20, "larger than 1048576", (None, None)),
     ],
     ids=lambda case: case.what,
