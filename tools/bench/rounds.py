@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -77,20 +80,25 @@ def _run_worker(suite: str, side: str, scratch: Path, *, quick: bool) -> dict[st
     output = scratch / "values.json"
     output.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "tools.bench.worker", suite, side, "--scratch", str(scratch), "--output", str(output)]
-    try:
-        done = subprocess.run(
-            [*argv, "--quick"] if quick else argv,
-            cwd=_ROOT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_DEADLINE_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise _WorkerError(f"it did not end within {_DEADLINE_S:g} s") from None
-    if done.returncode != 0 or not output.exists():
-        raise _WorkerError(done.stderr.strip()[-2000:] or f"it ended with status {done.returncode}")
+    process = subprocess.Popen(
+        [*argv, "--quick"] if quick else argv,
+        cwd=_ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    with process:
+        try:
+            _, errors = process.communicate(timeout=_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise _WorkerError(f"it did not end within {_DEADLINE_S:g} s") from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # what it started ends with it
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode != 0 or not output.exists():
+        raise _WorkerError(errors.strip()[-2000:] or f"it ended with status {process.returncode}")
     values: dict[str, list[float]] = json.loads(output.read_text())
     return values
 
