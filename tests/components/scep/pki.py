@@ -88,6 +88,7 @@ class Pki:
         begin: datetime = NOW - timedelta(days=1),
         end: datetime = NOW + timedelta(days=365),
         purposes: tuple[x509.ObjectIdentifier, ...] = (),
+        path_length: int | None = None,
     ) -> x509.Certificate:
         """A certificate for `owner`, self-signed if `issuer` is None; no key usage if `usage` is None."""
         key = self.key(key_of or owner)
@@ -102,7 +103,7 @@ class Pki:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key), critical=False)
         )
         if ca is not None:
-            builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
         if usage is not None:
             builder = builder.add_extension(_key_usage(usage), critical=True)
         if purposes:
