@@ -18,8 +18,8 @@ LARGEST: Final = 256 * 1024
 DEEPEST: Final = 32
 """Elements within elements; an honest reply has some 15."""
 
-MOST_ELEMENTS: Final = 32_768
-"""Elements in all; a long CA chain has some thousands."""
+MOST_ELEMENTS: Final = 8_192
+"""Elements in all; an honest reply has some hundreds, the longest CA chain that is read some thousands."""
 
 _CONSTRUCTED: Final = 0x20
 _INDEFINITE: Final = 0x80

@@ -1,0 +1,1 @@
+"""Fuzzing targets, one file for each part that reads what comes from elsewhere."""
