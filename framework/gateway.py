@@ -18,6 +18,9 @@ from framework.configuration import (
     Credentials,
     DescriptorCatalogue,
     DirectoryWatch,
+    StoreCopies,
+    open_store,
+    rotate_key,
 )
 from framework.declarative_services import (
     ComponentDescription,
@@ -33,7 +36,7 @@ from framework.execution import Activity, Mailbox, WorkerPool
 from framework.plugins import Plugin, PluginHost
 from framework.registry import ServiceRegistry
 from framework.scheduler import Scheduler
-from framework.sealing import MasterKey
+from framework.sealing import KeyRing
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
@@ -98,6 +101,7 @@ class Gateway:
         self.event_admin = EventAdmin(self.clock, deliver=Mailbox(self._event_pool, self.activity).post)
         self._catalogue = DescriptorCatalogue()
         self._store: ConfigurationStore | None = None
+        self._copies: StoreCopies | None = None
         self._configuration_admin: ConfigurationAdmin | None = None
         self._runtime: ComponentRuntime | None = None
 
@@ -138,8 +142,8 @@ class Gateway:
 
     def _start(self) -> None:
         make_private_directory(self.state_directory)
-        key = MasterKey.load_or_create(self.state_directory, self._environ)
-        store = ConfigurationStore(self.state_directory / "configuration.db", key, self.clock)
+        keys = KeyRing.load(self.state_directory, self._environ)
+        store = open_store(self.state_directory, keys, self.clock)
         self._store = store
         facilities = Facilities(
             clock=self.clock,
@@ -169,6 +173,8 @@ class Gateway:
             self._take_components(plugin, runtime)
         admin.load_files()
         admin.deliver_all()
+        self._copies = StoreCopies(store, self.scheduler, self._background.submit)
+        self._copies.start()
         if files is not None and self._keep_time:
             DirectoryWatch(files, self.scheduler, self._background.submit, admin.reload).start()
 
@@ -179,9 +185,21 @@ class Gateway:
         self.scheduler.stop()
         self._background.close()
         self._event_pool.close()
+        if self._copies is not None:
+            self._copies.make()
         if self._store is not None:
             self._store.close()
-        self._runtime = self._configuration_admin = self._store = None
+        self._runtime = self._configuration_admin = self._store = self._copies = None
+
+    def rotate_master_key(self) -> None:
+        """Make a new master key and seal all stored secrets under it.
+
+        Raises:
+            SealingError: The key is a credential, which only who starts the gateway can change.
+            ConfigurationStoreError: It could not be stored; the old key holds.
+        """
+        keys = KeyRing.load(self.state_directory, self._environ)
+        rotate_key(_running(self._store), keys, self.state_directory)
 
     def components(self) -> tuple[ComponentSnapshot, ...]:
         """All component configurations, by pid."""

@@ -77,6 +77,10 @@ class GatewayView(Protocol):
         """Enable or disable a component; UnknownComponentError if there is none of that name."""
         ...
 
+    def rotate_master_key(self) -> None:
+        """Make a new master key and seal all stored secrets under it."""
+        ...
+
 
 class CommandError(FrameworkError):
     """A command cannot do what it was asked for.

@@ -14,6 +14,7 @@ from framework.configuration.errors import (
 )
 from framework.configuration.files import ConfigurationDirectory, FileContentError, FileProblem, read_document
 from framework.configuration.history import Revision
+from framework.configuration.opening import StoreCopies, open_store, rotate_key
 from framework.configuration.planning import UNCHANGED, Difference, Origin, Plan, PlannedEffect, difference
 from framework.configuration.results import (
     BatchPlan,
@@ -63,10 +64,13 @@ __all__ = [
     "PlannedEffect",
     "ReloadResult",
     "Revision",
+    "StoreCopies",
     "StoredConfiguration",
     "StoredSecrets",
     "UnknownRevisionError",
     "UpdateResult",
     "difference",
+    "open_store",
     "read_document",
+    "rotate_key",
 ]

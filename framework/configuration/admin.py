@@ -86,6 +86,7 @@ class ConfigurationAdmin:
         self._stored = store.load()
         self._last_revision = store.revision
         self._read_only = store.read_only()
+        self._notices = store.notices()
         self._file_layers: Mapping[str, Properties] = _NOTHING
         self._file_problems: tuple[FileProblem, ...] = ()
         self._remembered: Remembered = store.remembered_files() if files is not None else {}
@@ -288,6 +289,16 @@ class ConfigurationAdmin:
             self._store.set_read_only(pid, read_only)
             self._read_only = self._read_only | {pid} if read_only else self._read_only - {pid}
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was repaired in the store and not yet acknowledged, oldest first."""
+        return self._notices
+
+    def acknowledge(self) -> None:
+        """Tell the notices no more."""
+        self._store.acknowledge()
+        self._notices = ()
+
     def load_files(self) -> None:
         """Read the configuration files; what is wrong with them is in `file_problems`, and keeps nothing else out."""
         self._read_files(deliver=False)
@@ -383,16 +394,21 @@ class ConfigurationAdmin:
         differing = {
             one.pid: one.stored for one in plans if one.stored is None or not self._is_stored(one.pid, one.stored)
         }
+        new = {one.pid for one in plans if not self._is_configured(one.pid)}
         if differing:
             self._save(differing, cause)
         started = []
         for plan in plans:
             taken = None
-            if plan.effect is not PlannedEffect.UNCHANGED or plan.stored is None:
+            # A component may wait for a configuration, whatever stands in it (112.5.7, policy "require").
+            if plan.effect is not PlannedEffect.UNCHANGED or plan.stored is None or plan.pid in new:
                 taken = self._deliver(plan.pid, self._last_revision)
             revision = self._last_revision if plan.pid in differing else self._revision_of(plan.pid)
             started.append(_Started(plan.pid, revision, taken, created=plan.effect is PlannedEffect.CREATE))
         return started
+
+    def _is_configured(self, pid: str) -> bool:
+        return pid in self._stored or pid in self._file_layers
 
     def _is_stored(self, pid: str, properties: Properties) -> bool:
         return pid in self._stored and not planning.difference(self._stored[pid].properties, properties)
@@ -414,7 +430,7 @@ class ConfigurationAdmin:
 
     def _deliver(self, pid: str, revision: int) -> Future[DeliveryOutcome]:
         current = self._current(pid, log=True)
-        configured = pid in self._stored or pid in self._file_layers
+        configured = self._is_configured(pid)
         return self._deliveries.hand_over(
             ConfigurationEvent(pid, factory_pid_of(pid), current, revision, configured=configured)
         )
@@ -463,7 +479,8 @@ class ConfigurationAdmin:
         before = self._file_layers
         after = file_layers.frozen(reading.layers)
         changed = [pid for pid in sorted(before.keys() | after.keys()) if before.get(pid) != after.get(pid)]
-        current = {pid: self._current(pid) for pid in {*changed, *(pid for pid, _ in reading.plain_secrets)}}
+        concerned = {*changed, *(pid for pid, _ in reading.plain_secrets)}
+        current = {pid: (self._current(pid), self._is_configured(pid)) for pid in concerned}
         self._file_layers = after
         self._take_secrets(reading)
         if not deliver:
@@ -471,9 +488,9 @@ class ConfigurationAdmin:
         started = []
         for pid in sorted(current):
             new = self._current(pid)
-            was = current[pid]
-            if (was is None) != (new is None) or planning.difference(was or {}, new or {}):
-                created = was is None and factory_pid_of(pid) is not None
+            was, was_configured = current[pid]
+            if was_configured != self._is_configured(pid) or planning.difference(was or {}, new or {}):
+                created = not was_configured and factory_pid_of(pid) is not None
                 taken = self._deliver(pid, self._last_revision)
                 started.append(_Started(pid, self._revision_of(pid), taken, created=created))
         return started

@@ -50,8 +50,3 @@ def decode(key: MasterKey, pid: str, text: str) -> dict[str, Any]:
         return value
 
     return {name: typed(name, value) for name, value in json.loads(text).items()}
-
-
-def resealed(old: MasterKey, new: MasterKey, pid: str, text: str) -> str:
-    """The same properties, sealed under another key."""
-    return encode(new, pid, decode(old, pid, text)) if SEALED in text else text

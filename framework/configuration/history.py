@@ -107,10 +107,19 @@ def number_of(connection: sqlite3.Connection, revision: int | str) -> int:
 
 def state_at(connection: sqlite3.Connection, number: int) -> dict[str, tuple[int, str]]:
     """What was stored at a revision: by pid, the revision of its last change, and its text."""
-    rows = connection.execute(
-        "SELECT pid, max(revision), properties FROM change WHERE revision <= ? GROUP BY pid", (number,)
+    return {pid: (revision, text) for pid, revision, text, _ in _last_changes(connection, number) if text is not None}
+
+
+def damaged(connection: sqlite3.Connection, number: int) -> tuple[str, ...]:
+    """The pids whose last change up to a revision is not what was written."""
+    rows = _last_changes(connection, number)
+    return tuple(pid for pid, revision, text, mark in rows if checksum(pid, revision, text) != mark)
+
+
+def _last_changes(connection: sqlite3.Connection, number: int) -> list[tuple[str, int, str | None, str]]:
+    return connection.execute(
+        "SELECT pid, max(revision), properties, checksum FROM change WHERE revision <= ? GROUP BY pid", (number,)
     ).fetchall()
-    return {pid: (revision, text) for pid, revision, text in rows if text is not None}
 
 
 def add_snapshot(connection: sqlite3.Connection, name: str, number: int, at: str) -> None:

@@ -6,19 +6,21 @@ import contextlib
 import json
 import os
 import sqlite3
+import tempfile
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.clock import Clock, SystemClock
-from framework.configuration import encoding, history
+from framework.configuration import encoding, history, resealing
 from framework.configuration.errors import ConfigurationStoreError, DamagedStoreError
 from framework.configuration.schema import SCHEMA_VERSION, bring_forward, checksum
+from framework.storage import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from framework.configuration.history import Revision
     from framework.sealing import MasterKey
@@ -53,13 +55,20 @@ class ConfigurationStore:
     """
 
     def __init__(
-        self, path: Path, key: MasterKey, clock: Clock | None = None, *, history_kept: int = history.KEPT
+        self,
+        path: Path,
+        key: MasterKey,
+        clock: Clock | None = None,
+        *,
+        history_kept: int = history.KEPT,
     ) -> None:
         self._path = path
         self._key = key
         self._clock = clock or SystemClock()
         self._history_kept = history_kept
         self._lock = threading.Lock()
+        self.changed: Callable[[], None] = lambda: None
+        """Called after each change is durable; must be quick."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -82,12 +91,13 @@ class ConfigurationStore:
             SealingError: A secret cannot be opened with this master key.
         """
         with self._lock, self._told("cannot be read"):
+            key = self._key
             rows = self._connection.execute("SELECT pid, revision, properties, checksum FROM configuration").fetchall()
         for pid, revision, text, mark in rows:
             if checksum(pid, revision, text) != mark:
                 raise DamagedStoreError(self._path, f"what is stored for {pid} is damaged")
         return {
-            pid: StoredConfiguration(pid, revision, MappingProxyType(encoding.decode(self._key, pid, text)))
+            pid: StoredConfiguration(pid, revision, MappingProxyType(encoding.decode(key, pid, text)))
             for pid, revision, text, _ in rows
         }
 
@@ -118,11 +128,11 @@ class ConfigurationStore:
         Raises:
             ConfigurationStoreError: They could not be stored; what was stored before still is.
         """
-        encoded = {
-            pid: None if properties is None else encoding.encode(self._key, pid, properties)
-            for pid, properties in changes.items()
-        }
         with self._transaction() as connection:
+            encoded = {
+                pid: None if properties is None else encoding.encode(self._key, pid, properties)
+                for pid, properties in changes.items()
+            }
             revision = self._last_revision() + 1
             for pid, text in encoded.items():
                 if text is None:
@@ -142,27 +152,29 @@ class ConfigurationStore:
     def taken_secret(self, pid: str, name: str) -> Any:
         """The secret of a property that was last taken over from a file, or None."""
         with self._lock, self._told("cannot be read"):
+            key = self._key
             row = self._connection.execute(
                 "SELECT sealed FROM taken_secret WHERE pid = ? AND name = ?", (pid, name)
             ).fetchone()
-        return None if row is None else encoding.decode(self._key, pid, row[0])[name]
+        return None if row is None else encoding.decode(key, pid, row[0])[name]
 
     def remembered_files(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What configuration files last said that could be used: by file name, by pid."""
         with self._lock, self._told("cannot be read"):
+            key = self._key
             rows = self._connection.execute("SELECT path, properties FROM file_layer").fetchall()
         return {
-            name: {pid: encoding.decode(self._key, pid, text) for pid, text in json.loads(layer).items()}
+            name: {pid: encoding.decode(key, pid, text) for pid, text in json.loads(layer).items()}
             for name, layer in rows
         }
 
     def remember_files(self, files: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         """Keep what configuration files say, for a start at which one of them cannot be used."""
-        rows = [
-            (name, json.dumps({pid: encoding.encode(self._key, pid, one) for pid, one in layer.items()}))
-            for name, layer in files.items()
-        ]
         with self._transaction() as connection:
+            rows = [
+                (name, json.dumps({pid: encoding.encode(self._key, pid, one) for pid, one in layer.items()}))
+                for name, layer in files.items()
+            ]
             connection.execute("DELETE FROM file_layer")
             connection.executemany("INSERT INTO file_layer VALUES (?, ?)", rows)
 
@@ -179,10 +191,14 @@ class ConfigurationStore:
             SealingError: A secret cannot be opened with this master key.
         """
         with self._lock, self._told("cannot be read"):
+            key = self._key
             number = history.number_of(self._connection, revision)
             rows = history.state_at(self._connection, number)
+            damaged = history.damaged(self._connection, number)
+        if damaged:
+            raise DamagedStoreError(self._path, f"the history of {', '.join(damaged)} is damaged at revision {number}")
         return number, {
-            pid: StoredConfiguration(pid, changed, MappingProxyType(encoding.decode(self._key, pid, text)))
+            pid: StoredConfiguration(pid, changed, MappingProxyType(encoding.decode(key, pid, text)))
             for pid, (changed, text) in rows.items()
         }
 
@@ -215,6 +231,64 @@ class ConfigurationStore:
             else:
                 connection.execute("DELETE FROM read_only WHERE pid = ?", (pid,))
 
+    def notices(self) -> tuple[str, ...]:
+        """What was repaired and not yet acknowledged, oldest first."""
+        with self._lock, self._told("cannot be read"):
+            rows = self._connection.execute("SELECT at, message FROM notice ORDER BY number").fetchall()
+        return tuple(f"{at}: {message}" for at, message in rows)
+
+    def add_notice(self, message: str) -> None:
+        """Have something told until it is acknowledged."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO notice (at, message) VALUES (?, ?)", (self._now(), message))
+
+    def acknowledge(self) -> None:
+        """Tell no more what was told so far."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM notice")
+
+    def copy_to(self, path: Path) -> None:
+        """Put a checked copy of the file at `path`, durable when this returns; the old copy stays if that fails.
+
+        Raises:
+            ConfigurationStoreError: It cannot be read.
+            OSError: It cannot be written.
+        """
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+            copy = Path(scratch) / path.name
+            with self._told("cannot be copied"), contextlib.ExitStack() as opened:
+                source = opened.enter_context(contextlib.closing(sqlite3.connect(self._path)))
+                target = opened.enter_context(contextlib.closing(sqlite3.connect(copy)))
+                source.backup(target)
+                if target.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                    raise DamagedStoreError(self._path, "is damaged")
+            replace_file(path, copy.read_bytes())
+
+    def key_id(self) -> str | None:
+        """The id of the master key that secrets are sealed under, as far as that is written down."""
+        with self._lock, self._told("cannot be read"):
+            row = self._connection.execute("SELECT value FROM setting WHERE name = 'key_id'").fetchone()
+        return None if row is None else str(row[0])
+
+    def note_key(self) -> None:
+        """Write down which master key this is."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO setting VALUES ('key_id', ?)", (self._key.id,))
+
+    def reseal(self, key: MasterKey) -> None:
+        """Seal all secrets, also those of the history, under another master key, all or none.
+
+        Raises:
+            SealingError: A secret cannot be opened; nothing is changed.
+            ConfigurationStoreError: It could not be stored; nothing is changed.
+        """
+        with self._transaction() as connection:
+            resealing.reseal(connection, self._key, key)
+            self._key = key
+        with self._lock, self._told("is sealed anew, but traces of the old sealing could not be wiped"):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def component_secrets(self, pid: str) -> StoredSecrets:
         """The secrets that the component `pid` keeps."""
         return StoredSecrets(self, pid)
@@ -222,10 +296,11 @@ class ConfigurationStore:
     def get_secret(self, pid: str, name: str) -> Secret | None:
         """A component's secret, or None."""
         with self._lock, self._told("cannot be read"):
+            key = self._key
             row = self._connection.execute(
                 "SELECT sealed FROM component_secret WHERE pid = ? AND name = ?", (pid, name)
             ).fetchone()
-        return None if row is None else self._key.unseal(row[0], encoding.context("secret", pid, name))
+        return None if row is None else key.unseal(row[0], encoding.context("secret", pid, name))
 
     def set_secret(self, pid: str, name: str, secret: Secret | None) -> None:
         """Store a component's secret, or remove it (None)."""
@@ -272,6 +347,7 @@ class ConfigurationStore:
             self._connection.execute("BEGIN IMMEDIATE")
             with self._connection:
                 yield self._connection
+        self.changed()
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""`config history`, `config diff`, `config rollback`, `config snapshot`: what was stored, and the way back."""
+"""`config history|diff|rollback|snapshot|acknowledge|rotate-key`: what was stored, and the way back."""
 
 from __future__ import annotations
 
@@ -117,6 +117,18 @@ def _snapshot(invocation: Invocation) -> Answer:
     return Answer({"name": options.name, "revision": number}, f"revision {number} is the snapshot {options.name}")
 
 
+def _acknowledge(invocation: Invocation) -> Answer:
+    admin = invocation.gateway.configuration_admin
+    notices = list(admin.notices)
+    admin.acknowledge()
+    return Answer({"acknowledged": notices}, "\n".join(notices) or "there was nothing to acknowledge")
+
+
+def _rotate_key(invocation: Invocation) -> Answer:
+    invocation.gateway.rotate_master_key()
+    return Answer({"rotated": True}, "all secrets are sealed under a new master key")
+
+
 COMMANDS = (
     Command(
         path=("config", "history"),
@@ -147,5 +159,16 @@ COMMANDS = (
         run=_snapshot,
         arguments=_snapshot_arguments,
         examples=("gatewright config snapshot good", "gatewright config snapshot good --delete"),
+    ),
+    Command(
+        path=("config", "acknowledge"),
+        help="stop `status` from telling that the store was repaired",
+        run=_acknowledge,
+    ),
+    Command(
+        path=("config", "rotate-key"),
+        help="make a new master key and seal all secrets under it",
+        run=_rotate_key,
+        exit_statuses={1: "the key is a credential, or the store cannot be written; the old key holds"},
     ),
 )

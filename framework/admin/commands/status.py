@@ -16,6 +16,7 @@ def _status(invocation: Invocation) -> Answer:
     problems = [
         *(f"{one.pid}: {one.reason}" for one in components if one.reason is not None),
         *(f"plugin {one.name} is not used: {one.reason}" for one in quarantined),
+        *gateway.configuration_admin.notices,
         *(f"configuration file {one}" for one in gateway.configuration_admin.file_problems),
     ]
     data = {

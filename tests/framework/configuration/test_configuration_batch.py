@@ -75,6 +75,16 @@ def test_only_what_differs_in_a_batch_is_stored_and_delivered(site: Any) -> None
     assert site.admin.apply({PID: {"rate": 6}, "test.Free": {"a": 2}}).revision == 2
 
 
+def test_a_first_configuration_is_told_to_the_component_though_it_says_what_the_defaults_say(site: Any) -> None:
+    assert site.admin.update(PID, {"rate": 5}).outcome == "modified"
+    assert [event.configured for event in site.delivered] == [True]
+    site.admin.delete(PID)
+    assert [event.configured for event in site.delivered] == [True, False]
+    site.file("a.json", '{"test.Pump": {}}')
+    site.admin.reload()
+    assert [event.configured for event in site.delivered] == [True, False, True]
+
+
 def test_an_empty_batch_does_nothing(site: Any) -> None:
     assert site.admin.apply({}).results == ()
     assert site.admin.revision == 0
@@ -214,6 +224,7 @@ def test_a_list_of_secrets_that_a_reader_was_shown_can_be_sent_back(site: Any) -
 
 
 def test_sending_back_the_identities_that_were_shown_stores_nothing(site: Any) -> None:
+    site.admin.update("test.Free", {})
     shown = dict(site.admin.get("test.Free").properties)
     assert site.admin.update("test.Free", shown).outcome == "unchanged"
     site.admin.update("test.Free", {**shown, "a": 1})

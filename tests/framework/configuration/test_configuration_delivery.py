@@ -182,6 +182,8 @@ class TestListeners:
 
     def test_what_changes_nothing_is_told_to_nobody(self, site: Any) -> None:
         heard: list[Any] = []
+        site.admin.update(PID, {})
+        site.delivered.clear()
         site.registry.register(ConfigurationListener, Noting(heard), {})
         site.admin.update(PID, {"rate": 5})
         site.admin.update(PID, {"rate": "5"})
