@@ -183,6 +183,7 @@ class TestListeners:
     def test_what_changes_nothing_is_told_to_nobody(self, site: Any) -> None:
         heard: list[Any] = []
         site.admin.update(PID, {})
+        site.settle()
         site.delivered.clear()
         site.registry.register(ConfigurationListener, Noting(heard), {})
         site.admin.update(PID, {"rate": 5})
