@@ -120,17 +120,22 @@ def _measure(assignment: Assignment) -> Samples:
             entered: list[_Wiring] = []
             created = seconds_of(lambda: entered.append(stack.enter_context(make(number))))  # noqa: B023  # called at once
             (wiring,) = entered
-            undo: list[Callable[[], None]] = []
-            wired = seconds_of(lambda: undo.extend(wiring.register(one) for one in range(number)))  # noqa: B023  # called at once
-            _expect(number)
-            left = seconds_of(lambda: [one() for one in undo])  # noqa: B023  # called at once
-            _expect(0)
-        found |= {
-            f"create-{number}": [created / number],
-            f"wire-{number}": [wired / number],
-            f"leave-{number}": [left / number],
-        }
+            found[f"create-{number}"] = [created / number]
+            for _ in range(assignment.values if number == FEW else 1):
+                wired, left = _wire_and_leave(wiring, number)
+                found.setdefault(f"wire-{number}", []).append(wired)
+                found.setdefault(f"leave-{number}", []).append(left)
     return found
+
+
+def _wire_and_leave(wiring: _Wiring, number: int) -> tuple[float, float]:
+    """The time for each component to become active, and to end."""
+    undo: list[Callable[[], None]] = []
+    wired = seconds_of(lambda: undo.extend(wiring.register(one) for one in range(number)))
+    _expect(number)
+    left = seconds_of(lambda: [one() for one in undo])
+    _expect(0)
+    return wired / number, left / number
 
 
 def _expect(active: int) -> None:
