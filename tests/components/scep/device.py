@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from components.keystore import SoftwarePrivateKey, create_csr, self_signed_certificate
+from components.keystore import PrivateKey, create_csr, self_signed_certificate
 from components.scep.message import MessageType, decode_certificates
 from components.scep.transaction import (
     Capabilities,
@@ -36,13 +36,13 @@ class Device:
     """A key with the certificate that it signs with: self-signed at first, then the enrolled one."""
 
     ca: ScepCa
-    key: SoftwarePrivateKey
+    key: PrivateKey
     certificate: x509.Certificate
     trust: CaTrust
     profile: SecurityProfile = SecurityProfile.STRICT
 
     @classmethod
-    def of(cls, ca: ScepCa, key: SoftwarePrivateKey) -> Device:
+    def of(cls, ca: ScepCa, key: PrivateKey) -> Device:
         """A device that has verified the CA and is not enrolled."""
         now = SystemClock().now()
         trust = verify_ca_certificates(decode_certificates(ca.get_ca_cert()), FingerprintPin(ca.fingerprint), now)
@@ -57,7 +57,7 @@ class Device:
         *,
         message_type: MessageType = MessageType.PKCS_REQ,
         challenge: str = CHALLENGE,
-        key: SoftwarePrivateKey | None = None,
+        key: PrivateKey | None = None,
         transaction_id: str | None = None,
         subject: str = "device",
     ) -> PkiRequest:
@@ -91,7 +91,7 @@ class Device:
         data: bytes,
         request: PkiRequest,
         *,
-        key: SoftwarePrivateKey | None = None,
+        key: PrivateKey | None = None,
         replaces: x509.Certificate | None = None,
     ) -> Reply:
         """What the device makes of a reply."""
