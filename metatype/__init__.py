@@ -75,7 +75,8 @@ def loads(data: bytes | str, *, source: str = "<descriptor>", kura_style: bool =
 
         return read_json(raw, source, kura_style=kura_style)
     if start != b"<" and not raw.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
-        raise MetatypeError("is neither XML, which begins with <, nor JSON, which begins with {", source=source)
+        message = "is neither XML, which begins with <, nor JSON, which begins with {"
+        raise MetatypeError(message, source=source, line=1, column=1)
     from metatype.xml_reader import read_xml  # noqa: PLC0415  # either notation costs only its users
 
     # A text has been decoded, whatever encoding it once declared.

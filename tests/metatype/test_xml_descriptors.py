@@ -211,8 +211,8 @@ class Broken:
 @pytest.mark.parametrize(
     "case",
     [
-        Broken("empty", "", "neither XML", (None, None)),
-        Broken("text", "hello", "neither XML", (None, None)),
+        Broken("empty", "", "neither XML", (1, 1)),
+        Broken("text", "hello", "neither XML", (1, 1)),
         Broken("torn", '<MetaData>\n  <OCD id="o"', "unclosed token", (2, 3)),
         Broken("unclosed", "<MetaData>\n", "no element found", (2, 1)),
         Broken("mismatched", "<MetaData>\n</Data>", "mismatched tag", (2, 3)),
