@@ -2,7 +2,8 @@
 
 A descriptor is an object with `objectClasses` and `designates`. What XML names by attributes has the same
 names here, with JSON's own types where they say more: `cardinality` is a number, `required` a boolean. What a
-change of a property means is the key `change`.
+change of a property means is the key `change`. `extras` are attributes, and `extraElements` elements, that the OSGi
+schema leaves to others. What Kura's REST interface answers (`kura.schema.json`) is read too, never written.
 """
 
 from __future__ import annotations
