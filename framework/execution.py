@@ -154,6 +154,7 @@ class WorkerPool:
             except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
                 _log.exception("a job of the pool %s failed", self._name)
             finally:
+                del job  # what it holds is not kept alive while the thread waits for the next one
                 self._activity.end()
 
 
@@ -192,6 +193,7 @@ class Dispatcher:
                 self._running = False
                 raise
             finally:
+                del job  # what it holds is not kept alive while the thread waits for the next one
                 self._activity.end()
 
 

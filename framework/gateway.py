@@ -32,7 +32,7 @@ from framework.declarative_services import (
 )
 from framework.errors import FrameworkError
 from framework.event_admin import EventAdmin
-from framework.execution import Activity, Mailbox, WorkerPool
+from framework.execution import Activity, WorkerPool
 from framework.plugins import Plugin, PluginHost
 from framework.registry import ServiceRegistry
 from framework.scheduler import Scheduler
@@ -51,6 +51,9 @@ _log = logging.getLogger("framework.gateway")
 
 STOP_DEADLINE_S: Final = 7.0
 """How long components have to end; with what else is to be closed a gateway stops within 10 s, whatever they do."""
+
+EVENT_WORKERS: Final = 4
+"""Threads for handlers of events, started when there is work for them."""
 
 BACKGROUND_WORKERS: Final = 8
 """Threads for work that components do in the background, such as waiting for a network."""
@@ -96,9 +99,9 @@ class Gateway:
         self._extra_plugins = tuple(plugins)
         self._discover = discover
         self._keep_time = keep_time
-        self._event_pool = WorkerPool("gatewright-events", 1, self.activity)
+        self._event_pool = WorkerPool("gatewright-events", EVENT_WORKERS, self.activity)
         self._background = WorkerPool("gatewright-background", BACKGROUND_WORKERS, self.activity)
-        self.event_admin = EventAdmin(self.clock, deliver=Mailbox(self._event_pool, self.activity).post)
+        self.event_admin = EventAdmin(self.clock, self._event_pool, self.scheduler)
         self._catalogue = DescriptorCatalogue()
         self._store: ConfigurationStore | None = None
         self._copies: StoreCopies | None = None
@@ -184,6 +187,7 @@ class Gateway:
             _log.error("some components did not end in time; the gateway stops without them")
         self.scheduler.stop()
         self._background.close()
+        self.event_admin.close()
         self._event_pool.close()
         if self._copies is not None:
             self._copies.make()

@@ -178,9 +178,12 @@ class ComponentContext:
     def subscribe(
         self, topics: str | Sequence[str], handler: Callable[[Event], None], filter: str | Filter | None = None
     ) -> EventSubscription:
-        """Call `handler` on the mailbox with events of these topics, until the component is deactivated."""
+        """Call `handler` on the mailbox with events of these topics, until the component is deactivated.
+
+        A handler that raises or hangs is denied further events, as `EventAdmin` tells.
+        """
         subscription = self._facilities.event_admin.subscribe(
-            topics, lambda event: self.post(lambda: handler(event)), filter
+            topics, handler, filter, owner=self.pid, executor=self._mailbox.post
         )
         self._subscriptions.append(subscription)
         return subscription

@@ -24,6 +24,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--topic", default="*", help='a topic, or all below one: "gatewright/enrollment/*" (default: all)'
     )
+    parser.add_argument("--filter", metavar="FILTER", help='only events whose properties it matches: "(state=active)"')
     parser.add_argument("--follow", action="store_true", help="go on until interrupted (without it: the next event)")
 
 
@@ -38,8 +39,9 @@ def _events(invocation: Invocation) -> Answer:
         except queue.Full:
             overrun = True
 
-    with invocation.gateway.event_admin.subscribe(invocation.options.topic, take):
-        invocation.emit({"following": invocation.options.topic}, f"following {invocation.options.topic}")
+    topic = invocation.options.topic
+    with invocation.gateway.event_admin.subscribe(topic, take, invocation.options.filter, owner="events"):
+        invocation.emit({"following": topic}, f"following {topic}")
         while not overrun:
             try:
                 event = waiting.get(timeout=LOOK_UP_S)
@@ -77,6 +79,7 @@ COMMANDS = (
         examples=(
             "gatewright events --follow",
             "gatewright events --follow --topic 'gatewright/enrollment/*'",
+            "gatewright events --follow --filter '(pid=gatewright.scep.SCEPEnrollmentService)'",
         ),
     ),
 )
