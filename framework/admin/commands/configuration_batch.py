@@ -139,7 +139,7 @@ COMMANDS = (
         examples=(
             "gatewright config apply changes.json",
             "gatewright config apply --dry-run changes.json",
-            "gatewright config apply - < changes.json",
+            "gatewright config apply -",
         ),
         exit_statuses=CHANGING_STATUSES,
     ),
