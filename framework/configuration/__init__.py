@@ -14,6 +14,7 @@ from framework.configuration.errors import (
 )
 from framework.configuration.files import ConfigurationDirectory, FileContentError, FileProblem, read_document
 from framework.configuration.history import Revision
+from framework.configuration.importing import NotTaken
 from framework.configuration.opening import StoreCopies, open_store, rotate_key
 from framework.configuration.planning import UNCHANGED, Difference, Origin, Plan, PlannedEffect, difference
 from framework.configuration.results import (
@@ -59,6 +60,7 @@ __all__ = [
     "DirectoryWatch",
     "FileContentError",
     "FileProblem",
+    "NotTaken",
     "Origin",
     "Plan",
     "PlannedEffect",

@@ -19,6 +19,7 @@ from framework.configuration.errors import (
     ConfigurationStoreError,
 )
 from framework.configuration.files import FileProblem
+from framework.configuration.importing import NotTaken, changes_from
 from framework.configuration.planning import Layers, Plan, PlannedEffect, Properties
 from framework.configuration.results import (
     BatchPlan,
@@ -247,6 +248,27 @@ class ConfigurationAdmin:
             started = self._start(wanted, cause)
             revision = self._last_revision
         return BatchResult(revision, _answers(started, timeout), {})
+
+    def changes_from_kura(
+        self, data: bytes, source: str, table: Mapping[str, str | None]
+    ) -> tuple[tuple[Change, ...], tuple[NotTaken, ...]]:
+        """The batch that a Kura or ESF snapshot means here, and what of it cannot be taken.
+
+        Args:
+            data: The snapshot.
+            source: What it is called.
+            table: Our pid, or factory pid, for one of Kura's; None leaves it out. What is not in it keeps its pid.
+
+        Raises:
+            KuraSnapshotError: It is no snapshot.
+        """
+        from framework.configuration.kura_snapshot import read_snapshot  # noqa: PLC0415  # few gateways ever need it
+
+        changes, not_taken = changes_from(read_snapshot(data, source), table, self._catalogue.get)
+        with self._lock:
+            refused = {one.pid: one.problems for one in self._plans(changes) if one.problems}
+        left = [NotTaken(pid, None, "; ".join(map(str, problems))) for pid, problems in refused.items()]
+        return tuple(one for one in changes if one.pid not in refused), (*not_taken, *left)
 
     def rollback(self, revision: int | str, *, timeout: float = DELIVERY_TIMEOUT_S) -> BatchResult:
         """Store again what was stored at a revision or snapshot; only what differs is touched.

@@ -26,18 +26,24 @@ from framework.configuration import (
 if TYPE_CHECKING:
     import argparse
 
+    from framework.configuration import NotTaken
+
 REPLACE: Final = "$replace"
 IF_REVISION: Final = "$if_revision"
 
 
-def changes_in(invocation: Invocation, path: str, *, replace: bool = False) -> tuple[Change, ...]:
+def changes_in(invocation: Invocation, path: str) -> tuple[Change, ...]:
     """The changes that a file of the client says: an object of pid to properties, null for a pid to be deleted.
 
     Among the properties of a pid, `"$replace": true` means that no others are to be stored, and `"$if_revision": N`
     that the configuration must still be at that revision.
     """
+    return _changes_of(invocation.read_input(path), path)
+
+
+def _changes_of(data: bytes, path: str, *, replace: bool = False) -> tuple[Change, ...]:
     try:
-        document = read_document(invocation.read_input(path))
+        document = read_document(data)
         return tuple(_change(pid, properties, replace=replace) for pid, properties in document.items())
     except FileContentError as error:
         raise CommandError(f"{path}: {error}") from None
@@ -103,20 +109,49 @@ def _export(invocation: Invocation) -> Answer:
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
-    _file(parser)
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="what `config export` wrote, or a snapshot of Kura or ESF (XML); - for standard input",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument(
+        "--map",
+        metavar="FILE",
+        help="for a snapshot: a JSON object of Kura's pids or factory pids to ours, null to leave one out",
+    )
 
 
 def _import(invocation: Invocation) -> Answer:
     options = invocation.options
     admin = invocation.gateway.configuration_admin
-    changes = changes_in(invocation, options.file, replace=True)
+    data = invocation.read_input(options.file)
+    notes: tuple[NotTaken, ...] = ()
+    extra: dict[str, Any] = {}
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        changes, notes = admin.changes_from_kura(data, options.file, _pid_table(invocation))
+        extra = {"not_taken": [{"pid": one.pid, "property": one.property, "reason": one.reason} for one in notes]}
+    else:
+        changes = _changes_of(data, options.file, replace=True)
     if options.dry_run:
-        return batch_plan_answer(admin.plan_batch(changes))
+        return batch_plan_answer(admin.plan_batch(changes), extra, map(str, notes))
     try:
-        return batch_answer(admin.apply(changes, cause=f"import of {options.file}"))
+        return batch_answer(admin.apply(changes, cause=f"import of {options.file}"), extra, map(str, notes))
     except ConfigurationBatchError as error:
         raise refusal(error) from None
+
+
+def _pid_table(invocation: Invocation) -> dict[str, str | None]:
+    path = invocation.options.map
+    if path is None:
+        return {}
+    try:
+        table = read_document(invocation.read_input(path))
+    except FileContentError as error:
+        raise CommandError(f"{path}: {error}") from None
+    if not all(ours is None or isinstance(ours, str) for ours in table.values()):
+        raise CommandError(f"{path}: a pid, or null, must stand for each of Kura's pids")
+    return table
 
 
 def _reload(invocation: Invocation) -> Answer:
@@ -152,10 +187,13 @@ COMMANDS = (
     ),
     Command(
         path=("config", "import"),
-        help="store for each pid of a file exactly what it says, all or nothing",
+        help="store for each pid of a file exactly what it says, all or nothing; or take over a snapshot of Kura",
         run=_import,
         arguments=_import_arguments,
-        examples=("gatewright config import --dry-run configuration.json",),
+        examples=(
+            "gatewright config import --dry-run configuration.json",
+            "gatewright config import --dry-run --map pids.json snapshot_1700000000000.xml",
+        ),
         exit_statuses=CHANGING_STATUSES,
     ),
     Command(

@@ -270,3 +270,27 @@ def test_no_answer_shows_a_secret(console: Console) -> None:
     texts = [*(f"{one.text}{json.dumps(one.data)}{one!r}" for one in answers), str(refused), json.dumps(refused.data)]
     assert all(CANARY not in text for text in texts)
     assert "password: **** -> (absent)" in answers[-2].text
+
+
+def test_a_snapshot_of_kura_is_shown_then_taken_over_with_a_report(console: Console) -> None:
+    console.files["snapshot.xml"] = b"""
+        <esf:configurations xmlns:esf="http://eurotech.com/esf/2.0">
+          <esf:configuration pid="org.kura.Pump"><esf:properties>
+            <esf:property name="rate" type="Integer"><esf:value>8</esf:value></esf:property>
+            <esf:property name="old" type="String"><esf:value>x</esf:value></esf:property>
+          </esf:properties></esf:configuration>
+          <esf:configuration pid="org.kura.Other"><esf:properties/></esf:configuration>
+        </esf:configurations>"""
+    console.write("pids.json", {"org.kura.Pump": "test.Pump"})
+    planned = console.run("config", "import", "--dry-run", "--map", "pids.json", "snapshot.xml")
+    assert [(one["pid"], one["effect"]) for one in planned.data["plans"]] == [("test.Pump", "modify")]
+    assert [(one["pid"], one["property"]) for one in planned.data["not_taken"]] == [
+        ("org.kura.Pump", "old"),
+        ("org.kura.Other", None),
+    ]
+    assert "org.kura.Other: not taken" in planned.text
+    done = console.run("config", "import", "--map", "pids.json", "snapshot.xml")
+    assert [one["outcome"] for one in done.data["results"]] == ["modified"]
+    assert console.run("config", "history").data[0]["cause"] == "import of snapshot.xml"
+    console.write("pids.json", {"org.kura.Pump": 5})
+    assert "pids.json" in str(console.refused("config", "import", "--map", "pids.json", "snapshot.xml"))
