@@ -107,10 +107,10 @@ class ScepClient:
         self._ca_bundle = ca_bundle
 
     def get_ca_caps(self) -> Capabilities:
-        """What the server can do; an error of HTTP means that it does not say (RFC 8894 3.5.2)."""
+        """What the server can do; whatever is no list of keywords means that it does not say (RFC 8894 3.5.2)."""
         try:
             answer = self._request("GET", "GetCACaps", self._ca_identifier, LARGEST_REPLY)
-        except TransportError:
+        except (TransportError, NotScepError):
             return Capabilities()
         text = answer.content.decode("utf-8", "replace")
         return Capabilities() if text.lstrip().startswith("<") else Capabilities.parse(text)

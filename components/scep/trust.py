@@ -111,7 +111,7 @@ class CaTrust:
         recipient = self.recipient
         if is_ca(recipient):
             return recipient
-        return max((one for one in self.certificates if is_issued_by(recipient, one)), key=_newest)
+        return max((one for one in self.certificates if is_issued_by(recipient, one)), key=_newest, default=self.anchor)
 
     def _lowest_cas(self) -> list[x509.Certificate]:
         cas = [one for one in self.certificates if is_ca(one)]

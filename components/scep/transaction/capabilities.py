@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+MOST_KEYWORDS: Final = 64
+LONGEST_KEYWORD: Final = 64
+"""How many keywords are kept of an answer, and of how many characters; honest ones are ten or so, and short."""
+
+_MEANINGFUL: Final = frozenset(
+    {
+        *("aes", "des3", "sha-1", "sha-256", "sha-512", "scepstandard"),
+        *("postpkioperation", "renewal", "update", "getnextcacert"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +27,9 @@ class Capabilities:
     @staticmethod
     def parse(text: str) -> Capabilities:
         """The keywords of an answer to GetCACaps, one a line; case does not matter, unknown ones are kept."""
-        lines = text.removeprefix("\ufeff").splitlines()
-        return Capabilities(frozenset(line.strip().lower() for line in lines if line.strip()))
+        lines = (line.strip().lower() for line in text.removeprefix("\ufeff").splitlines())
+        keywords = (line for line in lines if 0 < len(line) <= LONGEST_KEYWORD)
+        return Capabilities(frozenset(islice(keywords, MOST_KEYWORDS)))
 
     @property
     def post(self) -> bool:
@@ -63,7 +77,7 @@ class Reconciled:
     """What to take a server to be capable of.
 
     Attributes:
-        capabilities: All that it ever offered.
+        capabilities: What it offers, and all of meaning that it ever offered.
         warning: What it suddenly offers no more, in words, or None.
     """
 
@@ -77,11 +91,11 @@ def reconcile(previous: Capabilities | None, offered: Capabilities) -> Reconcile
     The answer to GetCACaps is not authenticated, so somebody in between could take keywords out of it to have
     weaker messages sent (RFC 8894 7.5). A server that offers less is therefore a warning and no downgrade.
     """
-    before = Capabilities() if previous is None else previous
+    before = frozenset[str]() if previous is None else previous.keywords & _MEANINGFUL
     implied = frozenset({"aes", "sha-256", "postpkioperation"}) if "scepstandard" in offered.keywords else frozenset()
-    missing = sorted(before.keywords - offered.keywords - implied)
+    missing = sorted(before - offered.keywords - implied)
     warning = (
         f"the server offered {', '.join(missing)} before and does not any more (GetCACaps): this may be somebody in "
         "between who wants weaker messages; it is still taken to be capable of it"
     )
-    return Reconciled(Capabilities(before.keywords | offered.keywords), warning if missing else None)
+    return Reconciled(Capabilities(before | offered.keywords), warning if missing else None)

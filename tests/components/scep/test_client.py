@@ -228,8 +228,9 @@ def test_chunked_answers_and_those_that_end_with_the_connection_are_read(serve: 
         answer(b""),
         answer(b"<html><title>hello</title></html>"),
         raw(b""),
+        answer(b"x" * (LARGEST_REPLY + 1)),
     ],
-    ids=["404", "500", "empty", "HTML", "dropped"],
+    ids=["404", "500", "empty", "HTML", "dropped", "endless"],
 )
 def test_a_server_that_does_not_say_what_it_can_can_do_nothing_special(serve: Serve, handler: Handler) -> None:
     assert client_of(serve(handler)).get_ca_caps() == Capabilities()

@@ -259,6 +259,15 @@ def test_rfc8894_7_5_a_server_that_offers_less_is_a_warning_and_no_downgrade() -
     assert implied.warning is None
 
 
+def test_what_is_remembered_of_a_server_does_not_grow_without_end() -> None:
+    known = Capabilities.parse("AES")
+    for number in range(100):
+        offered = Capabilities.parse("\n".join(f"x-{number}-{index}" for index in range(1000)) + "y" * 10_000)
+        known = reconcile(known, offered).capabilities
+    assert known.aes
+    assert len(known.keywords) < 100
+
+
 def test_rfc8894_3_5_2_one_more_try_in_3des_and_sha1_where_the_profile_sends_that() -> None:
     weak, strong = Algorithms(Cipher.DES3, Digest.SHA1), Algorithms(Cipher.AES128, Digest.SHA256)
     assert weaker_algorithms(strong, SecurityProfile.LEGACY) == weak
