@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from framework.configuration import file_layers, planning
 from framework.configuration.catalogue import ConfigurationType, factory_pid_of, instance_name_of
+from framework.configuration.configurations import Configurations
 from framework.configuration.delivery import Deliveries, Delivery
 from framework.configuration.errors import (
     ConfigurationBatchError,
@@ -20,7 +21,7 @@ from framework.configuration.errors import (
 )
 from framework.configuration.files import FileProblem
 from framework.configuration.importing import NotTaken, changes_from
-from framework.configuration.planning import Layers, Plan, PlannedEffect, Properties
+from framework.configuration.planning import Plan, PlannedEffect, Properties
 from framework.configuration.results import (
     BatchPlan,
     BatchResult,
@@ -32,7 +33,6 @@ from framework.configuration.results import (
     UpdateResult,
 )
 from framework.configuration.store import StoredConfiguration
-from metatype import Problem
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -49,9 +49,6 @@ _log = logging.getLogger("framework.configuration")
 
 DELIVERY_TIMEOUT_S: Final = 10.0
 """How long a call waits, unless told otherwise, until the components have taken what was stored."""
-
-_NOTHING: Final[Properties] = MappingProxyType({})
-_READ_ONLY: Final = "is read-only; allow changes first, with: gatewright config unlock"
 
 
 class ConfigurationAdmin:
@@ -84,11 +81,9 @@ class ConfigurationAdmin:
         self._deliveries = Deliveries(delivery, registry, pool, activity)
         self._lock = threading.Lock()
         self._reading_lock = threading.Lock()
-        self._stored = store.load()
+        self._now = Configurations(catalogue, store.load(), store.read_only())
         self._last_revision = store.revision
-        self._read_only = store.read_only()
         self._notices = store.notices()
-        self._file_layers: Mapping[str, Properties] = _NOTHING
         self._file_problems: tuple[FileProblem, ...] = ()
         self._remembered: Remembered = store.remembered_files() if files is not None else {}
 
@@ -104,9 +99,7 @@ class ConfigurationAdmin:
 
     def pids(self) -> tuple[str, ...]:
         """The pids of all configurations that there are: every known singleton, and the instances of factories."""
-        configured = dict(self._stored).keys() | self._file_layers.keys()
-        instances = {pid for pid in configured if factory_pid_of(pid) and self._catalogue.get(pid)}
-        return tuple(sorted(instances.union(self._catalogue.singletons())))
+        return self._now.pids()
 
     def kind_of(self, pid: str) -> ConfigurationType:
         """What a pid's configuration may be.
@@ -114,7 +107,7 @@ class ConfigurationAdmin:
         Raises:
             ConfigurationError: The pid is not known.
         """
-        return self._known(pid)
+        return self._now.known(pid)
 
     def get(self, pid: str) -> Configuration:
         """The configuration of a pid.
@@ -122,10 +115,10 @@ class ConfigurationAdmin:
         Raises:
             ConfigurationError: The pid is not known, or what is configured for it is not valid.
         """
-        kind = self._known(pid)
-        if not self._exists(kind, pid):
+        kind = self._now.known(pid)
+        if not self._now.exists(kind, pid):
             raise ConfigurationError(pid, f"there is no such configuration; make it with: config set {pid} KEY=VALUE")
-        layers = self._layers(pid)
+        layers = self._now.layers_of(pid)
         problems = planning.problems_of(kind, layers.merged())
         if problems:
             raise ConfigurationError(pid, "what is configured is not valid:", problems)
@@ -134,10 +127,10 @@ class ConfigurationAdmin:
             pid,
             factory_pid_of(pid),
             instance_name_of(pid),
-            self._revision_of(pid),
+            self._now.revision_of(pid),
             properties,
             MappingProxyType(planning.origins(properties, layers)),
-            pid in self._read_only,
+            pid in self._now.read_only,
         )
 
     def stored(self, revision: int | str | None = None) -> Mapping[str, Properties]:
@@ -146,7 +139,7 @@ class ConfigurationAdmin:
         Raises:
             UnknownRevisionError: There is no such revision or snapshot (any more).
         """
-        state = dict(self._stored) if revision is None else self._store.state_at(revision)[1]
+        state = dict(self._now.stored) if revision is None else self._store.state_at(revision)[1]
         return MappingProxyType({pid: one.properties for pid, one in sorted(state.items())})
 
     def file_of(self, pid: str, name: str) -> str | None:
@@ -160,13 +153,13 @@ class ConfigurationAdmin:
         Raises:
             ConfigurationError: The pid is not known.
         """
-        self._known(pid)
-        return self._plan(Change(pid, properties, replace))
+        self._now.known(pid)
+        return self._now.plan(Change(pid, properties, replace))
 
     def plan_batch(self, changes: Iterable[Change] | Mapping[str, Properties | None]) -> BatchPlan:
         """What `apply` with the same changes would do; its `problems` say why it would be refused."""
         with self._lock:
-            return BatchPlan(self._plans(_as_changes(changes)), {})
+            return BatchPlan(self._now.plans(_as_changes(changes)), {})
 
     def plan_rollback(self, revision: int | str) -> BatchPlan:
         """What `rollback` to the same revision would do.
@@ -175,8 +168,9 @@ class ConfigurationAdmin:
             UnknownRevisionError: There is no such revision or snapshot (any more).
         """
         with self._lock:
-            _, changes, left = self._way_back(revision)
-            return BatchPlan(self._plans(changes), left)
+            _, then = self._store.state_at(revision)
+            changes, left = self._now.way_back(then)
+            return BatchPlan(self._now.plans(changes), left)
 
     def update(
         self,
@@ -206,7 +200,7 @@ class ConfigurationAdmin:
             ConfigurationConflictError: It is at another revision.
             ConfigurationStoreError: It could not be stored; what was stored before still is.
         """
-        self._known(pid)
+        self._now.known(pid)
         return self._do_one(Change(pid, properties, replace, if_revision), timeout)
 
     def delete(self, pid: str, *, if_revision: int | None = None, timeout: float = DELIVERY_TIMEOUT_S) -> UpdateResult:
@@ -217,7 +211,7 @@ class ConfigurationAdmin:
             ConfigurationConflictError: It is at another revision than `if_revision`.
             ConfigurationStoreError: It could not be stored; what was stored before still is.
         """
-        self._known(pid)
+        self._now.known(pid)
         return self._do_one(Change(pid, None, if_revision=if_revision), timeout)
 
     def apply(
@@ -266,7 +260,7 @@ class ConfigurationAdmin:
 
         changes, not_taken = changes_from(read_snapshot(data, source), table, self._catalogue.get)
         with self._lock:
-            refused = {one.pid: one.problems for one in self._plans(changes) if one.problems}
+            refused = {one.pid: one.problems for one in self._now.plans(changes) if one.problems}
         left = [NotTaken(pid, None, "; ".join(map(str, problems))) for pid, problems in refused.items()]
         return tuple(one for one in changes if one.pid not in refused), (*not_taken, *left)
 
@@ -281,7 +275,8 @@ class ConfigurationAdmin:
             ConfigurationStoreError: It could not be stored; what was stored before still is.
         """
         with self._lock:
-            number, changes, left = self._way_back(revision)
+            number, then = self._store.state_at(revision)
+            changes, left = self._now.way_back(then)
             started = self._start(changes, f"rollback to {number}")
             now = self._last_revision
         return BatchResult(now, _answers(started, timeout), left)
@@ -304,12 +299,12 @@ class ConfigurationAdmin:
 
     def set_read_only(self, pid: str, read_only: bool) -> None:
         """Keep a configuration from being updated and deleted (104.4.1, READ_ONLY), or no more; ConfigurationError."""
-        kind = self._known(pid)
-        if not self._exists(kind, pid):
+        kind = self._now.known(pid)
+        if not self._now.exists(kind, pid):
             raise ConfigurationError(pid, "there is no such configuration")
         with self._lock:
             self._store.set_read_only(pid, read_only)
-            self._read_only = self._read_only | {pid} if read_only else self._read_only - {pid}
+            self._now.read_only = self._now.read_only | {pid} if read_only else self._now.read_only - {pid}
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -336,67 +331,11 @@ class ConfigurationAdmin:
     def deliver_all(self) -> tuple[Future[DeliveryOutcome], ...]:
         """Hand every configuration to its component, as a gateway does when it starts."""
         with self._lock:
-            return tuple(self._deliver(pid, self._revision_of(pid)) for pid in self.pids())
-
-    def _known(self, pid: str) -> ConfigurationType:
-        kind = self._catalogue.get(pid)
-        if kind is None:
-            raise ConfigurationError(pid, self._unknown_message())
-        return kind
-
-    def _unknown_message(self) -> str:
-        known = "".join(f"\n  {one}" for one in self._catalogue.known()) or " none"
-        return f"no component has this pid; known are:{known}"
-
-    def _exists(self, kind: ConfigurationType, pid: str) -> bool:
-        return not kind.factory or pid in self._stored or pid in self._file_layers
-
-    def _layers(self, pid: str) -> Layers:
-        stored = self._stored.get(pid)
-        return Layers(self._file_layers.get(pid, _NOTHING), _NOTHING if stored is None else stored.properties)
-
-    def _revision_of(self, pid: str) -> int:
-        stored = self._stored.get(pid)
-        return 0 if stored is None else stored.revision
-
-    def _plans(self, changes: tuple[Change, ...]) -> tuple[Plan, ...]:
-        found: dict[str, Plan] = {}
-        for change in changes:
-            plan = self._plan(change)
-            if change.pid in found:
-                message = "is in the batch twice; put its changes together"
-                plan = _refused(change.pid, (*found[change.pid].problems, Problem("service.pid", "unique", message)))
-            found[change.pid] = plan
-        return tuple(found.values())
-
-    def _plan(self, change: Change) -> Plan:
-        pid = change.pid
-        kind = self._catalogue.get(pid)
-        if kind is None:
-            return _refused(pid, (Problem("service.pid", "unknown", self._unknown_message()),))
-        blocks = tuple(self._blocks(change))
-        if change.properties is None:
-            if blocks:
-                return _refused(pid, blocks)
-            return planning.plan_delete(kind, pid, self._layers(pid), in_files=pid in self._file_layers)
-        exists = self._exists(kind, pid)
-        plan = planning.plan(kind, pid, self._layers(pid), change.properties, exists=exists, replace=change.replace)
-        return _refused(pid, (*blocks, *plan.problems)) if blocks else plan
-
-    def _blocks(self, change: Change) -> Iterable[Problem]:
-        """What keeps a change from being made, whatever it is."""
-        actual = self._revision_of(change.pid)
-        if change.if_revision not in (None, actual):
-            message = f"was to be changed from revision {change.if_revision}, but is at revision {actual}"
-            yield Problem("service.pid", "revision", message, change.if_revision, str(actual))
-        if change.pid in self._read_only:
-            yield Problem("service.pid", "read-only", f"{_READ_ONLY} {change.pid}")
-        if change.properties is None and change.pid not in self._stored:
-            yield Problem("service.pid", "absent", "nothing is stored for it, so there is nothing to delete")
+            return tuple(self._deliver(pid, self._now.revision_of(pid)) for pid in self.pids())
 
     def _do_one(self, change: Change, timeout: float) -> UpdateResult:
         with self._lock:
-            actual = self._revision_of(change.pid)
+            actual = self._now.revision_of(change.pid)
             if change.if_revision not in (None, actual):
                 raise ConfigurationConflictError(change.pid, int(change.if_revision or 0), actual)
             try:
@@ -409,14 +348,14 @@ class ConfigurationAdmin:
 
     def _start(self, changes: tuple[Change, ...], cause: str) -> list[_Started]:
         """Store a batch and hand it over; under the lock."""
-        plans = self._plans(changes)
+        plans = self._now.plans(changes)
         problems = {one.pid: one.problems for one in plans if one.problems}
         if problems:
             raise ConfigurationBatchError(problems)
         differing = {
-            one.pid: one.stored for one in plans if one.stored is None or not self._is_stored(one.pid, one.stored)
+            one.pid: one.stored for one in plans if one.stored is None or not self._now.is_stored(one.pid, one.stored)
         }
-        new = {one.pid for one in plans if not self._is_configured(one.pid)}
+        new = {one.pid for one in plans if not self._now.is_configured(one.pid)}
         if differing:
             self._save(differing, cause)
         started = []
@@ -425,15 +364,9 @@ class ConfigurationAdmin:
             # A component may wait for a configuration, whatever stands in it (112.5.7, policy "require").
             if plan.effect is not PlannedEffect.UNCHANGED or plan.stored is None or plan.pid in new:
                 taken = self._deliver(plan.pid, self._last_revision)
-            revision = self._last_revision if plan.pid in differing else self._revision_of(plan.pid)
+            revision = self._last_revision if plan.pid in differing else self._now.revision_of(plan.pid)
             started.append(_Started(plan.pid, revision, taken, created=plan.effect is PlannedEffect.CREATE))
         return started
-
-    def _is_configured(self, pid: str) -> bool:
-        return pid in self._stored or pid in self._file_layers
-
-    def _is_stored(self, pid: str, properties: Properties) -> bool:
-        return pid in self._stored and not planning.difference(self._stored[pid].properties, properties)
 
     def _save(
         self,
@@ -444,42 +377,18 @@ class ConfigurationAdmin:
         revision = self._store.commit(changes, cause, taken=taken)
         for pid, properties in changes.items():
             if properties is None:
-                self._stored.pop(pid, None)
-                self._read_only -= {pid}
+                self._now.stored.pop(pid, None)
+                self._now.read_only -= {pid}
             else:
-                self._stored[pid] = StoredConfiguration(pid, revision, MappingProxyType(dict(properties)))
+                self._now.stored[pid] = StoredConfiguration(pid, revision, MappingProxyType(dict(properties)))
         self._last_revision = revision
 
     def _deliver(self, pid: str, revision: int) -> Future[DeliveryOutcome]:
-        current = self._current(pid, log=True)
-        configured = self._is_configured(pid)
+        current = self._now.current(pid, log=True)
+        configured = self._now.is_configured(pid)
         return self._deliveries.hand_over(
             ConfigurationEvent(pid, factory_pid_of(pid), current, revision, configured=configured)
         )
-
-    def _current(self, pid: str, *, log: bool = False) -> Properties | None:
-        """All properties of a pid, or None if there is no configuration, or none that is valid."""
-        kind = self._catalogue.get(pid)
-        if kind is None or not self._exists(kind, pid):
-            return None
-        layers = self._layers(pid)
-        problems = planning.problems_of(kind, layers.merged())
-        for problem in problems if log else ():
-            _log.error("%s is not configured as it must be: %s", pid, problem)
-        return None if problems else planning.effective(kind, pid, layers)
-
-    def _way_back(self, revision: int | str) -> tuple[int, tuple[Change, ...], dict[str, str]]:
-        number, then = self._store.state_at(revision)
-        changes: list[Change] = []
-        left: dict[str, str] = {}
-        for pid in sorted(then.keys() | self._stored.keys()):
-            if pid in then and self._is_stored(pid, then[pid].properties):
-                continue
-            if self._catalogue.get(pid) is None:
-                left[pid] = "no component has this pid now"
-            else:
-                changes.append(Change(pid, then[pid].properties if pid in then else None, replace=True))
-        return number, tuple(changes), left
 
     def _read_files(self, *, deliver: bool) -> list[_Started]:
         if self._files is None:
@@ -498,33 +407,33 @@ class ConfigurationAdmin:
     def _take_files(self, reading: FileReading, *, deliver: bool) -> list[_Started]:
         """Make what files say the layer of files; under the lock."""
         self._keep_valid(reading)
-        before = self._file_layers
+        before = self._now.file_layers
         after = file_layers.frozen(reading.layers)
         changed = [pid for pid in sorted(before.keys() | after.keys()) if before.get(pid) != after.get(pid)]
         concerned = {*changed, *(pid for pid, _ in reading.plain_secrets)}
-        current = {pid: (self._current(pid), self._is_configured(pid)) for pid in concerned}
-        self._file_layers = after
+        current = {pid: (self._now.current(pid), self._now.is_configured(pid)) for pid in concerned}
+        self._now.file_layers = after
         self._take_secrets(reading)
         if not deliver:
             return []
         started = []
         for pid in sorted(current):
-            new = self._current(pid)
+            new = self._now.current(pid)
             was, was_configured = current[pid]
-            if was_configured != self._is_configured(pid) or planning.difference(was or {}, new or {}):
+            if was_configured != self._now.is_configured(pid) or planning.difference(was or {}, new or {}):
                 created = not was_configured and factory_pid_of(pid) is not None
                 taken = self._deliver(pid, self._last_revision)
-                started.append(_Started(pid, self._revision_of(pid), taken, created=created))
+                started.append(_Started(pid, self._now.revision_of(pid), taken, created=created))
         return started
 
     def _keep_valid(self, reading: FileReading) -> None:
         """Where what files say now makes a configuration invalid that was valid, what they said before holds."""
         for pid, layer in tuple(reading.layers.items()):
             kind = self._catalogue.get(pid)
-            before = self._file_layers.get(pid)
+            before = self._now.file_layers.get(pid)
             if kind is None or before is None or before == layer:
                 continue
-            layers = self._layers(pid)
+            layers = self._now.layers_of(pid)
             problems = planning.problems_of(kind, {**layer, **layers.stored})
             if problems and not planning.problems_of(kind, layers.merged()):
                 reading.layers[pid] = dict(before)
@@ -539,7 +448,7 @@ class ConfigurationAdmin:
             for (pid, name), value in reading.plain_secrets.items():
                 if self._store.taken_secret(pid, name) != value:
                     taken[pid, name] = value
-                    changes.setdefault(pid, dict(self._layers(pid).stored))[name] = value
+                    changes.setdefault(pid, dict(self._now.layers_of(pid).stored))[name] = value
             if changes:
                 self._save(changes, "secrets of configuration files", taken)
         except ConfigurationStoreError as error:
@@ -574,10 +483,6 @@ def _as_changes(changes: Iterable[Change] | Mapping[str, Properties | None]) -> 
         by_pid = cast("Mapping[str, Properties | None]", changes)  # no iterable of changes is a mapping
         return tuple(Change(pid, properties) for pid, properties in by_pid.items())
     return tuple(changes)
-
-
-def _refused(pid: str, problems: tuple[Problem, ...]) -> Plan:
-    return Plan(pid, problems, (), PlannedEffect.UNCHANGED, None)
 
 
 def _answers(started: list[_Started], timeout: float) -> tuple[UpdateResult, ...]:
