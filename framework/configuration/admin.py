@@ -397,11 +397,12 @@ class ConfigurationAdmin:
             reading = file_layers.read_layers(self._files, self._catalogue.get, self._remembered)
             with self._lock:
                 started = self._take_files(reading, deliver=deliver)
-                self._file_problems = tuple(reading.problems)
+                told, self._file_problems = self._file_problems, tuple(reading.problems)
             if reading.usable != self._remembered:
                 self._remember(reading.usable)
-        for problem in self._file_problems:
-            _log.error("%s", problem)
+        for problem in reading.problems:
+            if problem not in told:
+                _log.error("%s", problem)
         return started
 
     def _take_files(self, reading: FileReading, *, deliver: bool) -> list[_Started]:
