@@ -87,7 +87,9 @@ class Filter:
         if matcher is None:
             matcher = self._matcher = compile_matcher(self.node)
         folded = getattr(properties, "folded", None)
-        return matcher({key.lower(): value for key, value in properties.items()} if folded is None else folded)
+        if folded is None:
+            folded = {key.lower(): value for key, value in properties.items()}
+        return matcher(folded)
 
     def __str__(self) -> str:
         if self._text is None:

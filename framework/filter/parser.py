@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -10,6 +11,13 @@ from framework.filter.tree import And, Comparison, Node, Not, Operator, Or, Pres
 
 DEEPEST: Final = 100
 """Filters that nest deeper are refused."""
+
+_PLAIN_ITEM: Final = re.compile(r"\(([\w.-]+)(=|~=|>=|<=)([^\\()]*)\)", re.ASCII).match
+"""An item as most are: no blanks round the attribute, nothing quoted. All others are read character by character."""
+
+_PLAIN_COMPOSITE: Final = re.compile(r"\(([&|!])(?=\()").match
+
+_OPERATORS: Final = {operator.value: operator for operator in Operator}
 
 _NO_BREAK: Final = frozenset("\u00a0\u2007\u202f")
 _CONTROLS: Final = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f")
@@ -33,32 +41,48 @@ class _Parser:
         self._position = 0
 
     def parse(self) -> Node:
+        text = self._text
         open_lists: list[tuple[str, list[Node]]] = []
         while True:
-            self._blanks()
-            self._take("(")
-            self._blanks()
-            operator = self._composite()
-            if operator is not None:
+            node = self._begin()
+            if isinstance(node, str):
                 if len(open_lists) == DEEPEST:
                     raise self._error(f"at most {DEEPEST} levels of nesting")
-                open_lists.append((operator, []))
+                open_lists.append((node, []))
                 continue
-            node = self._item()
             while True:
                 if not open_lists:
                     self._blanks()
-                    if self._position < len(self._text):
+                    if self._position < len(text):
                         raise self._error("nothing after the last parenthesis")
                     return node
                 operator, operands = open_lists[-1]
                 operands.append(node)
-                self._blanks()
-                if operator != "!" and self._peek() == "(":
+                following = text[self._position : self._position + 1]
+                if following not in ("(", ")"):
+                    self._blanks()
+                    following = text[self._position : self._position + 1]
+                if following == "(" and operator != "!":
                     break
                 self._take(")")
                 open_lists.pop()
                 node = _combine(operator, operands)
+
+    def _begin(self) -> str | Node:
+        """What begins here: the operator of a composite, which ends before its first operand, or a whole item."""
+        found = _PLAIN_ITEM(self._text, self._position)
+        if found is not None:
+            node = _plain_item(*found.groups())
+            if node is not None:
+                self._position = found.end()
+                return node
+        elif (found := _PLAIN_COMPOSITE(self._text, self._position)) is not None:
+            self._position += 2
+            return found[1]
+        self._blanks()
+        self._take("(")
+        self._blanks()
+        return self._composite() or self._item()
 
     def _composite(self) -> str | None:
         """The operator `&`, `|` or `!`, if a parenthesis follows; else it begins an attribute's name."""
@@ -162,6 +186,20 @@ class _Parser:
 
     def _error(self, expected: str) -> FilterError:
         return FilterError(self._text, self._position, expected)
+
+
+def _plain_item(attribute: str, operator: str, value: str) -> Node | None:
+    """The item, or None if it must be read character by character to tell what it is or what is wrong with it."""
+    if operator != "=":
+        return Comparison(attribute, _OPERATORS[operator], value) if value else None
+    if "*" not in value:
+        return Comparison(attribute, Operator.EQUAL, value)
+    if value == "*":
+        return Presence(attribute)
+    first, *middle, last = value.split("*")
+    if not first and not middle and last.isspace():
+        return None
+    return Substring(attribute, (first, *filter(None, middle), last))
 
 
 def _combine(operator: str, operands: list[Node]) -> Node:

@@ -1,9 +1,9 @@
-"""A filter as an immutable tree; each node knows its normal text form (Core R8 3.2.7)."""
+"""A filter as an immutable tree of named tuples; each node knows its normal text form (Core R8 3.2.7)."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Operator(enum.Enum):
@@ -15,71 +15,109 @@ class Operator(enum.Enum):
     LESS_OR_EQUAL = "<="
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """`(attribute=value)` and its kin."""
 
     attribute: str
     operator: Operator
     value: str
 
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
+
     def __str__(self) -> str:
         return f"({self.attribute}{self.operator.value}{_escape(self.value)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(NamedTuple):
     """`(attribute=*)`."""
 
     attribute: str
+
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"({self.attribute}=*)"
 
 
-@dataclass(frozen=True, slots=True)
-class Substring:
+class Substring(NamedTuple):
     """`(attribute=a*b*c)`: the literal parts, of which the first and the last are anchored and may be empty."""
 
     attribute: str
     parts: tuple[str, ...]
 
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
+
     def __str__(self) -> str:
-        pattern = "*".join(_escape(part) for part in self.parts)
-        return f"({self.attribute}={'**' if pattern == '*' else pattern})"
+        first, *others = map(_escape, self.parts)
+        pattern = "*".join([first, *others])
+        if pattern.startswith("*") and not pattern[1:].strip():  # which would be read as presence
+            pattern = f"*\\{pattern[1:]}" if len(pattern) > 1 else "**"
+        return f"({self.attribute}={pattern})"
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     """`(!(...))`."""
 
     operand: Node
+
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"(!{self.operand})"
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(NamedTuple):
     """`(&(...)(...))`."""
 
     operands: tuple[Node, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"(&{''.join(map(str, self.operands))})"
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(NamedTuple):
     """`(|(...)(...))`."""
 
     operands: tuple[Node, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return _same(self, other)
+
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"(|{''.join(map(str, self.operands))})"
 
 
 Node = Comparison | Presence | Substring | Not | And | Or
+
+
+def _same(node: tuple[object, ...], other: object) -> bool:
+    """Nodes are tuples, which are made fast; but nodes of two kinds are not the same, whatever they hold."""
+    return type(node) is type(other) and tuple.__eq__(node, other)
 
 
 def _escape(value: str) -> str:
