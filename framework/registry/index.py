@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from framework.filter import keys_of_value
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
 
 class Ordered(Protocol):
@@ -87,15 +87,16 @@ class Bucket(Generic[T]):
 class EqualityIndex(Generic[T]):
     """Buckets by the keys of one attribute's values."""
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_others", "_texts")
 
     def __init__(self) -> None:
-        self._buckets: dict[Hashable, Bucket[T]] = {}
+        self._texts: dict[Hashable, Bucket[T]] = {}
+        self._others: dict[Hashable, Bucket[T]] = {}
 
     def add(self, keys: Iterable[Hashable], member: T) -> None:
         """File a member under keys; only under the owner's lock."""
-        buckets = self._buckets
         for key in keys:
+            buckets = self._texts if key.__class__ is str else self._others
             bucket = buckets.get(key)
             if bucket is None:
                 bucket = buckets[key] = Bucket()
@@ -104,10 +105,11 @@ class EqualityIndex(Generic[T]):
     def remove(self, keys: Iterable[Hashable], member: T, order: Any) -> None:
         """Take out a member that was filed with this order; only under the owner's lock."""
         for key in keys:
-            bucket = self._buckets[key]
+            buckets = self._texts if key.__class__ is str else self._others
+            bucket = buckets[key]
             bucket.remove(member, order)
             if not len(bucket):
-                del self._buckets[key]
+                del buckets[key]
 
     def move(self, before: Any, after: Any, member: T, order: Any) -> None:
         """A member's value has changed, and perhaps its order; only under the owner's lock.
@@ -115,26 +117,21 @@ class EqualityIndex(Generic[T]):
         It is filed anew before it is taken out, so that readers never miss it.
         """
         old, new = keys_of_value(before), keys_of_value(after)
-        if old == new:
-            if order != member.order:
-                for key in new:
-                    self._buckets[key].reorder(member)
-            return
-        self.add([key for key in new if key not in old], member)
-        for key in old:
-            if key not in new:
-                self.remove((key,), member, order)
-            elif order != member.order:
-                self._buckets[key].reorder(member)
+        if old != new:
+            self.add([key for key in new if key not in old], member)
+            self.remove([key for key in old if key not in new], member, order)
+        if order != member.order:
+            for bucket in self.buckets([key for key in old if key in new]):
+                bucket.reorder(member)
 
-    def buckets(self, keys: Iterable[Hashable]) -> list[Bucket[T]]:
-        """Where members are that are filed under one of the keys."""
-        buckets = self._buckets
-        return [bucket for key in keys if (bucket := buckets.get(key)) is not None]
-
-    def all_buckets(self) -> list[Bucket[T]]:
-        """Where members are, whatever they are filed under."""
-        return list(self._buckets.values())
+    def buckets(self, keys: Sequence[Hashable]) -> list[Bucket[T]]:
+        """Where members are that are filed under one of the keys, of which one that is text stands first."""
+        others = self._others
+        if not others:
+            bucket = self._texts.get(keys[0]) if keys else None
+            return [] if bucket is None else [bucket]
+        found = (self._texts.get(key) if key.__class__ is str else others.get(key) for key in keys)
+        return [bucket for bucket in found if bucket is not None]
 
 
 def _order(member: Ordered) -> Any:

@@ -26,10 +26,10 @@ from framework.registry.service import (
     ServiceState,
     interface_name,
 )
-from framework.registry.uses import ServiceFactory, ServiceObjects, ServiceScope, ServiceUses
+from framework.registry.uses import FactoryUses, ServiceFactory, ServiceObjects, ServiceScope, ServiceUses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _log = logging.getLogger("framework.registry")
 
@@ -84,14 +84,16 @@ class ServiceRegistry:
         given: Sequence[type | str] = (interfaces,) if isinstance(interfaces, type | str) else tuple(interfaces)
         if not given or service is None:
             raise RegistryError("a service needs an object and at least one interface to be registered under")
-        uses = ServiceUses(service, _scope(scope, service), tuple(one for one in given if isinstance(one, type)))
+        uses = _uses(service, scope, given)
         service_id = next(self._ids)
         names = tuple(dict.fromkeys(map(interface_name, given)))
         framework = {SERVICE_ID: service_id, OBJECT_CLASS: names, SERVICE_SCOPE: scope}
         offered = ServiceProperties(properties or {}, framework)
         state = ServiceState(uses, framework)
         reference = ServiceReference(service_id, bundle, offered, state)
-        registration = uses.registration = ServiceRegistration(self, reference)
+        registration = ServiceRegistration(self, reference)
+        if isinstance(uses, FactoryUses):
+            uses.registration = registration
         folded = offered.folded
         with self._lock:
             self._registered.add(reference)
@@ -107,13 +109,21 @@ class ServiceRegistry:
 
     def find(self, interface: type | str | None = None, filter: Filter | str | None = None) -> ServiceReference | None:
         """The best service of that interface that matches, or None; FilterError if the filter is none."""
-        return next(self._matching(interface, filter), None)
+        condition = Filter.parse(filter) if isinstance(filter, str) else filter
+        name = None if interface is None else interface_name(interface)
+        for reference in self._candidates(name, condition):
+            if _matches(reference.properties, name, condition):
+                return reference
+        return None
 
     def find_all(
         self, interface: type | str | None = None, filter: Filter | str | None = None
     ) -> tuple[ServiceReference, ...]:
         """All services of that interface that match, best first; FilterError if the filter is none."""
-        return tuple(self._matching(interface, filter))
+        condition = Filter.parse(filter) if isinstance(filter, str) else filter
+        name = None if interface is None else interface_name(interface)
+        candidates = self._candidates(name, condition)
+        return tuple(one for one in candidates if _matches(one.properties, name, condition))
 
     def get(self, reference: ServiceReference, bundle: str = "") -> Any:
         """The service object, or None once it has gone, or if its factory makes none.
@@ -218,16 +228,6 @@ class ServiceRegistry:
         if uses is not None:
             uses.end()
 
-    def _matching(self, interface: type | str | None, filter: Filter | str | None) -> Iterator[ServiceReference]:
-        condition = Filter.parse(filter) if isinstance(filter, str) else filter
-        name = None if interface is None else interface_name(interface)
-        for reference in self._candidates(name, condition):
-            properties = reference.properties
-            if name is not None and name not in properties.folded[FOLDED_OBJECT_CLASS]:
-                continue
-            if condition is None or condition.matches(properties):
-                yield reference
-
     def _candidates(self, interface: str | None, condition: Filter | None) -> Sequence[ServiceReference]:
         """What could match, best first: the smallest selection that the indexes offer."""
         best: list[Bucket[ServiceReference]] = [self._all]
@@ -304,12 +304,20 @@ class ServiceRegistry:
                 _log.exception("a listener of %r failed; the others are called", reference)
 
 
-def _scope(scope: str, service: object) -> ServiceScope:
-    try:
-        known = ServiceScope(scope)
-    except ValueError:
-        choices = ", ".join(repr(member.value) for member in ServiceScope)
-        raise RegistryError(f"the scope {scope!r} is none of {choices}") from None
-    if known is not ServiceScope.SINGLETON and not isinstance(service, ServiceFactory):
+def _matches(properties: ServiceProperties, interface: str | None, condition: Filter | None) -> bool:
+    if interface is not None and interface not in properties.folded[FOLDED_OBJECT_CLASS]:
+        return False
+    return condition is None or condition.matches(properties)
+
+
+def _uses(service: object, scope: str, interfaces: Sequence[type | str]) -> ServiceUses:
+    if isinstance(service, ServiceFactory):
+        try:
+            known = ServiceScope(scope)
+        except ValueError:
+            choices = ", ".join(repr(member.value) for member in ServiceScope)
+            raise RegistryError(f"the scope {scope!r} is none of {choices}") from None
+        return FactoryUses(service, known, tuple(one for one in interfaces if isinstance(one, type)))
+    if scope != ServiceScope.SINGLETON.value:
         raise RegistryError(f"only a ServiceFactory can have the scope {scope!r}, not a {type(service).__qualname__}")
-    return known
+    return ServiceUses(service)

@@ -6,13 +6,15 @@ import abc
 import enum
 import logging
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from framework.registry.service import ServiceRegistration
 
 _log = logging.getLogger("framework.registry")
+
+_COUNTING = threading.Lock()
+"""Held while a count of uses is changed; one for all services, which are many and counted seldom."""
 
 
 class ServiceScope(enum.Enum):
@@ -84,59 +86,106 @@ _WAITS = _Waits()
 
 
 class ServiceUses:
-    """The object or the objects of one service, and how often each bundle has got them.
+    """The object of one service, and how often each bundle has got it."""
 
-    Args:
-        provider: The object, or the factory that makes it.
-        scope: For whom a factory makes objects.
-        classes: What an object made by a factory must be an instance of.
-    """
+    __slots__ = ("_counts", "_service")
 
-    def __init__(self, provider: object, scope: ServiceScope, classes: tuple[type, ...]) -> None:
-        self._provider = provider
-        self._factory = provider if isinstance(provider, ServiceFactory) else None
-        self._scope = scope
-        self._classes = classes
-        self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-        self._made: dict[str, _Made] = {}
-        self._prototypes: list[tuple[str, object]] = []
-        self._ended = False
-        self.registration: ServiceRegistration | None = None
+    def __init__(self, service: object) -> None:
+        self._service: object | None = service
+        self._counts: dict[str, int] = {}
 
     def bundles(self) -> tuple[str, ...]:
         """Who uses the service now."""
-        with self._lock:
-            return tuple(sorted({*self._counts, *(bundle for bundle, _ in self._prototypes)}))
+        with _COUNTING:
+            return tuple(sorted(self._counts))
 
     def get(self, bundle: str) -> object | None:
-        """The object for `bundle`, made if need be, or None."""
-        service = self._provider if self._factory is None else self._made_by(self._factory, bundle)
+        """The object for `bundle`, or None once the service has gone."""
+        service = self._service
         if bundle and service is not None:
-            with self._lock:
-                self._counts[bundle] += 1
+            self._count(bundle)
         return service
 
     def unget(self, bundle: str) -> bool:
         """One use less; False if `bundle` does not use it."""
+        return self._uncount(bundle) is not None
+
+    def make(self, bundle: str) -> object | None:
+        """An object that nobody else gets, if there is a factory to make one."""
+        return self.get(bundle)
+
+    def give_back(self, bundle: str, service: object) -> bool:
+        """`bundle` uses what `make` gave it no more; False if it does not use that."""
+        return service is self._service and self.unget(bundle)
+
+    def end(self) -> None:
+        """The service has gone."""
+        self._service = None
+
+    def _count(self, bundle: str) -> None:
+        with _COUNTING:
+            self._counts[bundle] = self._counts.get(bundle, 0) + 1
+
+    def _uncount(self, bundle: str) -> int | None:
+        """How many uses are left; None if there was none."""
+        with _COUNTING:
+            left = self._counts.pop(bundle, 0) - 1
+            if left > 0:
+                self._counts[bundle] = left
+        return None if left < 0 else left
+
+
+class FactoryUses(ServiceUses):
+    """The objects that a factory makes for one service.
+
+    Args:
+        factory: Makes them.
+        scope: For whom it makes an object of its own.
+        classes: What an object must be an instance of.
+
+    Attributes:
+        registration: The service's; set before anybody can find the service.
+    """
+
+    __slots__ = ("_classes", "_ended", "_factory", "_lock", "_made", "_prototypes", "_scope", "registration")
+
+    def __init__(self, factory: ServiceFactory, scope: ServiceScope, classes: tuple[type, ...]) -> None:
+        super().__init__(factory)
+        self._factory = factory
+        self._scope = scope
+        self._classes = classes
+        self._lock = threading.Lock()
+        self._made: dict[str, _Made] = {}
+        self._prototypes: list[tuple[str, object]] = []
+        self._ended = False
+        self.registration: ServiceRegistration
+
+    def bundles(self) -> tuple[str, ...]:
+        """Who uses the service now."""
         with self._lock:
-            if not self._counts[bundle]:
-                del self._counts[bundle]
-                return False
-            self._counts[bundle] -= 1
-            if self._counts[bundle]:
-                return True
-            del self._counts[bundle]
-            made = None if self._scope is ServiceScope.SINGLETON else self._made.pop(bundle, None)
-        if made is not None:
-            self._give_back(bundle, made.service)
-        return True
+            prototypes = {bundle for bundle, _ in self._prototypes}
+        return tuple(sorted({*super().bundles(), *prototypes}))
+
+    def get(self, bundle: str) -> object | None:
+        """The object for `bundle`, made if need be, or None."""
+        service = self._call(bundle) if self._factory.ask_each_time else self._shared(bundle)
+        if bundle and service is not None:
+            self._count(bundle)
+        return service
+
+    def unget(self, bundle: str) -> bool:
+        """One use less; what was made for `bundle` alone is given back after the last."""
+        left = self._uncount(bundle)
+        if left == 0 and self._scope is not ServiceScope.SINGLETON:
+            with self._lock:
+                made = self._made.pop(bundle, None)
+            if made is not None:
+                self._give_back(bundle, made.service)
+        return left is not None
 
     def make(self, bundle: str) -> object | None:
         """An object that nobody else gets."""
-        if self._factory is None:
-            return self._provider
-        service = self._call(self._factory, bundle)
+        service = self._call(bundle)
         if service is not None:
             with self._lock:
                 self._prototypes.append((bundle, service))
@@ -160,39 +209,37 @@ class ServiceUses:
             given.extend(self._prototypes)
             self._made.clear()
             self._prototypes.clear()
-            self._counts.clear()
         for bundle, service in given:
             self._give_back(bundle, service)
 
-    def _made_by(self, factory: ServiceFactory, bundle: str) -> object | None:
-        return self._call(factory, bundle) if factory.ask_each_time else self._shared(factory, bundle)
-
-    def _shared(self, factory: ServiceFactory, bundle: str) -> object | None:
+    def _shared(self, bundle: str) -> object | None:
         """The object that all of `bundle`, or all bundles, share; the first who asks makes it, others wait for it."""
         key = "" if self._scope is ServiceScope.SINGLETON else bundle
         with self._lock:
+            if self._ended:
+                return None
             made = self._made.get(key)
             mine = made is None
             if made is None:
                 made = self._made[key] = _Made()
         if not mine:
             if not _WAITS.wait(made):
-                _log.error("%r, perhaps through others, asked for its own service while it made it", factory)
+                _log.error("%r, perhaps through others, asked for its own service while it made it", self._factory)
                 return None
             return made.service
-        made.service = self._call(factory, bundle)
+        made.service = self._call(bundle)
         with self._lock:
-            late = self._ended
-            if made.service is None or late:
-                self._made.pop(key, None)
+            late = self._made.get(key) is not made  # the service has gone meanwhile
+            if made.service is None and not late:
+                del self._made[key]
         made.decided.set()
         if late and made.service is not None:
             self._give_back(bundle, made.service)
             return None
         return made.service
 
-    def _call(self, factory: ServiceFactory, bundle: str) -> object | None:
-        assert self.registration is not None  # noqa: S101  # set before anybody can find the service
+    def _call(self, bundle: str) -> object | None:
+        factory = self._factory
         try:
             service = factory.get_service(bundle, self.registration)
         except Exception:  # noqa: BLE001  # a factory may raise anything
@@ -206,13 +253,12 @@ class ServiceUses:
         return service
 
     def _give_back(self, bundle: str, service: object) -> None:
-        factory, registration = self._factory, self.registration
-        if factory is None or registration is None or service is None:
+        if service is None:
             return
         try:
-            factory.unget_service(bundle, registration, service)
+            self._factory.unget_service(bundle, self.registration, service)
         except Exception:  # noqa: BLE001  # a factory may raise anything
-            _log.exception("%r could not take back what it made for %r", factory, bundle)
+            _log.exception("%r could not take back what it made for %r", self._factory, bundle)
 
 
 class ServiceObjects:
