@@ -40,7 +40,7 @@ class ServiceProperties(Mapping[str, Any]):
                 raise PropertyKeysError(key, f"differs from {keys[low]!r} only in case")
             if low not in _FRAMEWORKS:
                 keys[low] = key
-                folded[low] = tuple(value) if isinstance(value, list) else value
+                folded[low] = _frozen(value)
         for key, value in framework.items():
             low = FOLDED_OBJECT_CLASS if key == OBJECT_CLASS else key
             keys[low] = key
@@ -62,3 +62,10 @@ class ServiceProperties(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"ServiceProperties({dict(self)!r})"
+
+
+def _frozen(value: Any) -> Any:
+    """The value as it is now, whatever its owner does to a collection later: indexes rely on that."""
+    if isinstance(value, list):
+        return tuple(value)
+    return frozenset(value) if isinstance(value, set) else value

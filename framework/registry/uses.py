@@ -51,9 +51,10 @@ class ServiceFactory(abc.ABC):
 class _Made:
     """An object that a factory makes, or has made."""
 
-    __slots__ = ("decided", "maker", "service")
+    __slots__ = ("bundle", "decided", "maker", "service")
 
-    def __init__(self) -> None:
+    def __init__(self, bundle: str) -> None:
+        self.bundle = bundle
         self.decided = threading.Event()
         self.maker = threading.current_thread()
         self.service: object | None = None
@@ -205,7 +206,7 @@ class FactoryUses(ServiceUses):
         """The service has gone: everything that was made is given back."""
         with self._lock:
             self._ended = True
-            given = [(bundle, made.service) for bundle, made in self._made.items() if made.decided.is_set()]
+            given = [(made.bundle, made.service) for made in self._made.values() if made.decided.is_set()]
             given.extend(self._prototypes)
             self._made.clear()
             self._prototypes.clear()
@@ -221,7 +222,7 @@ class FactoryUses(ServiceUses):
             made = self._made.get(key)
             mine = made is None
             if made is None:
-                made = self._made[key] = _Made()
+                made = self._made[key] = _Made(bundle)
         if not mine:
             if not _WAITS.wait(made):
                 _log.error("%r, perhaps through others, asked for its own service while it made it", self._factory)

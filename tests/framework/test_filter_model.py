@@ -15,6 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from framework.filter import Filter, FilterError
+from tools.fuzz.filters import check
 
 WILDCARD: Final = object()
 
@@ -235,3 +236,8 @@ def test_required_equalities_hold_wherever_the_filter_matches(
         value = folded[attribute]
         elements = value if isinstance(value, list | tuple) else [value]
         assert any(element == literal or not isinstance(element, str) for element in elements)
+
+
+@given(st.text(alphabet="()&|!=<>~*\\ ab1", max_size=30) | st.text(max_size=30))
+def test_the_target_of_fuzzers_finds_nothing(text: str) -> None:
+    check(text.encode("utf-8", "surrogateescape"))

@@ -1,4 +1,4 @@
-"""The service registry: OSGi's rules 1 to 5 by name (rule 6, factories, is not built yet)."""
+"""The service registry: rules 1 to 5 by name; rule 6 stands in test_service_scopes."""
 
 from __future__ import annotations
 
