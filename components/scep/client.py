@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import base64
-import email.utils
 import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import urllib3
-
-from components.scep.connection import connection_pool, in_words
 from components.scep.errors import (
     DecodingError,
     EndpointError,
@@ -26,6 +22,7 @@ from components.scep.text import printable
 from components.scep.transaction import Capabilities
 
 if TYPE_CHECKING:
+    import urllib3
     from cryptography import x509
 
     from components.scep.transaction import PkiRequest
@@ -210,6 +207,11 @@ class ScepClient:
             raise NotScepError(self.url, "a web page (HTML)")
 
     def _request(self, method: str, operation: str, message: str, largest: int, body: bytes | None = None) -> _Answer:
+        # Costly to load, and an idle gateway asks nobody.
+        import urllib3  # noqa: PLC0415
+
+        from components.scep.connection import connection_pool, in_words  # noqa: PLC0415
+
         query = f"operation={operation}&message={urllib.parse.quote(message, safe='')}"
         deadline = self._clock.monotonic() + self._deadline_s
         remaining = lambda: deadline - self._clock.monotonic()  # noqa: E731  # a name would hide what it is
@@ -319,8 +321,10 @@ def _retry_after_s(text: str, now: datetime) -> float | None:
 
 
 def _http_date(text: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # costly to load
+
     try:
-        date = email.utils.parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

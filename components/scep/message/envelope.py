@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
 from cryptography.hazmat.primitives.ciphers import algorithms, modes
-from pyasn1.type import univ
-from pyasn1_modules import rfc4055, rfc5280, rfc5652
 
 from components.scep.errors import DecodingError, EnvelopeError, MessageError, UnsupportedAlgorithmError
 from components.scep.message import asn1
@@ -72,19 +70,19 @@ def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher, *, oae
     encryptor = BlockCipher(algorithm, modes.CBC(vector)).encryptor()
     encrypted = encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
 
-    enveloped = rfc5652.EnvelopedData()
+    enveloped = asn1.rfc5652.EnvelopedData()
     enveloped["version"] = 0
     transport = enveloped["recipientInfos"][0]["ktri"]
     transport["version"] = 0
     transport["rid"]["issuerAndSerialNumber"]["issuer"] = issuer_name(recipient)
     transport["rid"]["issuerAndSerialNumber"]["serialNumber"] = recipient.serial_number
     transport["keyEncryptionAlgorithm"]["algorithm"] = RSA_OAEP if oaep else RSA_ENCRYPTION
-    transport["keyEncryptionAlgorithm"]["parameters"] = b"\x30\x00" if oaep else asn1.encode(univ.Null(""))
+    transport["keyEncryptionAlgorithm"]["parameters"] = b"\x30\x00" if oaep else asn1.encode(asn1.univ.Null(""))
     transport["encryptedKey"] = public_key.encrypt(key, _OAEP_DEFAULT if oaep else rsa_padding.PKCS1v15())
     info = enveloped["encryptedContentInfo"]
     info["contentType"] = DATA
     info["contentEncryptionAlgorithm"]["algorithm"] = CIPHER_OIDS[cipher]
-    info["contentEncryptionAlgorithm"]["parameters"] = asn1.encode(univ.OctetString(vector))
+    info["contentEncryptionAlgorithm"]["parameters"] = asn1.encode(asn1.univ.OctetString(vector))
     info["encryptedContent"] = encrypted
     return asn1.encode_content(ENVELOPED_DATA, enveloped)
 
@@ -139,7 +137,7 @@ def decode_envelope(data: bytes) -> SealedEnvelope:
         UnsupportedAlgorithmError: It uses a cipher that is not known here.
     """
     try:
-        enveloped = asn1.decode_content(data, ENVELOPED_DATA, rfc5652.EnvelopedData())
+        enveloped = asn1.decode_content(data, ENVELOPED_DATA, asn1.rfc5652.EnvelopedData())
     except DecodingError:
         raise EnvelopeError from None
     oid = str(enveloped["encryptedContentInfo"]["contentEncryptionAlgorithm"]["algorithm"])
@@ -156,7 +154,7 @@ def open_envelope(data: bytes, key: PrivateKey, certificate: x509.Certificate) -
 
 def issuer_name(certificate: x509.Certificate) -> Any:
     """The issuer's name for pyasn1."""
-    return asn1.decode(certificate.issuer.public_bytes(), rfc5280.Name())
+    return asn1.decode(certificate.issuer.public_bytes(), asn1.rfc5280.Name())
 
 
 def _for_us(recipients: Any, certificate: x509.Certificate) -> Any:
@@ -194,10 +192,10 @@ def _transport_padding(algorithm: Any) -> rsa_padding.AsymmetricPadding:
     mask_digest = digest
     try:
         if parameters.isValue:
-            decoded = asn1.decode(bytes(parameters), rfc4055.RSAES_OAEP_params())
+            decoded = asn1.decode(bytes(parameters), asn1.rfc4055.RSAES_OAEP_params())
             digest = _oaep_digest(decoded["hashFunc"], digest)
             if decoded["maskGenFunc"].isValue and decoded["maskGenFunc"]["parameters"].isValue:
-                named = asn1.decode(bytes(decoded["maskGenFunc"]["parameters"]), rfc5280.AlgorithmIdentifier())
+                named = asn1.decode(bytes(decoded["maskGenFunc"]["parameters"]), asn1.rfc5280.AlgorithmIdentifier())
                 mask_digest = _oaep_digest(named, mask_digest)
     except DecodingError:
         raise EnvelopeError from None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from pyasn1.type import namedtype, univ
-from pyasn1_modules import rfc5280, rfc5652
 
 from components.scep.errors import DecodingError
 from components.scep.message import asn1
@@ -16,41 +14,34 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class _IssuerAndSubject(univ.Sequence):
-    componentType = namedtype.NamedTypes(  # noqa: N815  # pyasn1's name
-        namedtype.NamedType("issuer", rfc5280.Name()),
-        namedtype.NamedType("subject", rfc5280.Name()),
-    )
-
-
 def encode_issuer_and_subject(issuer: x509.Name, subject: x509.Name) -> bytes:
     """The content of a CertPoll: the CA's subject, and the one that was requested."""
-    value = _IssuerAndSubject()
+    value = asn1.IssuerAndSubject()
     value["issuer"], value["subject"] = _to_asn1(issuer), _to_asn1(subject)
     return asn1.encode(value)
 
 
 def decode_issuer_and_subject(data: bytes) -> tuple[x509.Name, x509.Name]:
     """The CA's subject and the requested one; DecodingError if it is no IssuerAndSubject."""
-    value = asn1.decode(definite(data), _IssuerAndSubject())
+    value = asn1.decode(definite(data), asn1.IssuerAndSubject())
     return _from_asn1(value["issuer"]), _from_asn1(value["subject"])
 
 
 def encode_issuer_and_serial_number(issuer: x509.Name, serial_number: int) -> bytes:
     """The content of a GetCert or GetCRL."""
-    value = rfc5652.IssuerAndSerialNumber()
+    value = asn1.rfc5652.IssuerAndSerialNumber()
     value["issuer"], value["serialNumber"] = _to_asn1(issuer), serial_number
     return asn1.encode(value)
 
 
 def decode_issuer_and_serial_number(data: bytes) -> tuple[x509.Name, int]:
     """The issuer and the serial number; DecodingError if it is no IssuerAndSerialNumber."""
-    value = asn1.decode(definite(data), rfc5652.IssuerAndSerialNumber())
+    value = asn1.decode(definite(data), asn1.rfc5652.IssuerAndSerialNumber())
     return _from_asn1(value["issuer"]), int(value["serialNumber"])
 
 
 def _to_asn1(name: x509.Name) -> Any:
-    return asn1.decode(name.public_bytes(), rfc5280.Name())
+    return asn1.decode(name.public_bytes(), asn1.rfc5280.Name())
 
 
 def _from_asn1(name: Any) -> x509.Name:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyasn1.type import char, univ
-
 from components.scep.errors import DecodingError
 from components.scep.message import asn1
 from components.scep.message.kinds import (
@@ -113,21 +111,21 @@ def decode_pki_message(data: bytes) -> PkiMessage:
 
 def _encoded_attributes(attributes: MessageAttributes) -> list[tuple[str, Any]]:
     pairs: list[tuple[str, Any]] = [
-        (MESSAGE_TYPE, char.PrintableString(str(int(attributes.message_type)))),
-        (TRANSACTION_ID, char.PrintableString(attributes.transaction_id)),
+        (MESSAGE_TYPE, asn1.char.PrintableString(str(int(attributes.message_type)))),
+        (TRANSACTION_ID, asn1.char.PrintableString(attributes.transaction_id)),
     ]
     if attributes.sender_nonce is not None:
-        pairs.append((SENDER_NONCE, univ.OctetString(attributes.sender_nonce)))
+        pairs.append((SENDER_NONCE, asn1.univ.OctetString(attributes.sender_nonce)))
     if attributes.recipient_nonce is not None:
-        pairs.append((RECIPIENT_NONCE, univ.OctetString(attributes.recipient_nonce)))
+        pairs.append((RECIPIENT_NONCE, asn1.univ.OctetString(attributes.recipient_nonce)))
     if attributes.status is not None:
-        pairs.append((PKI_STATUS, char.PrintableString(str(int(attributes.status)))))
+        pairs.append((PKI_STATUS, asn1.char.PrintableString(str(int(attributes.status)))))
     if attributes.fail_info is not None:
-        pairs.append((FAIL_INFO, char.PrintableString(str(int(attributes.fail_info)))))
+        pairs.append((FAIL_INFO, asn1.char.PrintableString(str(int(attributes.fail_info)))))
     if attributes.fail_info_text is not None:
-        pairs.append((FAIL_INFO_TEXT, char.UTF8String(attributes.fail_info_text)))
+        pairs.append((FAIL_INFO_TEXT, asn1.char.UTF8String(attributes.fail_info_text)))
     if attributes.hresult is not None:
-        pairs.append((NDES_HRESULT, char.PrintableString(str(attributes.hresult))))
+        pairs.append((NDES_HRESULT, asn1.char.PrintableString(str(attributes.hresult))))
     return pairs
 
 
@@ -156,7 +154,7 @@ def _text(found: Mapping[str, bytes], oid: str) -> str | None:
     if oid not in found:
         return None
     value = asn1.decode(found[oid], None)
-    if not isinstance(value, char.AbstractCharacterString):
+    if not isinstance(value, asn1.char.AbstractCharacterString):
         raise DecodingError(f"the signed attribute {oid} is no text")
     try:
         return str(value)

@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import SubjectKeyIdentifier
 from cryptography.x509.extensions import ExtensionNotFound
-from pyasn1.type import univ
-from pyasn1_modules import rfc5652
 
 from components.scep.errors import (
     ContentTypeError,
@@ -138,28 +136,28 @@ def encode_signed_data(
     signed = asn1.SignedData()
     signed["version"] = 1
     signed["digestAlgorithms"][0]["algorithm"] = DIGEST_OIDS[digest]
-    signed["digestAlgorithms"][0]["parameters"] = asn1.encode(univ.Null(""))
+    signed["digestAlgorithms"][0]["parameters"] = asn1.encode(asn1.univ.Null(""))
     signed["encapContentInfo"]["eContentType"] = content_type
     if content is not None:
-        signed["encapContentInfo"]["eContent"] = asn1.encode(univ.OctetString(content))
+        signed["encapContentInfo"]["eContent"] = asn1.encode(asn1.univ.OctetString(content))
     signed["certificates"].extend([certificate.public_bytes(Encoding.DER)])
     info = signed["signerInfos"][0]
     info["version"] = 1
     info["sid"]["issuerAndSerialNumber"]["issuer"] = issuer_name(certificate)
     info["sid"]["issuerAndSerialNumber"]["serialNumber"] = certificate.serial_number
     info["digestAlgorithm"]["algorithm"] = DIGEST_OIDS[digest]
-    info["digestAlgorithm"]["parameters"] = asn1.encode(univ.Null(""))
+    info["digestAlgorithm"]["parameters"] = asn1.encode(asn1.univ.Null(""))
     of_content = [
-        (CONTENT_TYPE, univ.ObjectIdentifier(content_type)),
-        (MESSAGE_DIGEST, univ.OctetString(_hash(digest, content or b""))),
+        (CONTENT_TYPE, asn1.univ.ObjectIdentifier(content_type)),
+        (MESSAGE_DIGEST, asn1.univ.OctetString(_hash(digest, content or b""))),
     ]
     for oid, value in [*of_content, *attributes]:
-        attribute = rfc5652.Attribute()
+        attribute = asn1.rfc5652.Attribute()
         attribute["attrType"] = oid
         attribute["attrValues"][0] = asn1.encode(value)
         info["signedAttrs"].append(attribute)
     info["signatureAlgorithm"]["algorithm"] = RSA_ENCRYPTION
-    info["signatureAlgorithm"]["parameters"] = asn1.encode(univ.Null(""))
+    info["signatureAlgorithm"]["parameters"] = asn1.encode(asn1.univ.Null(""))
     info["signature"] = key.sign(asn1.encode(_as_set(info["signedAttrs"])), HASHES[digest]())
     return asn1.encode_content(SIGNED_DATA, signed)
 
@@ -271,16 +269,22 @@ def _signature(info: Any, found: Mapping[str, bytes], content: bytes) -> Signatu
         value=bytes(info["signature"]),
         signed=signed,
         message_digest=asn1.octets(found[MESSAGE_DIGEST]) if found else None,
-        content_type=str(asn1.decode(found[CONTENT_TYPE], univ.ObjectIdentifier())) if CONTENT_TYPE in found else None,
+        content_type=str(asn1.decode(found[CONTENT_TYPE], asn1.univ.ObjectIdentifier()))
+        if CONTENT_TYPE in found
+        else None,
         issuer=None if named is None else asn1.encode(named["issuer"]),
         serial_number=None if named is None else int(named["serialNumber"]),
         subject_key_identifier=None if by_issuer else bytes(identifier["subjectKeyIdentifier"]),
     )
 
 
+def _object_identifier(encoded: bytes) -> str:
+    return str(asn1.decode(encoded, asn1.univ.ObjectIdentifier()))
+
+
 def _as_set(signed_attributes: Any) -> Any:
     """The attributes with the tag of SET OF, over which RFC 5652 5.4 has them signed."""
-    attributes = univ.SetOf(componentType=rfc5652.Attribute())
+    attributes = asn1.univ.SetOf(componentType=asn1.rfc5652.Attribute())
     attributes.extend(signed_attributes)
     return attributes
 
