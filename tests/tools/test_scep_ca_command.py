@@ -107,6 +107,18 @@ def test_it_tells_people_the_same(ca_directory: Path) -> None:
         assert ca.fingerprint in others
 
 
+def test_its_shape_and_its_faults_are_told_on_the_command_line(tmp_path: Path) -> None:
+    directory = tmp_path / "ca"
+    command = ("--directory", directory, "--port", "0", "--no-challenge", "--intermediate", "--registration-authority")
+    with running(*command, "--fault", "no-capabilities", "--json") as process:
+        facts = announced(process)
+        client = ScepClient(facts["url"], clock=SystemClock())
+        assert len(client.get_ca_cert()) == 4
+        assert client.get_ca_caps() == Capabilities()
+        assert facts["certificate"] == str(directory / "root.pem")
+        assert main(["pending", "--directory", str(directory)]) == 0
+
+
 class Enrolling(threading.Thread):
     """Gets one certificate after the other, until the CA is gone."""
 

@@ -192,3 +192,23 @@ def test_certificates_of_unknown_keys_and_damaged_extensions_do_no_harm(pki: Pki
     odd.append(x509.load_der_x509_certificate(good.replace(usage, twice)))
     trust = verify_ca_certificates([*odd, pki.root.certificate], pins(pki.root)[0], NOW)
     assert trust.recipient == pki.root.certificate
+
+
+def test_many_cas_of_one_name_cost_one_verification_for_each_pair(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    from components.scep import trust  # noqa: PLC0415  # whose function is counted
+
+    calls = 0
+    real = trust.is_issued_by
+
+    def counted(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        nonlocal calls
+        calls += 1
+        return real(certificate, issuer)
+
+    monkeypatch.setattr(trust, "is_issued_by", counted)
+    same = [pki.issue("root", pki.root, ca=True, key_of="other root") for _ in range(12)]
+    found = verify_ca_certificates(
+        [pki.root.certificate, *same], FingerprintPin(fingerprint(pki.root.certificate)), NOW
+    )
+    assert len(found.certificates) == 13
+    assert calls <= 13 * 13
