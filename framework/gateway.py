@@ -179,7 +179,7 @@ class Gateway:
         self._copies = StoreCopies(store, self.scheduler, self._background.submit)
         self._copies.start()
         if files is not None and self._keep_time:
-            DirectoryWatch(files, self.scheduler, self._background.submit, admin.reload).start()
+            DirectoryWatch(files, self.scheduler, self._background.submit, lambda: admin.reload(timeout=0)).start()
 
     def stop(self) -> None:
         """Deactivate all components, dependents first, and close what was opened; at most 10 s."""

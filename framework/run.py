@@ -68,7 +68,7 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
 
 def _reload(gateway: Gateway) -> None:
     try:
-        gateway.configuration_admin.reload()
+        gateway.configuration_admin.reload(timeout=0)  # a signal to stop is not to wait for a component
     except Exception:  # noqa: BLE001  # whatever is wrong with files, what runs goes on
         _log.exception("the configuration files could not be read again")
 
