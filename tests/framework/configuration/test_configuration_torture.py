@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from framework.configuration import ConfigurationStore, ConfigurationStoreError
+from framework.configuration import ConfigurationStore, ConfigurationStoreError, DamagedStoreError
 from framework.instance_lock import InstanceLock, InstanceLockError
 from framework.sealing import MasterKey
 from metatype import Secret
@@ -149,6 +149,32 @@ class TestFailingDisk:
         store.close()
         disk.remove()
         assert reopened(copy, files_in(live))["test.Pump"] == {"rate": 3}
+
+    @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
+    def test_whichever_operation_fails_while_a_store_is_made_the_next_start_makes_it(
+        self, disk: WatchedDisk, tmp_path: Path, error: str
+    ) -> None:
+        refused = 0
+        for number in range(100):
+            for one in (tmp_path / "live").iterdir():
+                one.unlink()
+            disk.log.clear()
+            disk.fail = (number, error)
+            try:
+                ConfigurationStore(tmp_path / "live" / "configuration.db", KEY).close()
+            except DamagedStoreError as failed:
+                raise AssertionError("a failing disk is no damage to be set aside") from failed
+            except ConfigurationStoreError:
+                refused += 1
+                disk.fail = None
+                store = ConfigurationStore(tmp_path / "live" / "configuration.db", KEY)
+                assert state_of(store) == {}
+                store.close()
+                continue
+            break
+        else:
+            raise AssertionError("it never came through")
+        assert refused > 4
 
 
 _LOADED_GATEWAY = """
