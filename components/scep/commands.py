@@ -1,21 +1,24 @@
-"""`cert status` and `cert enroll`."""
+"""The `cert` commands: how the enrolment is, and what a person can have it do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from components.keystore import PublicKey, describe_public_key
 from components.scep.component import PID
 from components.scep.enrolment import State
 from components.scep.identity import ENROLLED_KEY_PAIR
 from components.scep.service import EnrollmentService, EnrollmentStatus
 from components.scep.trust import fingerprint
 from framework.admin import Answer, Command, CommandError, Invocation
-from framework.admin.rendering import fields
+from framework.admin.rendering import fields, table
 
 if TYPE_CHECKING:
+    import argparse
     from datetime import datetime
-
-    from cryptography import x509
 
 VALID: Final = 0
 UNKNOWN: Final = 1
@@ -24,11 +27,14 @@ UNREACHABLE: Final = 3
 MISCONFIGURED: Final = 4
 WORKING: Final = 5
 
+_ASKED: Final = Answer({"asked": True}, "asked for; see how it goes with: gatewright cert status")
+
 WAITING_FOR_KEYSTORE: Final = "waiting-for-keystore"
 EXPIRED: Final = "expired"
 
 _EXIT_STATUSES: Final = {
     State.ENROLLED: VALID,
+    State.CHECKING_CA: VALID,
     State.DISABLED: UNKNOWN,
     State.REFUSED: REFUSED,
     State.UNREACHABLE: UNREACHABLE,
@@ -55,11 +61,79 @@ def _status(invocation: Invocation) -> Answer:
 
 
 def _enroll(invocation: Invocation) -> Answer:
+    _needed_service(invocation).enroll()
+    return _ASKED
+
+
+def _renew(invocation: Invocation) -> Answer:
+    _needed_service(invocation).renew()
+    return _ASKED
+
+
+def _rekey(invocation: Invocation) -> Answer:
+    _needed_service(invocation).rekey()
+    return _ASKED
+
+
+def _poll(invocation: Invocation) -> Answer:
+    service = _needed_service(invocation)
+    if service.status().state is not State.PENDING:
+        raise CommandError("no request is pending at the CA; gatewright cert status says how it is")
+    service.poll()
+    return _ASKED
+
+
+def _ca(invocation: Invocation) -> Answer:
+    service = _needed_service(invocation)
+    if invocation.options.look_for_next:
+        if service.client_certificate is None:
+            raise CommandError("there is no certificate yet, so there is no CA to succeed; see gatewright cert status")
+        service.force_rollover()
+        return _ASKED
+    status = service.status()
+    certificates = [_ca_data(one) for one in status.ca_certificates]
+    data = {
+        "keystore": status.keystore,
+        "server_url": status.server_url,
+        "certificates": certificates,
+        "ca_check": status.ca_check or None,
+    }
+    columns = ("SUBJECT", "VALID UNTIL", "SHA-256")
+    rows = [(one["subject"], one["not_after"], one["sha256"]) for one in certificates]
+    shown = table(columns, rows) if rows else "no CA is trusted yet"
+    return Answer(data, f"{shown}\nnext CA: {status.ca_check}" if status.ca_check else shown)
+
+
+def _ca_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--look-for-next",
+        action="store_true",
+        help="look for the CA's successor now, and move to it if there is one",
+    )
+
+
+def _inspect(invocation: Invocation) -> Answer:
+    status = _needed_service(invocation).status()
+    if status.certificate is None:
+        raise CommandError("there is no certificate yet; see gatewright cert status")
+    public_key = status.certificate.public_key()
+    data = _certificate_data(status.certificate, status.keystore) | {
+        "key": describe_public_key(public_key) if isinstance(public_key, PublicKey) else "of an unknown kind",
+        "alternative_names": _alternative_names(status.certificate),
+        "pem": status.certificate.public_bytes(Encoding.PEM).decode(),
+    }
+    pairs = [
+        (name.replace("_", " "), value) for name, value in data.items() if name not in {"pem", "alternative_names"}
+    ]
+    pairs += [("alternative name", name) for name in data["alternative_names"]]
+    return Answer(data, f"{fields(pairs)}\n\n{data['pem']}".rstrip())
+
+
+def _needed_service(invocation: Invocation) -> EnrollmentService:
     service = _find_service(invocation)
     if service is None:
         raise CommandError("\n".join(invocation.gateway.explain(PID).sentences), MISCONFIGURED)
-    service.enroll()
-    return Answer({"asked": True}, "asked for; see how it goes with: gatewright cert status")
+    return service
 
 
 def _find_service(invocation: Invocation) -> EnrollmentService | None:
@@ -93,6 +167,9 @@ def _without_service(invocation: Invocation) -> Answer:
         "warnings": [],
         "trust": [],
         "server_url": None,
+        "checks": [],
+        "transaction_id": None,
+        "ca_check": None,
     }
     return Answer(data, _text(data), exit_status)
 
@@ -102,7 +179,6 @@ def status_data(status: EnrollmentStatus, now: datetime) -> dict[str, Any]:
     certificate, problem = status.certificate, status.problem
     expired = certificate is not None and certificate.not_valid_after_utc < now
     state = EXPIRED if status.state is State.ENROLLED and expired else status.state.value
-    next_step = "nothing by itself: gatewright cert enroll asks for a new one" if state == EXPIRED else status.next_step
     return {
         "state": state,
         "keystore": status.keystore,
@@ -115,12 +191,15 @@ def status_data(status: EnrollmentStatus, now: datetime) -> dict[str, Any]:
             "what_to_do": problem.what_to_do,
             "at": _iso(problem.at),
         },
-        "next_action": {"what": next_step, "at": None if status.next_at is None else _iso(status.next_at)},
+        "next_action": {"what": status.next_step, "at": None if status.next_at is None else _iso(status.next_at)},
         "warnings": list(status.warnings),
         "trust": [
             {"subject": one.subject.rfc4514_string(), "sha256": fingerprint(one)} for one in status.ca_certificates
         ],
         "server_url": status.server_url,
+        "checks": [{"check": one.check, "applies": one.applies, "message": one.message} for one in status.verdicts],
+        "transaction_id": status.transaction_id,
+        "ca_check": status.ca_check or None,
     }
 
 
@@ -135,6 +214,23 @@ def _certificate_data(certificate: x509.Certificate, keystore: str) -> dict[str,
         "alias": ENROLLED_KEY_PAIR,
         "keystore": keystore,
     }
+
+
+def _ca_data(certificate: x509.Certificate) -> dict[str, Any]:
+    return {
+        "subject": certificate.subject.rfc4514_string(),
+        "not_before": _iso(certificate.not_valid_before_utc),
+        "not_after": _iso(certificate.not_valid_after_utc),
+        "sha256": fingerprint(certificate),
+    }
+
+
+def _alternative_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [str(name.value) for name in names]
 
 
 def _text(data: dict[str, Any]) -> str:
@@ -154,6 +250,9 @@ def _text(data: dict[str, Any]) -> str:
     pairs += [("trusts", f"{one['subject']} (SHA-256 {one['sha256']})") for one in data["trust"]]
     if error is not None:
         pairs += [("happened", error["message"]), ("do", error["what_to_do"])]
+    if data.get("ca_check"):
+        pairs.append(("next CA", data["ca_check"]))
+    pairs += [(f"check {one['check']}", one["message"]) for one in data.get("checks", ())]
     when = "" if next_action["at"] is None else f" at {next_action['at']}"
     pairs.append(("next", f"{next_action['what']}{when}"))
     pairs += [("warning", warning) for warning in data["warnings"]]
@@ -183,5 +282,36 @@ COMMANDS: Final = (
         help="ask for a certificate now; the one that is there stays until the new one is complete",
         run=_enroll,
         examples=("gatewright cert enroll",),
+    ),
+    Command(
+        path=("cert", "renew"),
+        help="renew the certificate now, with its key and subject",
+        run=_renew,
+        examples=("gatewright cert renew",),
+    ),
+    Command(
+        path=("cert", "rekey"),
+        help="renew the certificate now with a new key",
+        run=_rekey,
+        examples=("gatewright cert rekey",),
+    ),
+    Command(
+        path=("cert", "poll"),
+        help="ask the CA now about a request that it has yet to decide",
+        run=_poll,
+        examples=("gatewright cert poll",),
+    ),
+    Command(
+        path=("cert", "ca"),
+        help="the CA certificates that are trusted, and what is known of the next CA",
+        run=_ca,
+        arguments=_ca_arguments,
+        examples=("gatewright cert ca", "gatewright cert ca --look-for-next"),
+    ),
+    Command(
+        path=("cert", "inspect"),
+        help="the gateway's certificate in all its parts",
+        run=_inspect,
+        examples=("gatewright cert inspect",),
     ),
 )

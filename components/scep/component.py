@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import random
 import secrets as random_bytes
 from typing import TYPE_CHECKING, Any, Final
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from components.keystore import KeystoreError, KeystoreService, create_csr, describe_public_key
+from components.keystore import KeystoreError, KeystoreService, describe_public_key
 from components.scep import enrolment, wording
 from components.scep.client import ScepClient, ServerLocation, locate_server
-from components.scep.enrolment import RETRIED, Configured, Enrollment, Journal, JournalFile, State, Trust
-from components.scep.errors import ScepError
+from components.scep.enrolment import Configured, Enrollment, Journal, JournalFile, Purpose, State, Trust
+from components.scep.enrolment.timing import CHECK_INTERVAL, CLOCK_SKEW
+from components.scep.errors import EnvelopeError, HttpStatusError, OperationUnsupportedError, ScepError
+from components.scep.exchange import Exchange, open_exchange, verify_again
 from components.scep.identity import IdentityStore, key_facts
 from components.scep.service import EnrollmentService, EnrollmentStatus, event_properties
 from components.scep.settings import EnrollmentSettings, SettingsError, read_settings
@@ -21,11 +24,10 @@ from components.scep.transaction import (
     Capabilities,
     Issued,
     Pending,
-    PkiRequest,
     Refused,
-    build_request,
     new_transaction_id,
-    read_reply,
+    read_next_ca,
+    reconcile,
 )
 from components.scep.trust import CaTrust, fingerprint, verify_ca_certificates
 from framework import component, reference
@@ -33,9 +35,11 @@ from metatype import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
-    from components.keystore import PrivateKeyEntry
+    from components.scep.transaction import RenewalForm, Reply
     from framework import BackgroundResult, ComponentContext, ConfigurationChange, DeactivationReason
+    from framework.scheduler import Timer
 
 PID: Final = "gatewright.scep.SCEPEnrollmentService"
 STATE_CHANGED: Final = "gatewright/enrollment/STATE_CHANGED"
@@ -45,6 +49,9 @@ WEAK_KEY_BITS: Final = 2048
 """RSA keys below this are allowed, with a warning."""
 
 _DIGEST_KEY: Final = "settings-digest-key"
+_BAD_CERT_ID: Final = 4
+_OVERLOADED: Final = frozenset({429, 502, 503, 504})
+"""HTTP statuses that say nothing of the request itself."""
 
 
 @component(PID, provides=EnrollmentService, descriptor="scep.xml")
@@ -61,6 +68,7 @@ class SCEPEnrollmentComponent(EnrollmentService):
         self._journal = JournalFile(context.data_directory, self._keystore_pid)
         self._settings: EnrollmentSettings | None = None
         self._chain: tuple[x509.Certificate, ...] = ()
+        self._timers: tuple[Timer, ...] = ()
         journal, damage = self._journal.load()
         self._damage = damage
         configured = self._configure(context.properties)
@@ -79,11 +87,30 @@ class SCEPEnrollmentComponent(EnrollmentService):
 
     def status(self) -> EnrollmentStatus:
         """See `EnrollmentService.status`."""
-        return self._status
+        return self._make_status() if self._status.state is State.ENROLLED else self._status
 
     def enroll(self) -> None:
         """See `EnrollmentService.enroll`."""
-        self._context.post(lambda: self._feed(enrolment.EnrollAsked(self._context.clock.now())))
+        self._ask(enrolment.EnrollAsked)
+
+    def renew(self) -> None:
+        """See `EnrollmentService.renew`."""
+        self._ask(lambda now: enrolment.EnrollAsked(now, Purpose.RENEW))
+
+    def rekey(self) -> None:
+        """See `EnrollmentService.rekey`."""
+        self._ask(lambda now: enrolment.EnrollAsked(now, Purpose.REKEY))
+
+    def poll(self) -> None:
+        """See `EnrollmentService.poll`."""
+        self._ask(enrolment.PollAsked)
+
+    def force_rollover(self) -> None:
+        """See `EnrollmentService.force_rollover`."""
+        self._ask(enrolment.RolloverAsked)
+
+    def _ask(self, make: Callable[[datetime], enrolment.Event]) -> None:
+        self._context.post(lambda: self._feed(make(self._context.clock.now())))
 
     def _configure(self, properties: Mapping[str, Any]) -> Configured:
         problems: tuple[str, ...] = ()
@@ -101,6 +128,12 @@ class SCEPEnrollmentComponent(EnrollmentService):
             digest="" if settings is None else settings.digest(self._digest_key()),
             retry_interval_s=properties["connect.retry-interval"],
             key_size=properties["client.keypair.size"],
+            subject="" if settings is None else settings.subject.rfc4514_string(),
+            renew=settings is not None and settings.renew,
+            rollover=settings is not None and settings.rollover,
+            lead_hours=properties["certificate.expiration.check.time"],
+            has_challenge=settings is not None and bool(settings.challenge),
+            device=hmac.new(self._digest_key(), b"device", "sha256").hexdigest(),
         )
 
     def _digest_key(self) -> bytes:
@@ -123,44 +156,128 @@ class SCEPEnrollmentComponent(EnrollmentService):
 
     def _perform(self, action: enrolment.Action) -> None:
         match action:
-            case enrolment.LocateServer(attempt):
-                self._locate(attempt)
+            case enrolment.LocateServer(attempt, refresh):
+                self._locate(attempt, refresh=refresh)
+            case enrolment.SeekNextCa(attempt):
+                self._seek_next_ca(attempt)
+            case enrolment.DropSuperseded(attempt):
+                self._store.drop_superseded()
+                self._step("certificates of an earlier CA, which have expired, removed")
+                self._feed(enrolment.SupersededDropped(attempt, self._context.clock.now()))
             case enrolment.StoreTrust(attempt):
                 self._store_trust(attempt)
             case enrolment.PrepareKey(attempt, reuse):
                 self._prepare_key(attempt, reuse=reuse)
-            case enrolment.SendRequest(attempt, transaction_id):
-                self._send(attempt, transaction_id)
+            case enrolment.TakeEnrolledKey(attempt):
+                self._take_enrolled_key(attempt)
+            case enrolment.SendRequest(attempt, transaction_id, purpose, form):
+                self._send(attempt, self._exchange(transaction_id, purpose, form))
+            case enrolment.SendPoll(attempt, transaction_id, purpose):
+                self._send(attempt, self._exchange(transaction_id, purpose, None, poll=True))
             case enrolment.StoreIdentity(attempt):
                 self._store_identity(attempt)
             case enrolment.Remember():
                 self._journal.save(self._enrollment.journal)
             case enrolment.WakeAt(when):
-                self._context.call_at(when, lambda: self._feed(enrolment.TimerDue(self._context.clock.now())))
+                self._wake_at(when)
 
-    def _locate(self, attempt: int) -> None:
+    def _wake_at(self, when: datetime) -> None:
+        """Wake then, and once a day whatever the clock does: one that was set back would wait for years."""
+        for timer in self._timers:
+            timer.cancel()
+
+        def due() -> None:
+            self._feed(enrolment.TimerDue(self._context.clock.now()))
+
+        daily_s = CHECK_INTERVAL.total_seconds()
+        self._timers = (self._context.call_at(when, due), self._context.call_later(daily_s, due))
+
+    def _locate(self, attempt: int, *, refresh: bool) -> None:
         settings, clock = self._needed_settings(), self._context.clock
+
+        def find() -> ServerLocation:
+            if refresh:
+                return self._client(settings, record_url).describe()
+            return locate_server(settings.endpoint, clock=clock, ca_identifier=settings.ca_identifier)
 
         def done(result: BackgroundResult[ServerLocation]) -> None:
             location = self._outcome(attempt, result)
             if location is not None:
-                self._guarded(attempt, lambda: self._verify(attempt, settings, location))
+                verify = self._verify_again if refresh else self._verify
+                self._guarded(attempt, lambda: verify(attempt, settings, location))
 
-        self._context.run_in_background(
-            lambda: locate_server(settings.endpoint, clock=clock, ca_identifier=settings.ca_identifier), done
-        )
+        record_url = self._trust_record().url if refresh else ""
+        self._context.run_in_background(find, done)
 
     def _verify(self, attempt: int, settings: EnrollmentSettings, location: ServerLocation) -> None:
         self._step(f"{_certificates(location.certificates)} fetched from {location.url}")
         trust = verify_ca_certificates(location.certificates, settings.pin, self._context.clock.now())
         self._step(f"CA {trust.anchor.subject.rfc4514_string()} verified: SHA-256 {fingerprint(trust.anchor)}")
-        staged = Trust(
+        self._feed(enrolment.CaVerified(attempt, self._record(location.url, location.capabilities, trust)))
+
+    def _verify_again(self, attempt: int, settings: EnrollmentSettings, location: ServerLocation) -> None:
+        """Before a renewal: RAs change more often than CAs; another CA counts only if the pinned trust covers it."""
+        known, now = self._store.trust(), self._context.clock.now()
+        trust = verify_again(location.certificates, known.anchor, settings.pin, now)
+        self._feed(enrolment.CaVerified(attempt, self._record(location.url, location.capabilities, trust, known)))
+
+    def _record(self, url: str, offered: Capabilities, trust: CaTrust, known: CaTrust | None = None) -> Trust:
+        """What is remembered of a server; without certificates if they are those that are `known`."""
+        before = self._enrollment.journal.trust
+        previous = Capabilities(frozenset(before.capabilities)) if before is not None and before.url == url else None
+        reconciled = reconcile(previous, offered)
+        unchanged = known is not None and set(known.certificates) == set(trust.certificates)
+        return Trust(
             self._enrollment.configured.bootstrap_identity,
-            location.url,
-            tuple(sorted(location.capabilities.keywords)),
-            tuple(one.public_bytes(Encoding.PEM).decode() for one in trust.certificates),
+            url,
+            tuple(sorted(reconciled.capabilities.keywords)),
+            () if unchanged else tuple(one.public_bytes(Encoding.PEM).decode() for one in trust.certificates),
+            renewal_form="" if previous is None or before is None else before.renewal_form,
+            warning=reconciled.warning or "",
+            succeeds=known is not None and known.anchor != trust.anchor,
         )
-        self._feed(enrolment.CaVerified(attempt, staged))
+
+    def _seek_next_ca(self, attempt: int) -> None:
+        """Ask for the CA's successor; a server that cannot say is asked whether its CA is still the same."""
+        settings, record, known = self._needed_settings(), self._trust_record(), self._store.trust()
+        capabilities = Capabilities(frozenset(record.capabilities))
+        client = self._client(settings, record.url)
+
+        def done(result: BackgroundResult[bytes | tuple[x509.Certificate, ...]]) -> None:
+            if isinstance(result.error, OperationUnsupportedError):
+                self._sought(attempt, None, "the server has no next CA certificate yet")
+                return
+            answer = self._outcome(attempt, result)
+            if answer is not None:
+                self._guarded(attempt, lambda: self._take_successor(attempt, settings, record, known, answer))
+
+        self._context.run_in_background(client.get_next_ca_cert if capabilities.next_ca else client.get_ca_cert, done)
+
+    def _take_successor(
+        self,
+        attempt: int,
+        settings: EnrollmentSettings,
+        record: Trust,
+        known: CaTrust,
+        answer: bytes | tuple[x509.Certificate, ...],
+    ) -> None:
+        now = self._context.clock.now()
+        if isinstance(answer, bytes):
+            trust = read_next_ca(answer, trust=known, profile=settings.profile, now=now).trust
+        else:
+            trust = verify_again(answer, known.anchor, settings.pin, now)
+        name, begins = trust.anchor.subject.rfc4514_string(), trust.anchor.not_valid_before_utc
+        if trust.anchor == known.anchor:
+            self._sought(attempt, None, "the server's CA is the same, and it does not know GetNextCACert")
+        elif begins > now:
+            self._sought(attempt, None, f"the next CA {name} is valid from {begins}; it is looked for again")
+        else:
+            self._step(f"next CA {name} verified by the present one: SHA-256 {fingerprint(trust.anchor)}")
+            offered = Capabilities(frozenset(record.capabilities))
+            self._sought(attempt, self._record(record.url, offered, trust, known), f"the next CA {name} is taken over")
+
+    def _sought(self, attempt: int, trust: Trust | None, outcome: str) -> None:
+        self._feed(enrolment.NextCaSought(attempt, self._context.clock.now(), trust, outcome))
 
     def _store_trust(self, attempt: int) -> None:
         staged = self._staged_certificates()
@@ -177,56 +294,62 @@ class SCEPEnrollmentComponent(EnrollmentService):
         self._step(f"{what} ({describe_public_key(public_key)}), stored as sce-request-key-pair")
         self._feed(enrolment.KeyReady(attempt, key_facts(public_key), new_transaction_id(public_key)))
 
-    def _send(self, attempt: int, transaction_id: str) -> None:
-        settings, trust, record = self._needed_settings(), self._trust(), self._trust_record()
-        entry = self._store.request_entry()
+    def _take_enrolled_key(self, attempt: int) -> None:
+        entry = self._store.enrolled_entry()
         if entry is None:
-            raise KeystoreError("the key of the request (sce-request-key-pair) has gone from the keystore")
-        capabilities = Capabilities(frozenset(record.capabilities))
-        request = build_request(
-            trust=trust,
-            capabilities=capabilities,
-            profile=settings.profile,
-            key=entry.key,
-            signer_certificate=entry.chain[0],
-            csr=create_csr(
-                entry.key,
-                settings.subject,
-                challenge_password=settings.challenge,
-                subject_alternative_names=settings.alternative_names,
-            ),
-            transaction_id=transaction_id,
+            raise KeystoreError("the enrolled key (scep-enrolled-key-pair) has gone from the keystore")
+        public_key = entry.key.public_key
+        self._step(f"the enrolled key pair ({describe_public_key(public_key)}) is certified anew")
+        self._feed(enrolment.KeyReady(attempt, key_facts(public_key), new_transaction_id(public_key)))
+
+    def _exchange(
+        self, transaction_id: str, purpose: Purpose, form: RenewalForm | None, *, poll: bool = False
+    ) -> Exchange:
+        capabilities = Capabilities(frozenset(self._trust_record().capabilities))
+        return open_exchange(
+            self._store,
+            self._needed_settings(),
+            self._trust(),
+            capabilities,
+            transaction_id,
+            purpose,
+            form,
+            poll=poll,
         )
-        client = ScepClient(record.url, clock=self._context.clock, ca_identifier=settings.ca_identifier)
-        self._step(f"certificate requested from {record.url}, transaction {transaction_id}")
+
+    def _send(self, attempt: int, exchange: Exchange) -> None:
+        settings, record, request = self._needed_settings(), self._trust_record(), exchange.request
+        client = self._client(settings, record.url)
+        kind = request.message_type.name.replace("_", " ").lower()
+        self._step(f"certificate requested from {record.url} ({kind}), transaction {request.transaction_id}")
 
         def done(result: BackgroundResult[bytes]) -> None:
-            data = self._outcome(attempt, result)
-            if data is not None:
-                self._guarded(attempt, lambda: self._read(attempt, data, request, trust, settings, entry))
+            error = result.error
+            if isinstance(error, OperationUnsupportedError) and exchange.is_poll:
+                self._feed(enrolment.PollUnsupported(attempt, self._context.clock.now()))
+            elif isinstance(error, HttpStatusError) and exchange.form and error.status not in _OVERLOADED:
+                self._refuse_form(attempt, exchange, wording.problem_of(error, self._context.clock.now()))
+            else:
+                data = self._outcome(attempt, result)
+                if data is not None:
+                    self._guarded(attempt, lambda: self._read(attempt, data, exchange))
 
-        self._context.run_in_background(lambda: client.pki_operation(request.data, capabilities), done)
+        self._context.run_in_background(lambda: client.send(request, exchange.capabilities), done)
 
-    def _read(
-        self,
-        attempt: int,
-        data: bytes,
-        request: PkiRequest,
-        trust: CaTrust,
-        settings: EnrollmentSettings,
-        entry: PrivateKeyEntry,
-    ) -> None:
+    def _read(self, attempt: int, data: bytes, exchange: Exchange) -> None:
         now = self._context.clock.now()
-        reply = read_reply(
-            data,
-            request,
-            trust=trust,
-            profile=settings.profile,
-            key=entry.key,
-            signer_certificate=entry.chain[0],
-            subject=settings.subject,
-            now=now,
-        )
+        try:
+            reply = exchange.read(data, now)
+        except EnvelopeError:
+            weaker = exchange.weaker()
+            if weaker is None:
+                raise
+            self._step("the reply cannot be opened: the request is sent once more in what older servers can do")
+            self._send(attempt, weaker)
+            return
+        self._take_reply(attempt, exchange, reply, now)
+
+    def _take_reply(self, attempt: int, exchange: Exchange, reply: Reply, now: datetime) -> None:
         match reply:
             case Issued(chain, warnings):
                 self._step(f"certificate issued: serial {chain[0].serial_number:x}, key, chain and validity checked")
@@ -235,15 +358,32 @@ class SCEPEnrollmentComponent(EnrollmentService):
                 self._feed(enrolment.CertificateIssued(attempt, warnings))
             case Pending():
                 self._feed(enrolment.Failed(attempt, wording.pending_problem(now), _jitter()))
+            case Refused(fail_info=code) if exchange.is_poll and code == _BAD_CERT_ID:
+                self._feed(enrolment.PollUnsupported(attempt, now))
+            case Refused() if exchange.form is not None:
+                self._refuse_form(attempt, exchange, wording.problem_of_refusal(reply, now, exchange.purpose))
             case Refused():
-                problem = wording.problem_of_refusal(reply, now)
+                problem = wording.problem_of_refusal(reply, now, exchange.purpose)
                 self._feed(enrolment.Failed(attempt, problem, _jitter()))
+
+    def _refuse_form(self, attempt: int, exchange: Exchange, problem: enrolment.Problem) -> None:
+        self._step(f"the renewal was refused in this form: {problem.message}")
+        fresh = new_transaction_id(exchange.parties.certified.key.public_key)
+        self._feed(enrolment.FormRefused(attempt, problem, fresh, _jitter()))
 
     def _store_identity(self, attempt: int) -> None:
         staged = self._staged_certificates() or None
-        identity = self._store.store_identity(self._chain, staged)
+        record = self._enrollment.journal.staged
+        if record is not None and record.succeeds:
+            earlier = self._store.ca_certificates()
+        else:
+            earlier = self._store.superseded() if enrolment.trust_is_current(self._enrollment) else ()
+        keystore = self._store.store_identity(self._chain, staged, earlier)
         self._step(f"certificate and key stored in {self._keystore_pid} as scep-enrolled-key-pair")
-        self._feed(enrolment.IdentityStored(attempt, identity))
+        self._feed(enrolment.IdentityStored(attempt, keystore, self._context.clock.now()))
+
+    def _client(self, settings: EnrollmentSettings, url: str) -> ScepClient:
+        return ScepClient(url, clock=self._context.clock, ca_identifier=settings.ca_identifier)
 
     def _outcome(self, attempt: int, result: BackgroundResult[Any]) -> Any:
         """The value of work in the background; None, and the failure told, if it has none."""
@@ -317,11 +457,9 @@ class SCEPEnrollmentComponent(EnrollmentService):
         certificate = None if entry is None else entry.chain[0]
         if enrollment.configured.enabled and enrollment.configured.key_size < WEAK_KEY_BITS:
             warnings.append(f"client.keypair.size is {enrollment.configured.key_size}: weak, use 2048 or more")
-        if certificate is not None and self._settings is not None and certificate.subject != self._settings.subject:
-            warnings.append(
-                f"the certificate is for {certificate.subject.rfc4514_string()!r}, client.subject.dn says "
-                f"{self._settings.subject.rfc4514_string()!r}; gatewright cert enroll asks for a new one"
-            )
+        now, keystore = self._context.clock.now(), enrollment.keystore
+        verdicts = enrolment.verdicts(enrollment.configured, keystore, enrollment.journal.trust, now)
+        warnings += [found.message for found in verdicts if found.check == "not-for-this-subject" and found.applies]
         problem = enrollment.journal.problem
         if enrollment.state is State.MISCONFIGURED:
             problem = enrolment.Problem(
@@ -331,17 +469,27 @@ class SCEPEnrollmentComponent(EnrollmentService):
                 "correct these properties with: gatewright config set",
                 self._context.clock.now(),
             )
-        trust = enrollment.journal.staged or enrollment.journal.trust
+        trust, request = enrollment.journal.staged or enrollment.journal.trust, enrollment.journal.request
+        if trust is not None and trust.warning:
+            warnings.append(trust.warning)
+        if certificate is not None and certificate.not_valid_before_utc > now + CLOCK_SKEW:
+            warnings.append(
+                f"the certificate is valid from {certificate.not_valid_before_utc}, and it is {now} by this "
+                "gateway's clock: set the clock"
+            )
         return EnrollmentStatus(
             state=enrollment.state,
             keystore=self._keystore_pid,
             certificate=certificate,
             problem=None if enrollment.state is State.ENROLLED else problem,
-            next_step=wording.next_step(enrollment),
-            next_at=enrollment.journal.next_attempt_at if enrollment.state in RETRIED else None,
+            next_step=wording.next_step(enrollment, verdicts),
+            next_at=wording.next_at(enrollment, now),
             warnings=tuple(warnings),
             ca_certificates=ca_certificates,
             server_url=None if trust is None else trust.url,
+            verdicts=verdicts,
+            transaction_id=None if request is None else request.transaction_id,
+            ca_check=enrollment.journal.ca_check,
         )
 
 

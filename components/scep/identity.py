@@ -15,8 +15,9 @@ from components.keystore import (
     PublicKey,
     TrustedCertificateEntry,
 )
-from components.scep.enrolment import IdentityFacts, KeyFacts, KeystoreFacts
-from components.scep.trust import CaTrust, fingerprint
+from components.scep.enrolment import IdentityFacts, KeyFacts, KeystoreFacts, Validity
+from components.scep.errors import UntrustedIssuerError
+from components.scep.trust import CaTrust, fingerprint, has_public_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,14 +42,19 @@ class IdentityStore:
     def facts(self) -> KeystoreFacts:
         """What is there."""
         request, enrolled = self.request_entry(), self.enrolled_entry()
+        certificates = self.ca_certificates()
+        trust = _trust_of(certificates) if certificates else None
+        superseded = [] if trust is None else [one for one in certificates if one not in trust.certificates]
         return KeystoreFacts(
-            has_trust=bool(self.ca_certificates()),
-            identity=None if enrolled is None else identity_facts(enrolled),
+            has_trust=trust is not None,
+            identity=None if enrolled is None else identity_facts(enrolled, trust),
             request_key=None if request is None else key_facts(request.key.public_key),
+            ca=None if trust is None else validity_of(trust.anchor),
+            superseded_until=max((one.not_valid_after_utc for one in superseded), default=None),
         )
 
     def ca_certificates(self) -> tuple[x509.Certificate, ...]:
-        """The trusted CA certificates, the anchor first."""
+        """The trusted CA certificates, the anchor first, those of an earlier CA last."""
         found = []
         for alias in self._ca_aliases():
             entry = self._keystore.get(alias)
@@ -57,11 +63,17 @@ class IdentityStore:
         return tuple(found)
 
     def trust(self) -> CaTrust:
-        """The same as trust; KeystoreError if there is none."""
+        """The present CA of these, without an earlier one; KeystoreError if there is none."""
         certificates = self.ca_certificates()
         if not certificates:
             raise KeystoreError(f"the CA certificates ({CA_CERTIFICATES}0 and on) have gone from the keystore")
-        return CaTrust(certificates[0], certificates)
+        return _trust_of(certificates)
+
+    def superseded(self) -> tuple[x509.Certificate, ...]:
+        """The CA certificates that do not belong to the present CA: an earlier one's."""
+        certificates = self.ca_certificates()
+        present = _trust_of(certificates).certificates if certificates else ()
+        return tuple(one for one in certificates if one not in present)
 
     def request_entry(self) -> PrivateKeyEntry | None:
         """The key pair of the request."""
@@ -86,18 +98,34 @@ class IdentityStore:
             self._replace_trust(edit, certificates)
 
     def store_identity(
-        self, chain: tuple[x509.Certificate, ...], ca_certificates: tuple[x509.Certificate, ...] | None
-    ) -> IdentityFacts:
-        """Put the certificate with its key, and new CA certificates if there are, into the keystore at once."""
-        request = self.request_entry()
-        if request is None or request.key.public_key != chain[0].public_key():
+        self,
+        chain: tuple[x509.Certificate, ...],
+        ca_certificates: tuple[x509.Certificate, ...] | None,
+        earlier: tuple[x509.Certificate, ...] = (),
+    ) -> KeystoreFacts:
+        """Put the certificate with its key, and new CA certificates if there are, into the keystore at once.
+
+        Args:
+            chain: The certificate first; its key is that of the request, or the one that is enrolled.
+            ca_certificates: New ones, the anchor first.
+            earlier: Those that stay behind the new ones.
+
+        Returns:
+            What the keystore holds then.
+        """
+        entries = (self.enrolled_entry(), self.request_entry())
+        keys = [one.key for one in entries if one is not None and has_public_key(chain[0], one.key.public_key)]
+        if not keys:
             raise KeystoreError(f"the key of the request ({REQUEST_KEY_PAIR}) has gone from the keystore")
-        entry = PrivateKeyEntry(request.key, chain)
         with self._keystore.edit() as edit:
             if ca_certificates is not None:
-                self._replace_trust(edit, ca_certificates)
-            edit.set(ENROLLED_KEY_PAIR, entry)
-        return identity_facts(entry)
+                self._replace_trust(edit, tuple(dict.fromkeys((*ca_certificates, *earlier))))
+            edit.set(ENROLLED_KEY_PAIR, PrivateKeyEntry(keys[0], chain))
+        return self.facts()
+
+    def drop_superseded(self) -> None:
+        """Take the CA certificates that do not belong to the present CA out of the keystore."""
+        self.store_trust(self.trust().certificates)
 
     def _replace_trust(self, edit: KeystoreEdit, certificates: tuple[x509.Certificate, ...]) -> None:
         for alias in self._ca_aliases():
@@ -116,9 +144,38 @@ def key_facts(public_key: PublicKey) -> KeyFacts:
     return KeyFacts(hashlib.sha256(encoded).hexdigest(), public_key.key_size)
 
 
-def identity_facts(entry: PrivateKeyEntry) -> IdentityFacts:
-    """What tells an enrolled certificate from others."""
-    return IdentityFacts(fingerprint(entry.chain[0]), key_facts(entry.key.public_key).sha256)
+def identity_facts(entry: PrivateKeyEntry, trust: CaTrust | None) -> IdentityFacts:
+    """What the enrolment has to know of an enrolled certificate."""
+    certificate = entry.chain[0]
+    return IdentityFacts(
+        sha256=fingerprint(certificate),
+        key_sha256=key_facts(entry.key.public_key).sha256,
+        serial=f"{certificate.serial_number:x}",
+        subject=certificate.subject.rfc4514_string(),
+        validity=validity_of(certificate),
+        fits_key=has_public_key(certificate, entry.key.public_key),
+        fits_ca=trust is None or _leads_to(entry.chain, trust),
+    )
+
+
+def validity_of(certificate: x509.Certificate) -> Validity:
+    """When a certificate is valid."""
+    return Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+
+
+def _leads_to(chain: tuple[x509.Certificate, ...], trust: CaTrust) -> bool:
+    """Whether a stored chain leads to the anchor; its intermediates may be older than those that are trusted now."""
+    try:
+        CaTrust(trust.anchor, (*trust.certificates, *chain[1:])).chain_of(chain[0])
+    except UntrustedIssuerError:
+        return False
+    return True
+
+
+def _trust_of(certificates: tuple[x509.Certificate, ...]) -> CaTrust:
+    """The CA of the first of these certificates, with those of the others that lead to it."""
+    together = CaTrust(certificates[0], certificates)
+    return CaTrust(certificates[0], tuple(one for one in certificates if _leads_to((one,), together)))
 
 
 def _index(alias: str) -> tuple[int, str]:

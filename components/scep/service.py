@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-    from components.scep.enrolment import Problem, State
+    from components.scep.enrolment import Problem, State, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,9 @@ class EnrollmentStatus:
         warnings: What an operator should know.
         ca_certificates: The trusted CA certificates in that keystore.
         server_url: Where the server was found, or None.
+        verdicts: What each check says about another certificate, in the order in which they decide.
+        transaction_id: That of the request under way, or None.
+        ca_check: What came of looking for the CA's successor, or empty.
     """
 
     state: State
@@ -38,6 +41,9 @@ class EnrollmentStatus:
     warnings: tuple[str, ...]
     ca_certificates: tuple[x509.Certificate, ...]
     server_url: str | None
+    verdicts: tuple[Verdict, ...] = ()
+    transaction_id: str | None = None
+    ca_check: str = ""
 
 
 class EnrollmentService(abc.ABC):
@@ -53,6 +59,32 @@ class EnrollmentService(abc.ABC):
 
         The certificate that is there stays until the new one is complete.
         """
+
+    @abc.abstractmethod
+    def renew(self) -> None:
+        """Begin to renew the certificate now, with its key and subject; an enrolment if there is none."""
+
+    @abc.abstractmethod
+    def rekey(self) -> None:
+        """Begin to renew the certificate now with a new key; an enrolment if there is none."""
+
+    @abc.abstractmethod
+    def poll(self) -> None:
+        """Ask the CA now about a request that it has yet to decide; nothing if there is none."""
+
+    @abc.abstractmethod
+    def force_rollover(self) -> None:
+        """Look for the CA's successor now, and move to it if there is one; nothing without a certificate."""
+
+    @property
+    def client_certificate(self) -> x509.Certificate | None:
+        """The enrolled certificate, or None."""
+        return self.status().certificate
+
+    @property
+    def ca_certificates(self) -> tuple[x509.Certificate, ...]:
+        """The trusted CA certificates, the present CA's first."""
+        return self.status().ca_certificates
 
 
 def event_properties(pid: str, status: EnrollmentStatus, **more: Any) -> dict[str, Any]:

@@ -35,6 +35,9 @@ class EnrollmentSettings:
         alternative_names: The subject alternative names that are asked for.
         retry_interval_s: The pause after the first failure; later ones grow from it.
         key_size: Bits of the RSA key.
+        renew: Whether the certificate is renewed by itself.
+        rollover: Whether the CA's successor is looked for.
+        lead_hours: How long before it expires a certificate is renewed.
     """
 
     endpoint: str
@@ -46,6 +49,9 @@ class EnrollmentSettings:
     key_size: int
     retry_interval_s: int
     profile: SecurityProfile
+    renew: bool
+    rollover: bool
+    lead_hours: int
 
     def digest(self, key: bytes) -> str:
         """A keyed digest of all that a request depends on: equal only if another try would be the same."""
@@ -97,6 +103,9 @@ def read_settings(properties: Mapping[str, Any]) -> EnrollmentSettings:
         key_size=properties["client.keypair.size"],
         retry_interval_s=properties["connect.retry-interval"],
         profile=SecurityProfile(properties["security.profile"]),
+        renew=properties["client.renew"],
+        rollover=properties["server.rollover"],
+        lead_hours=properties["certificate.expiration.check.time"],
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.keystore import KeystoreError
-from components.scep.enrolment import Enrollment, Problem, State
+from components.scep.enrolment import RETRIED, Enrollment, Problem, Purpose, State, next_check
 from components.scep.errors import (
     HttpStatusError,
     IssuedCertificateError,
     MessageError,
     NotScepError,
+    OldCertificateError,
     TransportError,
     UntrustedCaError,
     WeakAlgorithmError,
@@ -19,23 +20,22 @@ from components.scep.errors import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from components.scep.enrolment import Verdict
     from components.scep.transaction import Refused
 
 
 def problem_of(error: BaseException, now: datetime) -> Problem:
     """What an error means for the enrolment: the state that it leads to, and what to do."""
     state, kind, what_to_do = _classify(error)
-    return Problem(state, kind, str(error) or type(error).__name__, what_to_do, now)
+    retry_after_s = error.retry_after_s if isinstance(error, HttpStatusError) else None
+    return Problem(state, kind, str(error) or type(error).__name__, what_to_do, now, retry_after_s)
 
 
-def problem_of_refusal(refused: Refused, now: datetime) -> Problem:
-    """A refusal by the CA."""
-    message = f"the CA refused the request: {refused.reason}"
-    if refused.text:
-        message += f" ({refused.text})"
-    if refused.hresult is not None:
-        message += f" (HRESULT 0x{refused.hresult & 0xFFFFFFFF:08x})"
-    return Problem(State.REFUSED, refused.reason, message, f"{refused.hint}; then: gatewright cert enroll", now)
+def problem_of_refusal(refused: Refused, now: datetime, purpose: Purpose = Purpose.ENROLL) -> Problem:
+    """A refusal by the CA of a request for this purpose."""
+    request = "request" if purpose is Purpose.ENROLL else "renewal"
+    message = f"the CA refused the {request}: {refused.summary}"
+    return Problem(State.REFUSED, refused.reason, message, f"{refused.hint}; then: gatewright cert {purpose}", now)
 
 
 def pending_problem(now: datetime) -> Problem:
@@ -44,12 +44,12 @@ def pending_problem(now: datetime) -> Problem:
         State.PENDING,
         "pending",
         "the CA has the request and has yet to decide, perhaps a person there has",
-        "have the request approved at the CA; the same request is sent again until it is",
+        "have the request approved at the CA; it is asked again until it is, and now by: gatewright cert poll",
         now,
     )
 
 
-def next_step(enrollment: Enrollment) -> str:
+def next_step(enrollment: Enrollment, verdicts: tuple[Verdict, ...] = ()) -> str:
     """What comes next."""
     match enrollment.state:
         case State.DISABLED:
@@ -63,15 +63,34 @@ def next_step(enrollment: Enrollment) -> str:
         case State.REQUESTING:
             return "the request is on its way to the CA"
         case State.PENDING:
-            return "the same request is sent again"
+            return "the CA is asked again whether it has decided"
+        case State.CHECKING_CA:
+            return "the CA is asked for its successor"
         case State.ENROLLED:
-            return "nothing: the certificate is stored"
+            return _what_an_enrolled_gateway_does(enrollment, verdicts)
         case State.REFUSED:
             return "it waits for a change of its configuration, or for: gatewright cert enroll"
         case State.UNTRUSTED_CA:
             return "the CA certificates are fetched and verified again; nothing secret is sent until they fit"
         case State.UNREACHABLE | State.INVALID_RESPONSE | State.KEYSTORE_ERROR:
             return "it is tried again"
+
+
+def next_at(enrollment: Enrollment, now: datetime) -> datetime | None:
+    """When what comes next begins, or None if it is under way or waits for a person."""
+    if enrollment.state is State.ENROLLED:
+        return next_check(enrollment, now)
+    return enrollment.journal.next_attempt_at if enrollment.state in RETRIED else None
+
+
+def _what_an_enrolled_gateway_does(enrollment: Enrollment, verdicts: tuple[Verdict, ...]) -> str:
+    found = next((verdict for verdict in verdicts if verdict.applies), None)
+    if found is not None and found.purpose is not None:
+        return f"the certificate is renewed: {found.message}"
+    if found is not None:
+        return f"nothing by itself: {found.message}"
+    renews = "renewed when due" if enrollment.configured.renew else "not renewed by itself (client.renew is false)"
+    return f"the certificate is stored; it is looked at again, and {renews}"
 
 
 def _classify(error: BaseException) -> tuple[State, str, str]:
@@ -86,6 +105,8 @@ def _classify(error: BaseException) -> tuple[State, str, str]:
                     "server.ca.fingerprint or server.bootstrap-certificate, or find out who answers for the server"
                 ),
             )
+        case OldCertificateError():
+            return State.REFUSED, name, "renew with a new key: gatewright cert rekey"
         case HttpStatusError() | NotScepError():
             return State.INVALID_RESPONSE, name, "check server.url: host, port and path of the SCEP server"
         case TransportError():

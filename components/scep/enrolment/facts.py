@@ -25,6 +25,20 @@ class State(enum.StrEnum):
     UNREACHABLE = "unreachable"
     INVALID_RESPONSE = "invalid-response"
     KEYSTORE_ERROR = "keystore-error"
+    CHECKING_CA = "checking-ca"
+
+
+class Purpose(enum.StrEnum):
+    """What a request is for."""
+
+    ENROLL = "enroll"
+    """A new key, authorized by the challenge password."""
+
+    RENEW = "renew"
+    """The same key and subject, signed with the present certificate."""
+
+    REKEY = "rekey"
+    """A new key for the same subject, signed with the present certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,12 @@ class Configured:
         digest: A keyed digest of all that a request depends on: another try differs only if this does.
         retry_interval_s: The pause after the first failure.
         key_size: Bits of the key.
+        subject: The subject that is asked for (RFC 4514), or empty.
+        renew: Whether the certificate is renewed by itself.
+        rollover: Whether the CA's successor is looked for.
+        lead_hours: How long before it expires a certificate is renewed; half of its life at most.
+        has_challenge: Whether there is a challenge password.
+        device: What tells this gateway from others, to spread renewals.
     """
 
     enabled: bool
@@ -45,6 +65,12 @@ class Configured:
     digest: str
     retry_interval_s: int
     key_size: int
+    subject: str = ""
+    renew: bool = False
+    rollover: bool = False
+    lead_hours: int = 240
+    has_challenge: bool = False
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +82,50 @@ class KeyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Validity:
+    """From when to when a certificate is valid."""
+
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityFacts:
-    """The enrolled certificate in the keystore: its SHA-256, and its key's."""
+    """The enrolled certificate in the keystore.
+
+    Attributes:
+        sha256: The SHA-256 of the certificate.
+        key_sha256: That of the public key that is kept with it.
+        serial: Its serial number in hex.
+        subject: Its subject (RFC 4514).
+        validity: When it is valid; None is taken for always.
+        fits_key: Whether it certifies the key that is kept with it.
+        fits_ca: Whether it leads to the trusted CA.
+    """
 
     sha256: str
     key_sha256: str
+    serial: str = ""
+    subject: str = ""
+    validity: Validity | None = None
+    fits_key: bool = True
+    fits_ca: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class KeystoreFacts:
-    """What the keystore holds."""
+    """What the keystore holds.
+
+    Attributes:
+        ca: When the trusted CA's certificate is valid, or None.
+        superseded_until: When the last CA certificate of an earlier CA expires, or None if there is none.
+    """
 
     has_trust: bool
     identity: IdentityFacts | None
     request_key: KeyFacts | None
+    ca: Validity | None = None
+    superseded_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +135,20 @@ class Trust:
     Attributes:
         bootstrap_identity: The digest of the bootstrap properties that they were verified under.
         url: Where the server was found.
-        capabilities: What it said that it can do.
+        capabilities: What it said that it can do, ever.
         certificates: In PEM, the anchor first, as long as they are staged and not in the keystore; else empty.
+        renewal_form: The form of a renewal that it took, or empty.
+        warning: What it suddenly offers no more, or empty.
+        succeeds: Whether it takes the place of a CA that is trusted on until it expires.
     """
 
     bootstrap_identity: str
     url: str
     capabilities: tuple[str, ...]
     certificates: tuple[str, ...] = ()
+    renewal_form: str = ""
+    warning: str = ""
+    succeeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +160,22 @@ class Request:
         key_sha256: The key that is to be certified.
         replaces: The SHA-256 of the certificate that was enrolled when it began, or None.
         bootstrap_identity: The trust that it is made under.
+        purpose: What it is for.
+        form: Which of the forms of a renewal it has; see `renewal.forms`.
+        pending_since: When the CA said first that it has yet to decide, or None.
+        polls: How often it has said so.
+        polled: Whether the CA is asked by CertPoll; else by the same request.
     """
 
     transaction_id: str
     key_sha256: str
     replaces: str | None
     bootstrap_identity: str
+    purpose: Purpose = Purpose.ENROLL
+    form: int = 0
+    pending_since: datetime | None = None
+    polls: int = 0
+    polled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +188,7 @@ class Problem:
         message: What happened, for people.
         what_to_do: What a person can do about it.
         at: When.
+        retry_after_s: How long the server asks to wait, or None.
     """
 
     state: State
@@ -123,6 +196,7 @@ class Problem:
     message: str
     what_to_do: str
     at: datetime
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +212,8 @@ class Journal:
         problem: What went wrong last.
         digest: What the last try depended on.
         warnings: What an operator should know of the identity that is stored.
+        ca_checked_at: When the CA's successor was looked for last.
+        ca_check: What came of it, in words.
     """
 
     trust: Trust | None = None
@@ -148,3 +224,5 @@ class Journal:
     problem: Problem | None = None
     digest: str = ""
     warnings: tuple[str, ...] = ()
+    ca_checked_at: datetime | None = None
+    ca_check: str = ""

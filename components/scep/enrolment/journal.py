@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from components.scep.enrolment.facts import Journal, Problem, Request, State, Trust
+from components.scep.enrolment.facts import Journal, Problem, Purpose, Request, State, Trust
 from framework.storage import replace_file
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ class JournalFile:
 def _encode(journal: Journal) -> dict[str, Any]:
     document = asdict(journal)
     document["version"] = VERSION
-    document["next_attempt_at"] = None if journal.next_attempt_at is None else journal.next_attempt_at.isoformat()
+    document["next_attempt_at"] = _text(journal.next_attempt_at)
+    document["ca_checked_at"] = _text(journal.ca_checked_at)
+    if journal.request is not None:
+        document["request"]["pending_since"] = _text(journal.request.pending_since)
     if journal.problem is not None:
         document["problem"]["at"] = journal.problem.at.isoformat()
     return document
@@ -59,20 +62,36 @@ def _encode(journal: Journal) -> dict[str, Any]:
 def _decode(document: dict[str, Any]) -> Journal:
     if document["version"] != VERSION:
         raise ValueError(f"the journal has the unknown version {document['version']}")
-    problem, request = document["problem"], document["request"]
-    next_attempt_at = document["next_attempt_at"]
+    problem = document["problem"]
     return Journal(
         trust=_trust(document["trust"]),
         staged=_trust(document["staged"]),
-        request=None if request is None else Request(**request),
+        request=_request(document["request"]),
         attempts=int(document["attempts"]),
-        next_attempt_at=None if next_attempt_at is None else datetime.fromisoformat(next_attempt_at),
+        next_attempt_at=_moment(document["next_attempt_at"]),
         problem=None
         if problem is None
         else Problem(**{**problem, "state": State(problem["state"]), "at": datetime.fromisoformat(problem["at"])}),
         digest=str(document["digest"]),
         warnings=tuple(document["warnings"]),
+        ca_checked_at=_moment(document.get("ca_checked_at")),
+        ca_check=str(document.get("ca_check", "")),
     )
+
+
+def _request(document: dict[str, Any] | None) -> Request | None:
+    if document is None:
+        return None
+    purpose = Purpose(document.get("purpose", Purpose.ENROLL))
+    return Request(**{**document, "purpose": purpose, "pending_since": _moment(document.get("pending_since"))})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def _trust(document: dict[str, Any] | None) -> Trust | None:

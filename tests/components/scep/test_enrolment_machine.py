@@ -52,6 +52,7 @@ CONFIGURED = Configured(
     enabled=True, problems=(), bootstrap_identity="A", digest="d", retry_interval_s=60, key_size=2048
 )
 EMPTY = KeystoreFacts(has_trust=False, identity=None, request_key=None)
+TOMORROW = WakeAt(NOW + timedelta(hours=24))
 TRUST = Trust("A", "http://ca/scep", ("aes",), ("PEM",))
 
 
@@ -93,8 +94,9 @@ def test_with_an_identity_new_trust_is_only_staged_until_the_new_identity_is_com
     assert PrepareKey(1, reuse=False) in actions
     state, actions = feed(state, KeyReady(1, KeyFacts("k1", 2048), "t"), CertificateIssued(1, ()))
     assert actions == (StoreIdentity(1),)
-    state, actions = feed(state, IdentityStored(1, IdentityFacts("new", "k1")))
-    assert (state.state, actions) == (State.ENROLLED, (Remember(),))
+    stored = KeystoreFacts(True, IdentityFacts("new", "k1"), KeyFacts("k1", 2048))
+    state, actions = feed(state, IdentityStored(1, stored, NOW))
+    assert (state.state, actions) == (State.ENROLLED, (Remember(), TOMORROW))
     assert state.journal.trust == replace(TRUST, certificates=())
     assert state.journal.staged is None
 
@@ -102,14 +104,14 @@ def test_with_an_identity_new_trust_is_only_staged_until_the_new_identity_is_com
 def test_a_restart_with_current_trust_and_identity_does_nothing() -> None:
     keystore = KeystoreFacts(True, IdentityFacts("c", "k"), KeyFacts("k", 2048))
     state, actions = feed(enrollment(keystore, Journal(trust=replace(TRUST, certificates=()))), Began(NOW))
-    assert (state.state, actions) == (State.ENROLLED, ())
+    assert (state.state, actions) == (State.ENROLLED, (TOMORROW,))
 
 
 def test_an_identity_that_a_crash_left_unnoted_is_taken_for_what_it_is() -> None:
     keystore = KeystoreFacts(True, IdentityFacts("new", "k"), KeyFacts("k", 2048))
     journal = Journal(trust=replace(TRUST, certificates=()), request=Request("t", "k", "old", "A"))
     state, actions = feed(enrollment(keystore, journal), Began(NOW))
-    assert (state.state, actions, state.journal.request) == (State.ENROLLED, (Remember(),), None)
+    assert (state.state, actions, state.journal.request) == (State.ENROLLED, (Remember(), TOMORROW), None)
 
 
 def test_a_request_goes_on_with_its_key_and_transaction_after_a_restart() -> None:
@@ -266,13 +268,17 @@ class World:
                 certificate = self.issued[request.transaction_id, request.key_sha256]
                 identity = IdentityFacts(certificate, request.key_sha256)
                 self.keystore = replace(self.keystore, identity=identity, has_trust=True)
-                return IdentityStored(attempt, identity)
+                return IdentityStored(attempt, self.keystore, self.now)
             case Remember():
                 self.disk = state.journal
                 return None
             case WakeAt(when):
+                if state.state is State.ENROLLED:
+                    return None
                 self.now = max(self.now, when)
                 return TimerDue(self.now)
+            case _:
+                raise AssertionError(f"{action} belongs to renewals")
 
 
 @settings(max_examples=500, deadline=None)

@@ -1,0 +1,60 @@
+"""What follows from what the enrolment knows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from components.scep.enrolment.facts import Purpose, State
+from components.scep.enrolment.reasons import purpose_now
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from components.scep.enrolment.events import Enrollment
+
+
+def trust_is_current(enrollment: Enrollment) -> bool:
+    """Whether the CA certificates in the keystore were derived from the bootstrap properties as they are."""
+    trust = enrollment.journal.trust
+    return (
+        enrollment.keystore.has_trust
+        and trust is not None
+        and trust.bootstrap_identity == enrollment.configured.bootstrap_identity
+    )
+
+
+def staged_is_current(enrollment: Enrollment) -> bool:
+    """Whether the staged CA certificates were."""
+    staged = enrollment.journal.staged
+    return staged is not None and staged.bootstrap_identity == enrollment.configured.bootstrap_identity
+
+
+def blocked(enrollment: Enrollment) -> State | None:
+    """The state in which nothing may be done, or None."""
+    if not enrollment.configured.enabled:
+        return State.DISABLED
+    return State.MISCONFIGURED if enrollment.configured.problems else None
+
+
+def aim_of(enrollment: Enrollment, now: datetime) -> Purpose | None:
+    """What is to be obtained: what was begun, what was asked for, what the checks say; None if nothing is."""
+    journal, identity = enrollment.journal, enrollment.keystore.identity
+    if identity is None:
+        return Purpose.ENROLL
+    if journal.request is not None:
+        return journal.request.purpose
+    due = enrollment.asked or purpose_now(enrollment.configured, enrollment.keystore, journal.trust, now)
+    if due is None and staged_is_current(enrollment):
+        return Purpose.RENEW
+    return due
+
+
+def with_journal(enrollment: Enrollment, **changes: object) -> Enrollment:
+    """The same with changes of its journal."""
+    return replace(enrollment, journal=replace(enrollment.journal, **changes))  # type: ignore[arg-type]  # names are ours
+
+
+def renewed(enrollment: Enrollment, **changes: object) -> Enrollment:
+    """The same with changes of what the keystore holds."""
+    return replace(enrollment, keystore=replace(enrollment.keystore, **changes))  # type: ignore[arg-type]  # names are ours

@@ -1,0 +1,187 @@
+"""A request from its key to its end: prepared, sent, polled, sent in another form, failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from components.scep.enrolment.events import (
+    PrepareKey,
+    Remember,
+    SendPoll,
+    SendRequest,
+    TakeEnrolledKey,
+    WakeAt,
+)
+from components.scep.enrolment.facts import Problem, Purpose, Request, State
+from components.scep.enrolment.knowledge import staged_is_current, with_journal
+from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PENDING, poll_pause_s, retry_pause_s
+from components.scep.transaction import Capabilities, renewal_forms
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from components.scep.enrolment.events import Action, Enrollment
+    from components.scep.enrolment.facts import KeyFacts, Trust
+    from components.scep.transaction import RenewalForm
+
+_WAITING = frozenset(
+    {State.UNREACHABLE, State.INVALID_RESPONSE, State.UNTRUSTED_CA, State.KEYSTORE_ERROR, State.PENDING}
+)
+
+
+def can_go_on(enrollment: Enrollment, request: Request) -> bool:
+    """Whether what a request was begun with is still there."""
+    identity = enrollment.keystore.identity
+    if request.purpose is Purpose.ENROLL:
+        return True
+    if identity is None or identity.sha256 != request.replaces or not identity.fits_key:
+        return False
+    return request.purpose is Purpose.REKEY or identity.key_sha256 == request.key_sha256
+
+
+def prepare_key(enrollment: Enrollment) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Have the key for what is aimed at: for a renewal the one that is enrolled."""
+    key, request, identity = (
+        enrollment.keystore.request_key,
+        enrollment.journal.request,
+        enrollment.keystore.identity,
+    )
+    enrollment = replace(enrollment, state=State.GENERATING_KEY)
+    if enrollment.aim is Purpose.RENEW:
+        return enrollment, (TakeEnrolledKey(enrollment.attempt),)
+    if key is None:
+        reuse = False
+    elif request is not None:
+        reuse = key.sha256 == request.key_sha256
+    else:
+        unused = identity is None or identity.key_sha256 != key.sha256
+        reuse = unused and key.size == enrollment.configured.key_size
+    return enrollment, (PrepareKey(enrollment.attempt, reuse),)
+
+
+def send(enrollment: Enrollment, key: KeyFacts, transaction_id: str) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Send the request that was begun, or begin one."""
+    request, identity = enrollment.journal.request, enrollment.keystore.identity
+    if request is None or request.key_sha256 != key.sha256:
+        replaces = None if identity is None else identity.sha256
+        request = Request(
+            transaction_id, key.sha256, replaces, enrollment.configured.bootstrap_identity, enrollment.aim
+        )
+    if enrollment.aim is not Purpose.RENEW:
+        enrollment = replace(enrollment, keystore=replace(enrollment.keystore, request_key=key))
+    return _dispatch(enrollment, request)
+
+
+def send_other_form(enrollment: Enrollment, transaction_id: str) -> tuple[Enrollment, tuple[Action, ...]] | None:
+    """Send a renewal in the next form in which servers take them; None if all were tried."""
+    request = enrollment.journal.request
+    if request is None or request.purpose is Purpose.ENROLL or request.form + 1 >= len(_forms(enrollment)):
+        return None
+    again = replace(request, transaction_id=transaction_id, form=request.form + 1, pending_since=None, polls=0)
+    return _dispatch(enrollment, again)
+
+
+def stop_polling(enrollment: Enrollment, now: datetime) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Wait with the same request, since the server does not know CertPoll."""
+    request = enrollment.journal.request
+    if request is None:
+        return enrollment, ()
+    enrollment = with_journal(enrollment, request=replace(request, polled=False))
+    pending = Problem(
+        State.PENDING,
+        "pending",
+        "the CA has the request and has yet to decide; it does not know CertPoll",
+        "have the request approved at the CA; the same request is sent again until it is",
+        now,
+    )
+    return fail(enrollment, pending, 1.0)
+
+
+def form_that_worked(enrollment: Enrollment) -> str | None:
+    """The name of the form in which the server took the renewal, or None if it was none."""
+    request = enrollment.journal.request
+    form = None if request is None else _form(enrollment, request)
+    return None if form is None else _name(form)
+
+
+def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Wait after a problem: for a time, or for a person."""
+    if problem.state is State.PENDING:
+        return _wait_for_decision(enrollment, problem)
+    enrollment = replace(
+        with_journal(enrollment, problem=problem, digest=enrollment.configured.digest), state=problem.state
+    )
+    if problem.state not in _WAITING:
+        ended = with_journal(enrollment, request=None, staged=_without_successor(enrollment), attempts=0)
+        look_again = () if enrollment.keystore.identity is None else (WakeAt(problem.at + CHECK_INTERVAL),)
+        return with_journal(ended, next_attempt_at=None), (Remember(), *look_again)
+    attempts = enrollment.journal.attempts + 1
+    identity = enrollment.keystore.identity
+    validity = None if identity is None else identity.validity
+    pause_s = retry_pause_s(attempts, enrollment.configured, jitter, validity, problem.at)
+    when = problem.at + timedelta(seconds=max(pause_s, problem.retry_after_s or 0.0))
+    return with_journal(enrollment, attempts=attempts, next_attempt_at=when), (Remember(), WakeAt(when))
+
+
+def _without_successor(enrollment: Enrollment) -> Trust | None:
+    """What is staged, but for the CA's successor: what was refused under it may be asked of the present CA."""
+    staged = enrollment.journal.staged
+    return None if staged is not None and staged.succeeds else staged
+
+
+def _wait_for_decision(enrollment: Enrollment, problem: Problem) -> tuple[Enrollment, tuple[Action, ...]]:
+    request = enrollment.journal.request
+    since = problem.at if request is None or request.pending_since is None else min(request.pending_since, problem.at)
+    polls = 1 if request is None else request.polls + 1
+    if problem.at - since > LONGEST_PENDING:
+        given_up = Problem(
+            State.REFUSED,
+            "pending-too-long",
+            f"the CA has not decided about the request since {since:%Y-%m-%d %H:%M:%S} UTC",
+            "ask the CA's operator about the request; then: gatewright cert enroll",
+            problem.at,
+        )
+        return fail(enrollment, given_up, 1.0)
+    when = problem.at + timedelta(seconds=max(poll_pause_s(polls, enrollment.configured), problem.retry_after_s or 0.0))
+    if request is not None:
+        enrollment = with_journal(enrollment, request=replace(request, pending_since=since, polls=polls))
+    enrollment = with_journal(
+        enrollment, problem=problem, digest=enrollment.configured.digest, attempts=0, next_attempt_at=when
+    )
+    return replace(enrollment, state=State.PENDING), (Remember(), WakeAt(when))
+
+
+def _dispatch(enrollment: Enrollment, request: Request) -> tuple[Enrollment, tuple[Action, ...]]:
+    enrollment = replace(
+        with_journal(enrollment, request=request, digest=enrollment.configured.digest), state=State.REQUESTING
+    )
+    if request.pending_since is not None and request.polled:
+        return enrollment, (Remember(), SendPoll(enrollment.attempt, request.transaction_id, request.purpose))
+    form = _form(enrollment, request)
+    return enrollment, (
+        Remember(),
+        SendRequest(enrollment.attempt, request.transaction_id, request.purpose, form),
+    )
+
+
+def _form(enrollment: Enrollment, request: Request) -> RenewalForm | None:
+    if request.purpose is Purpose.ENROLL:
+        return None
+    forms = _forms(enrollment)
+    return forms[min(request.form, len(forms) - 1)]
+
+
+def _forms(enrollment: Enrollment) -> tuple[RenewalForm, ...]:
+    """The forms of a renewal: first the one that this server has taken before."""
+    journal = enrollment.journal
+    trust = journal.staged if staged_is_current(enrollment) and journal.staged is not None else journal.trust
+    capabilities = Capabilities(frozenset(() if trust is None else trust.capabilities))
+    forms = renewal_forms(capabilities, has_challenge=enrollment.configured.has_challenge)
+    known = [form for form in forms if trust is not None and _name(form) == trust.renewal_form]
+    return (*known, *(form for form in forms if form not in known))
+
+
+def _name(form: RenewalForm) -> str:
+    return f"{form.message_type.name.lower()}{'+challenge' if form.challenge else ''}"

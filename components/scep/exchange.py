@@ -1,0 +1,175 @@
+"""What is said to the server for one try, and what its answer means: requests by purpose, and trust looked at anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from components.keystore import KeystoreError, create_csr
+from components.scep.enrolment import Purpose
+from components.scep.errors import UntrustedCaError
+from components.scep.message import MessageType
+from components.scep.transaction import (
+    Capabilities,
+    PkiRequest,
+    Reply,
+    build_poll,
+    build_request,
+    read_reply,
+    weaker_algorithms,
+)
+from components.scep.trust import CaTrust, CertificatePin, Pin, fingerprint, verify_ca_certificates
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from components.keystore import PrivateKeyEntry
+    from components.scep.identity import IdentityStore
+    from components.scep.settings import EnrollmentSettings
+    from components.scep.transaction import Algorithms, RenewalForm
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Whose request it is.
+
+    Attributes:
+        certified: The key that is to be certified.
+        signer: The key and certificate that the message is signed with.
+        subject: The subject that is asked for: at a renewal the one that the certificate has.
+        replaces: The certificate that a renewal replaces, or None.
+    """
+
+    certified: PrivateKeyEntry
+    signer: PrivateKeyEntry
+    subject: x509.Name
+    replaces: x509.Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request with everything that its reply is checked by; `form` is None but for a renewal."""
+
+    request: PkiRequest
+    purpose: Purpose
+    form: RenewalForm | None
+    parties: Parties
+    trust: CaTrust
+    capabilities: Capabilities
+    settings: EnrollmentSettings
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether it only asks about a request that was made before."""
+        return self.request.message_type is MessageType.CERT_POLL
+
+    def read(self, data: bytes, now: datetime) -> Reply:
+        """Check and read the reply; errors as of `read_reply`."""
+        return read_reply(
+            data,
+            self.request,
+            trust=self.trust,
+            profile=self.settings.profile,
+            key=self.parties.signer.key,
+            signer_certificate=self.parties.signer.chain[0],
+            subject=self.parties.subject,
+            now=now,
+            public_key=self.parties.certified.key.public_key,
+            replaces=self.parties.replaces,
+        )
+
+    def weaker(self) -> Exchange | None:
+        """The same request in what NDES can do when it claims more (RFC 8894 3.5.2); None if that may not be sent."""
+        algorithms = weaker_algorithms(self.request.algorithms, self.settings.profile)
+        if algorithms is None or self.is_poll:
+            return None
+        identity = self.request.transaction_id
+        request = _build(self.parties, self.settings, self.trust, self.capabilities, identity, self.form, algorithms)
+        return replace(self, request=request)
+
+
+def open_exchange(
+    store: IdentityStore,
+    settings: EnrollmentSettings,
+    trust: CaTrust,
+    capabilities: Capabilities,
+    transaction_id: str,
+    purpose: Purpose,
+    form: RenewalForm | None,
+    *,
+    poll: bool = False,
+) -> Exchange:
+    """Build the request for a purpose, or the poll for it, from what the keystore holds.
+
+    Raises:
+        KeystoreError: A key that it takes has gone.
+    """
+    enrolled, requested = store.enrolled_entry(), store.request_entry()
+    certified = enrolled if purpose is Purpose.RENEW else requested
+    signer = requested if purpose is Purpose.ENROLL else enrolled
+    if certified is None or signer is None:
+        raise KeystoreError("the key of the request (sce-request-key-pair) has gone from the keystore")
+    replaces = None if purpose is Purpose.ENROLL else signer.chain[0]
+    parties = Parties(certified, signer, settings.subject if replaces is None else replaces.subject, replaces)
+    if not poll:
+        request = _build(parties, settings, trust, capabilities, transaction_id, form, None)
+    else:
+        request = build_poll(
+            trust=trust,
+            capabilities=capabilities,
+            profile=settings.profile,
+            key=signer.key,
+            signer_certificate=signer.chain[0],
+            subject=parties.subject,
+            transaction_id=transaction_id,
+        )
+    return Exchange(request, purpose, form, parties, trust, capabilities, settings)
+
+
+def verify_again(
+    certificates: tuple[x509.Certificate, ...], anchor: x509.Certificate, pin: Pin, now: datetime
+) -> CaTrust:
+    """The CA as the server shows it now: under the anchor that is trusted, else under what is pinned.
+
+    Raises:
+        UntrustedCaError: It is under neither: the server has changed its CA, and nobody vouches for the new one.
+    """
+    try:
+        return verify_ca_certificates(certificates, CertificatePin(anchor), now)
+    except UntrustedCaError as error:
+        if pin.sha256 == fingerprint(anchor):
+            raise
+        try:
+            return verify_ca_certificates(certificates, pin, now)
+        except UntrustedCaError:
+            raise error from None
+
+
+def _build(
+    parties: Parties,
+    settings: EnrollmentSettings,
+    trust: CaTrust,
+    capabilities: Capabilities,
+    transaction_id: str,
+    form: RenewalForm | None,
+    algorithms: Algorithms | None,
+) -> PkiRequest:
+    with_challenge = form is None or form.challenge
+    return build_request(
+        trust=trust,
+        capabilities=capabilities,
+        profile=settings.profile,
+        key=parties.signer.key,
+        signer_certificate=parties.signer.chain[0],
+        csr=create_csr(
+            parties.certified.key,
+            parties.subject,
+            challenge_password=settings.challenge if with_challenge else None,
+            subject_alternative_names=settings.alternative_names,
+        ),
+        transaction_id=transaction_id,
+        message_type=MessageType.PKCS_REQ if form is None else form.message_type,
+        algorithms=algorithms,
+    )

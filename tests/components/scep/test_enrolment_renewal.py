@@ -1,0 +1,160 @@
+"""Renewal, polling and rollover in a gateway, against the development CA; both have one clock."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from framework.clock import SystemClock
+from framework.testing import FakeClock
+from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority, EnrolledGateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Begin = Callable[..., tuple[EnrolledGateway, CertificateAuthority]]
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with contextlib.ExitStack() as stack:
+
+        def start(*, settings: dict[str, Any] | None = None, **policy: Any) -> Any:
+            clock = FakeClock(SystemClock().now())
+            authority = CertificateAuthority(stack, tmp_path / "ca", clock, **policy)
+            gateway = EnrolledGateway(stack, tmp_path / "state", clock, authority)
+            gateway.configuration |= settings or {}
+            gateway.start()
+            return gateway, authority
+
+        yield start
+
+
+def test_it_renews_from_the_check_time_on_with_the_previous_key_and_the_same_subject(begin: Begin) -> None:
+    gateway, authority = begin()
+    first = gateway.identity
+    assert gateway.status["state"] == "enrolled"
+    gateway.days(79)
+    assert gateway.identity.chain == first.chain, "before the window of 240 hours"
+    gateway.days(6)
+    renewed = gateway.identity
+    assert renewed.chain[0] != first.chain[0]
+    assert renewed.key.public_key == first.key.public_key
+    assert renewed.chain[0].subject == first.chain[0].subject
+    assert gateway.status["state"] == "enrolled"
+    assert authority.issued == 2
+
+
+def test_without_client_renew_it_does_not_renew_and_says_so(begin: Begin) -> None:
+    gateway, authority = begin(settings={"client.renew": False})
+    gateway.days(88)
+    assert authority.issued == 1
+    assert "client.renew is false" in gateway.status["next_action"]["what"]
+    gateway.days(4)
+    assert gateway.status["state"] == "expired"
+    assert gateway.identity is not None
+
+
+@pytest.mark.parametrize(
+    "policy", [{"renewal": False}, {"renewal_challenge": True}], ids=["only PKCSReq", "challenge wanted"]
+)
+def test_a_renewal_falls_back_to_the_form_that_the_server_takes_and_remembers_it(
+    begin: Begin, policy: dict[str, Any]
+) -> None:
+    gateway, authority = begin(**policy)
+    gateway.days(85)
+    assert authority.issued == 2, gateway.status
+    gateway.days(85)
+    assert authority.issued == 3
+
+
+def test_renew_and_rekey_can_be_asked_for(begin: Begin) -> None:
+    gateway, authority = begin()
+    first = gateway.identity
+    gateway.service.renew()
+    gateway.harness.settle()
+    renewed = gateway.identity
+    assert renewed.chain[0] != first.chain[0]
+    assert renewed.key.public_key == first.key.public_key
+    gateway.service.rekey()
+    gateway.harness.settle()
+    rekeyed = gateway.identity
+    assert rekeyed.key.public_key == rekeyed.chain[0].public_key() != first.key.public_key
+    assert rekeyed.chain[0].subject == first.chain[0].subject
+    assert authority.issued == 3
+
+
+def test_a_pending_request_is_polled_with_its_transaction_over_a_restart(begin: Begin) -> None:
+    gateway, authority = begin(approval=True, settings={"connect.retry-interval": 60})
+    pending = gateway.status
+    assert pending["state"] == "pending"
+    gateway.harness.advance(60)
+    gateway.stop()
+    gateway.start()
+    assert gateway.status["transaction_id"] == pending["transaction_id"]
+    (request,) = authority.ca.pending()
+    assert request.transaction_id == pending["transaction_id"]
+    authority.ca.approve(request.transaction_id)
+    gateway.service.poll()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 1
+
+
+def test_a_server_that_is_down_at_the_renewal_costs_nothing_and_is_asked_again(begin: Begin) -> None:
+    gateway, authority = begin()
+    first = gateway.identity.chain
+    authority.stop()
+    gateway.days(85)
+    assert gateway.status["state"] == "unreachable"
+    assert gateway.identity.chain == first
+    assert gateway.status["certificate"] is not None
+
+
+def test_a_rollover_is_verified_by_the_present_ca_and_both_stay_until_the_old_one_expires(begin: Begin) -> None:
+    gateway, authority = begin()
+    old = authority.ca.anchor
+    following = authority.ca.prepare_rollover()
+    gateway.service.force_rollover()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.ca_certificates == [following, old]
+    assert gateway.identity.chain[-1] == following
+    authority.ca.roll_over()
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.ca_certificates == [following, old]
+    assert authority.issued == 3
+
+
+def test_a_ca_that_changed_without_rollover_is_shown_and_not_trusted(begin: Begin) -> None:
+    gateway, authority = begin()
+    first, trusted = gateway.identity, gateway.ca_certificates
+    authority.ca.prepare_rollover()
+    authority.ca.roll_over()
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "untrusted-ca"
+    assert gateway.identity == first
+    assert gateway.ca_certificates == trusted
+    assert CHALLENGE not in str(gateway.status)
+
+
+@pytest.mark.parametrize("years", [-10, 10])
+def test_a_clock_that_is_years_off_loses_nothing(begin: Begin, years: int) -> None:
+    gateway, _ = begin()
+    first, trusted = gateway.identity.chain, gateway.ca_certificates
+    right = gateway.clock.now()
+    gateway.clock.set(right + timedelta(days=365 * years))
+    gateway.harness.advance(3600)
+    assert gateway.identity.chain == first
+    assert gateway.ca_certificates == trusted
+    gateway.clock.set(right + timedelta(hours=2))
+    gateway.days(2)
+    assert gateway.status["state"] == "enrolled", gateway.status
