@@ -180,10 +180,20 @@ class ComponentContext:
     ) -> EventSubscription:
         """Call `handler` on the mailbox with events of these topics, until the component is deactivated.
 
-        A handler that raises or hangs is denied further events, as `EventAdmin` tells.
+        Events of one handler come in order. One that raises, or is at an event for too long, is told of no more
+        (Compendium R8 113.8.2), and that is reported.
+
+        Raises:
+            TopicError: A topic is none.
+            FilterError: The filter is none.
         """
+
+        def handle(event: Event) -> None:
+            if not self._closed:
+                handler(event)
+
         subscription = self._facilities.event_admin.subscribe(
-            topics, handler, filter, owner=self.pid, executor=self._mailbox.post
+            topics, handle, filter, owner=self.pid, executor=self._mailbox.post
         )
         self._subscriptions.append(subscription)
         return subscription
