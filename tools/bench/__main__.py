@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import shlex
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser(list(SUITES), list(SIDES)).parse_args(argv)
     sides = list(dict.fromkeys([OURS, *(options.side or SIDES)]))
     titles = {key: f"{SIDES[key].title} {_version(key)}".strip() for key in sides}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that workers end, and the scratch directory goes
     found: list[dict[str, Any]] = []
     failed = missed = False
     options.directory.mkdir(parents=True, exist_ok=True)
