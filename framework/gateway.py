@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-import metatype
 from framework.clock import Clock, SystemClock
 from framework.configuration import (
     ConfigurationAdmin,
@@ -23,17 +22,16 @@ from framework.configuration import (
     rotate_key,
 )
 from framework.declarative_services import (
-    ComponentDescription,
     ComponentRuntime,
     ComponentSnapshot,
     Explanation,
     Facilities,
-    description_of,
 )
 from framework.errors import FrameworkError
 from framework.event_admin import EventAdmin
 from framework.execution import Activity, WorkerPool
-from framework.plugins import Plugin, PluginHost
+from framework.installation import PluginInstallation
+from framework.plugins import PluginHost
 from framework.registry import ServiceRegistry
 from framework.scheduler import Scheduler
 from framework.sealing import KeyRing
@@ -94,7 +92,6 @@ class Gateway:
         self.activity = Activity()
         self.registry = ServiceRegistry()
         self.scheduler = Scheduler(self.clock)
-        self.plugins = PluginHost()
         self._environ = os.environ if environ is None else environ
         self._extra_plugins = tuple(plugins)
         self._discover = discover
@@ -103,6 +100,16 @@ class Gateway:
         self._background = WorkerPool("gatewright-background", BACKGROUND_WORKERS, self.activity)
         self.event_admin = EventAdmin(self.clock, self._event_pool, self.scheduler)
         self._catalogue = DescriptorCatalogue()
+        self._installation = PluginInstallation(
+            clock=self.clock,
+            registry=self.registry,
+            event_admin=self.event_admin,
+            scheduler=self.scheduler,
+            background=self._background,
+            catalogue=self._catalogue,
+            state_directory=self.state_directory,
+        )
+        self.plugins = PluginHost(self.clock, self._installation)
         self._store: ConfigurationStore | None = None
         self._copies: StoreCopies | None = None
         self._configuration_admin: ConfigurationAdmin | None = None
@@ -169,13 +176,13 @@ class Gateway:
         self.registry.register(ConfigurationListener, _ConfigurationEvents(self.event_admin))
         if self._keep_time:
             self.scheduler.start()
+        self._installation.open(runtime, admin)
         if self._discover:
             self.plugins.load_entry_points()
         self.plugins.load_objects(self._extra_plugins)
-        for plugin in self.plugins.plugins:
-            self._take_components(plugin, runtime)
         admin.load_files()
         admin.deliver_all()
+        self.plugins.start()
         self._copies = StoreCopies(store, self.scheduler, self._background.submit)
         self._copies.start()
         if files is not None and self._keep_time:
@@ -183,6 +190,7 @@ class Gateway:
 
     def stop(self) -> None:
         """Deactivate all components, dependents first, and close what was opened; at most 10 s."""
+        self.plugins.stop()
         if self._runtime is not None and not self._runtime.stop(STOP_DEADLINE_S):
             _log.error("some components did not end in time; the gateway stops without them")
         self.scheduler.stop()
@@ -224,18 +232,6 @@ class Gateway:
         else:
             self.runtime.disable(name)
 
-    def _take_components(self, plugin: Plugin, runtime: ComponentRuntime) -> None:
-        """Take all components of a plugin; a wrong declaration or descriptor puts the plugin into quarantine."""
-        try:
-            prepared = [(cls, _object_class_of(description_of(cls))) for cls in plugin.components]
-            runtime.add_components(plugin.name, prepared)
-        except (FrameworkError, metatype.MetatypeError, OSError) as error:
-            self.plugins.quarantine(plugin.name, str(error), plugin.distribution, plugin.version)
-            return
-        for cls, object_class in prepared:
-            description = description_of(cls)
-            self._catalogue.add(description.name, factory=description.factory, object_class=object_class)
-
 
 class _ConfigurationEvents(ConfigurationListener):
     """Publishes changes of configurations as events."""
@@ -251,16 +247,6 @@ class _ConfigurationEvents(ConfigurationListener):
             "outcome": notice.outcome,
         }
         self._event_admin.publish(f"gatewright/configuration/{notice.kind.value}", properties)
-
-
-def _object_class_of(description: ComponentDescription) -> metatype.ObjectClass | None:
-    """What the component's descriptor says of its configuration; None if it has no descriptor."""
-    if description.descriptor is None:
-        return None
-    object_class = metatype.load(description.descriptor).object_class_for(description.name)
-    if object_class is None:
-        raise FrameworkError(f"{description.descriptor} designates no object class for {description.name}")
-    return object_class
 
 
 def _running(part: T | None) -> T:

@@ -48,7 +48,7 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
     gateway = Gateway(state_directory, None if conf_dir is None else Path(conf_dir))
     try:
         gateway.start()
-        server = AdminServer(gateway, [*framework_commands(), *gateway.commands], state_directory)
+        server = AdminServer(gateway, lambda: [*framework_commands(), *gateway.commands], state_directory)
         server.start()
         print(
             f"gatewright {__version__} ready: state {state_directory}, process id {os.getpid()}, "

@@ -21,7 +21,7 @@ from framework.admin.wire import Wire, WireError, socket_path
 from framework.errors import FrameworkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from framework.admin.command import Command
 
@@ -38,11 +38,16 @@ class AdminServer:
     """Serves commands on `admin.sock` in the state directory.
 
     Whoever starts it holds the gateway's instance lock: a socket that is there already is a dead gateway's.
+
+    Args:
+        gateway: What commands see.
+        commands: Gives the commands that there are now; plugins come and go.
+        state_directory: Where the socket is made.
     """
 
-    def __init__(self, gateway: GatewayView, commands: Iterable[Command], state_directory: Path) -> None:
+    def __init__(self, gateway: GatewayView, commands: Callable[[], Iterable[Command]], state_directory: Path) -> None:
         self._gateway = gateway
-        self._table = CommandTable(commands)
+        self._commands = commands
         self._directory = state_directory
         self._listener: socket.socket | None = None
         self._slots = threading.BoundedSemaphore(MOST_CLIENTS)
@@ -118,7 +123,7 @@ class AdminServer:
             raise WireError("sent a request without argv")
         client = _Client(wire, tuple(argv), as_json)
         try:
-            command, options = self._table.parse(argv)
+            command, options = CommandTable(self._commands()).parse(argv)
             answer = command.run(Invocation(options, self._gateway, client))
         except HelpAsked as help_asked:
             wire.send(help_message(help_asked.text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -328,10 +328,15 @@ class ConfigurationAdmin:
         started = self._read_files(deliver=True)
         return ReloadResult(_answers(started, timeout), self._file_problems)
 
-    def deliver_all(self) -> tuple[Future[DeliveryOutcome], ...]:
-        """Hand every configuration to its component, as a gateway does when it starts."""
+    def deliver_all(self, only: Collection[str] | None = None) -> tuple[Future[DeliveryOutcome], ...]:
+        """Hand every configuration to its component, as a gateway does when it starts.
+
+        Args:
+            only: Pids and factory pids that have just become known, if it is about those alone.
+        """
         with self._lock:
-            return tuple(self._deliver(pid, self._now.revision_of(pid)) for pid in self.pids())
+            pids = [pid for pid in self.pids() if only is None or (factory_pid_of(pid) or pid) in only]
+            return tuple(self._deliver(pid, self._now.revision_of(pid)) for pid in pids)
 
     def _do_one(self, change: Change, timeout: float) -> UpdateResult:
         with self._lock:

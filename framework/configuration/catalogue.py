@@ -45,6 +45,10 @@ class DescriptorCatalogue:
     def __init__(self) -> None:
         self._types: dict[str, ConfigurationType] = {}
 
+    def __contains__(self, pid: str) -> bool:
+        """Whether a pid, or factory pid, is known."""
+        return pid in self._types
+
     def add(self, pid: str, *, factory: bool, object_class: ObjectClass | None) -> None:
         """Make a pid known."""
         self._types = {**self._types, pid: ConfigurationType(pid, factory, object_class)}

@@ -1,63 +1,79 @@
-"""Loads plugins under guard: one that fails is quarantined and reported, and keeps nobody else from starting."""
+"""Holds plugins: one that fails is quarantined and reported, and keeps nobody else from starting."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Final
+import threading
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pluggy
 
-from framework.plugins.hooks import API_VERSION, PROJECT, Hooks
+from framework.clock import Clock, SystemClock
+from framework.errors import FrameworkError
+from framework.plugins import loading, modules
+from framework.plugins.guard import GuardedCall, GuardError
+from framework.plugins.health import Finding, HealthReport, Severity
+from framework.plugins.hooks import PROJECT, Hooks
+from framework.plugins.plugin import Plugin, PluginError, QuarantinedPlugin, Removal
+from metatype import MetatypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
+    from importlib.metadata import EntryPoint
 
-    from framework.admin import Command
+    from framework.plugins.context import PluginContext
 
 _log = logging.getLogger("framework.plugins")
 
-_FRAMEWORK_DISTRIBUTION: Final = "gatewright"
+HEALTH_DEADLINE_S: Final = 5.0
+"""How long all health checks together may take, in seconds; they run side by side."""
+
+REMOVAL_DEADLINE_S: Final = 10.0
+"""How long the components of a plugin that is removed have to end, in seconds."""
+
+STOPPING_DEADLINE_S: Final = 1.0
+"""How long `gatewright_stopping` may take, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """A plugin that was loaded.
+class Site(Protocol):
+    """The gateway, as the host needs it: where contributions go."""
 
-    Attributes:
-        name: The entry point's name, prefixed with the distribution's unless it is the gateway's own.
-        distribution: The distribution that it came with, or None.
-        version: That distribution's version, or None.
-        module: The object that carries the hook implementations.
-        components: The component classes that it contributes.
-        commands: The commands that it contributes.
-    """
+    def install(self, plugin: Plugin) -> None:
+        """Take all that a plugin contributes, or raise and take nothing."""
 
-    name: str
-    distribution: str | None
-    version: str | None
-    module: object
-    components: tuple[type, ...]
-    commands: tuple[Command, ...]
+    def configure(self, plugin: Plugin) -> None:
+        """Hand its configurations to a plugin that was installed while the gateway runs."""
 
+    def uninstall(self, plugin: Plugin, timeout_s: float) -> tuple[str, ...]:
+        """Take out all that a plugin contributed; what was not to be taken out, in words."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class QuarantinedPlugin:
-    """A plugin that was found but not taken, and why."""
+    def context(self, plugin: str) -> PluginContext:
+        """A new view of the gateway for a plugin."""
+        ...
 
-    name: str
-    distribution: str | None
-    version: str | None
-    reason: str
+    def publish(self, topic: str, properties: dict[str, Any]) -> None:
+        """Publish an event."""
 
 
 class PluginHost:
-    """Finds, checks and holds the plugins of one gateway."""
+    """Finds, checks and holds the plugins of one gateway.
 
-    def __init__(self) -> None:
+    Args:
+        clock: The source of time, for the deadlines of plugins.
+        site: Where contributions go; None, as for help, if they are only held here.
+    """
+
+    def __init__(self, clock: Clock | None = None, site: Site | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._site = site
+        self._lock = threading.Lock()
+        self._busy = False
         self._plugins: tuple[Plugin, ...] = ()
         self._quarantined: tuple[QuarantinedPlugin, ...] = ()
+        self._contexts: dict[str, PluginContext] = {}
+        self._hanging: dict[tuple[str, str], GuardedCall[object]] = {}
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Hooks)
 
@@ -73,66 +89,276 @@ class PluginHost:
 
     def load_entry_points(self) -> None:
         """Load every plugin that an installed distribution offers in the group `gatewright`."""
-        for entry_point in sorted(entry_points(group=PROJECT), key=_order):
-            distribution = None if entry_point.dist is None else entry_point.dist.name
-            version = None if entry_point.dist is None else entry_point.dist.version
-            name = entry_point.name if _is_ours(entry_point) else f"{distribution}:{entry_point.name}"
-            try:
-                module = entry_point.load()
-            except (Exception, SystemExit) as error:  # noqa: BLE001  # an import may raise anything, even try to exit
-                self.quarantine(name, f"its import failed: {_in_words(error)}", distribution, version)
-                continue
-            self.add(name, module, distribution, version)
+        for entry_point in loading.installed_plugins():
+            self._load(entry_point)
 
     def load_objects(self, objects: Iterable[object]) -> None:
         """Take objects or modules with hook implementations as plugins."""
-        for number, plugin in enumerate(objects, 1):
-            name = getattr(plugin, "__name__", None) or f"{type(plugin).__name__}-{number}"
-            self.add(str(name), plugin)
+        for number, module in enumerate(objects, 1):
+            name = getattr(module, "__name__", None) or f"{type(module).__name__}-{number}"
+            self._take(Plugin(str(name), None, None, module))
 
-    def add(self, name: str, module: object, distribution: str | None = None, version: str | None = None) -> None:
-        """Check one plugin and take it, or quarantine it with the reason."""
-        wants = getattr(module, "GATEWRIGHT_API", API_VERSION)
-        if wants != API_VERSION:
-            reason = (
-                f"it was written for version {wants!r} of the plugin interface, this gateway has {API_VERSION}: "
-                "install a version of the plugin that fits"
-            )
-            self.quarantine(name, reason, distribution, version)
-            return
-        try:
-            self._manager.register(module, name)
-            self._manager.check_pending()
-            components = tuple(self._contributions(module, "gatewright_components"))
-            commands = tuple(self._contributions(module, "gatewright_commands"))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # a hook may raise anything
-            self._manager.unregister(name=name)
-            self.quarantine(name, f"its hooks failed: {_in_words(error)}", distribution, version)
-            return
-        plugin = Plugin(name, distribution, version, module, components, commands)
-        self._plugins = (*self._plugins, plugin)
+    def add(self, name: str) -> Plugin:
+        """Load an installed plugin, also one in quarantine, and have its components configured and wired.
 
-    def quarantine(self, name: str, reason: str, distribution: str | None = None, version: str | None = None) -> None:
+        Args:
+            name: The plugin's name, or the entry point's or distribution's if only one plugin has it.
+
+        Raises:
+            PluginError: There is no such plugin, it is there already, or it was put into quarantine: why.
+        """
+        with self._changing(name):
+            modules.forget(())
+            entry_point = self._installed(name)
+            plugin = self._load(entry_point)
+            return self._begin(plugin, loading.name_of(entry_point))
+
+    def add_object(self, name: str, module: object) -> Plugin:
+        """Take an object or module with hook implementations as a plugin of a running gateway, as `add` does."""
+        with self._changing(name):
+            if any(one.name == name for one in self._plugins):
+                raise PluginError(name, "a plugin of this name is there already")
+            return self._begin(self._take(Plugin(name, None, None, module)), name)
+
+    def remove(self, name: str, timeout_s: float = REMOVAL_DEADLINE_S) -> Removal:
+        """Take a plugin, and all that it brought, out of the running gateway; what is stored for it stays stored.
+
+        Raises:
+            PluginError: There is no such plugin.
+        """
+        with self._changing(name):
+            plugin = self._loaded(name)
+            if plugin is None:
+                kept = tuple(one for one in self._quarantined if name not in (one.name, one.distribution))
+                if kept == self._quarantined:
+                    raise PluginError(name, f"there is no such plugin; there are {self._names()}")
+                self._quarantined = kept
+                return Removal(name, ())
+            left = self._take_out(plugin, timeout_s)
+            self._publish("REMOVED", plugin, "; ".join(left))
+            return Removal(plugin.name, left)
+
+    def start(self) -> None:
+        """Tell all plugins that the gateway has started; one that fails then is quarantined."""
+        for plugin in self._plugins:
+            self._tell_started(plugin)
+
+    def stop(self) -> None:
+        """Tell all plugins, the last first, that the gateway stops, and take back what they registered."""
+        deadline = self._clock.monotonic() + STOPPING_DEADLINE_S
+        calls = [call for plugin in reversed(self._plugins) if (call := self._stopping_call(plugin)) is not None]
+        for call in calls:
+            try:
+                call.result(deadline, STOPPING_DEADLINE_S)
+            except GuardError as error:
+                _log.error("%s; the gateway stops without it", error)  # the stack is in the message if it hangs
+        for context in self._contexts.values():
+            context.close()
+        self._contexts.clear()
+
+    def check_health(self) -> tuple[HealthReport, ...]:
+        """Ask all plugins for their health, side by side."""
+        deadline = self._clock.monotonic() + HEALTH_DEADLINE_S
+        running: list[tuple[Plugin, str, GuardedCall[object]]] = []
+        for plugin in self._plugins:
+            context = self._contexts.get(plugin.name)
+            for check in plugin.health_checks if context is not None else ():
+                hanging = self._hanging.get((plugin.name, check.name))
+                if hanging is not None and not hanging.done:
+                    call = hanging
+                else:
+                    work = _asking(check.run, context)
+                    call = GuardedCall[object](self._clock, f"the health check {check.name!r} of {plugin.name}", work)
+                running.append((plugin, check.name, call))
+        return tuple(self._health_of(plugin, check, call, deadline) for plugin, check, call in running)
+
+    def quarantine(self, plugin: Plugin, reason: str) -> None:
         """Note that a plugin is not taken, and forget what it contributed."""
-        self._plugins = tuple(plugin for plugin in self._plugins if plugin.name != name)
-        self._quarantined = (*self._quarantined, QuarantinedPlugin(name, distribution, version, reason))
-        _log.error("plugin %s is not used: %s", name, reason)
+        self._forget(plugin)
+        refused = QuarantinedPlugin(plugin.name, plugin.distribution, plugin.version, reason)
+        self._quarantined = (*(one for one in self._quarantined if one.name != plugin.name), refused)
+        _log.error("plugin %s is not used: %s", plugin.name, reason)
+        self._publish("QUARANTINED", plugin, reason)
 
-    def _contributions(self, module: object, hook: str) -> Sequence[Any]:
-        """Ask one plugin alone, so that its failure is its own."""
-        others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
-        caller = self._manager.subset_hook_caller(hook, others)
-        return [contribution for answer in caller() for contribution in answer]
+    def _load(self, entry_point: EntryPoint) -> Plugin | None:
+        plugin = loading.found(entry_point)
+        try:
+            plugin = loading.import_plugin(plugin, entry_point, self._clock)
+        except GuardError as error:
+            self.quarantine(plugin, str(error))
+            return None
+        return self._take(plugin)
+
+    def _take(self, plugin: Plugin) -> Plugin | None:
+        """Check one plugin and take it, or quarantine it with the reason."""
+        other = next((one for one in self._plugins if one.name == plugin.name or one.module is plugin.module), None)
+        if other is not None:
+            refused = QuarantinedPlugin(
+                plugin.name,
+                plugin.distribution,
+                plugin.version,
+                f"it is the same plugin as {other.name}, or has its name",
+            )
+            self._quarantined = (*self._quarantined, refused)
+            _log.error("plugin %s is not used: %s", plugin.name, refused.reason)
+            return None
+        try:
+            plugin = loading.ask(plugin, self._manager, self._clock)
+            self._check_commands(plugin)
+            if self._site is not None:
+                self._site.install(plugin)
+        except GuardError as error:
+            self.quarantine(plugin, str(error))
+            return None
+        except PluginError as error:
+            self.quarantine(plugin, str(error).removeprefix(f"{plugin.name}: "))
+            return None
+        except (FrameworkError, MetatypeError, OSError) as error:
+            self.quarantine(plugin, str(error))
+            return None
+        self._plugins = (*self._plugins, plugin)
+        self._quarantined = tuple(one for one in self._quarantined if one.name != plugin.name)
+        return plugin
+
+    def _begin(self, plugin: Plugin | None, name: str) -> Plugin:
+        """Set a plugin that was just taken to work."""
+        if plugin is not None and self._site is not None:
+            self._site.configure(plugin)
+        if plugin is not None and self._tell_started(plugin):
+            self._publish("ADDED", plugin, None)
+            return plugin
+        reason = next((one.reason for one in self._quarantined if one.name == name), "it could not be loaded")
+        raise PluginError(name, f"it is in quarantine: {reason}")
+
+    def _check_commands(self, plugin: Plugin) -> None:
+        if not plugin.commands:
+            return
+        from framework.admin.commands import framework_commands  # noqa: PLC0415  # most plugins bring no command
+
+        taken = {one.path: "the framework" for one in framework_commands()}
+        taken.update({one.path: other.name for other in self._plugins for one in other.commands})
+        for command in plugin.commands:
+            if command.path in taken:
+                words = " ".join(command.path)
+                raise PluginError(plugin.name, f"its command `{words}` is already a command of {taken[command.path]}")
+            taken[command.path] = "itself"
+
+    def _tell_started(self, plugin: Plugin) -> bool:
+        if self._site is None:
+            return True
+        context = self._contexts[plugin.name] = self._site.context(plugin.name)
+        caller = loading.caller_of(self._manager, plugin.module, "gatewright_started")
+        if not caller.get_hookimpls():
+            return True
+        deadline = self._clock.monotonic() + loading.HOOK_DEADLINE_S
+        call = GuardedCall(self._clock, "its gatewright_started", lambda: caller(gateway=context))
+        try:
+            call.result(deadline, loading.HOOK_DEADLINE_S)
+        except GuardError as error:
+            self._take_out(plugin, REMOVAL_DEADLINE_S)
+            self.quarantine(plugin, str(error))
+            return False
+        finally:
+            plugin.threads.update(call.new_threads())
+        return True
+
+    def _stopping_call(self, plugin: Plugin) -> GuardedCall[Any] | None:
+        if plugin.name not in self._contexts:
+            return None
+        caller = loading.caller_of(self._manager, plugin.module, "gatewright_stopping")
+        if not caller.get_hookimpls():
+            return None
+        return GuardedCall(self._clock, f"gatewright_stopping of {plugin.name}", caller)
+
+    def _take_out(self, plugin: Plugin, timeout_s: float) -> tuple[str, ...]:
+        left: list[str] = []
+        deadline = self._clock.monotonic() + STOPPING_DEADLINE_S
+        call = self._stopping_call(plugin)
+        if call is not None:
+            try:
+                call.result(deadline, STOPPING_DEADLINE_S)
+            except GuardError as error:
+                left.append(str(error))
+        if self._site is not None:
+            left.extend(self._site.uninstall(plugin, timeout_s))
+        own = self._forget(plugin)
+        left.extend(modules.threads_in(own, plugin.threads))
+        for one in left:
+            _log.error("plugin %s leaves something behind: %s", plugin.name, one)
+        return tuple(left)
+
+    def _forget(self, plugin: Plugin) -> tuple[str, ...]:
+        """Let go of a plugin and of its modules, whose names are returned."""
+        self._plugins = tuple(one for one in self._plugins if one.name != plugin.name)
+        context = self._contexts.pop(plugin.name, None)
+        if context is not None:
+            context.close()
+        for key in [key for key in self._hanging if key[0] == plugin.name]:
+            del self._hanging[key]
+        if plugin.module is not None and self._manager.is_registered(plugin.module):
+            self._manager.unregister(plugin.module)
+        if any(one.root == plugin.root for one in self._plugins):
+            return ()  # another plugin is in the same package
+        own = modules.modules_below(plugin.root)
+        modules.forget(own)
+        return own
+
+    def _health_of(self, plugin: Plugin, check: str, call: GuardedCall[object], deadline: float) -> HealthReport:
+        try:
+            answer = call.result(deadline, HEALTH_DEADLINE_S)
+            finding = answer if isinstance(answer, Finding) else None
+            if finding is not answer:
+                finding = Finding(
+                    Severity.ERROR, f"the health check {check!r} answered {answer!r}, which is no Finding"
+                )
+        except GuardError as error:
+            finding = Finding(Severity.ERROR, str(error), f"tell the authors of {plugin.distribution or plugin.name}")
+            if error.hung:
+                self._hanging[plugin.name, check] = call
+        return HealthReport(plugin.name, check, finding)
+
+    def _installed(self, name: str) -> EntryPoint:
+        everything = loading.installed_plugins()
+        chosen = [one for one in everything if loading.name_of(one) == name] or [
+            one for one in everything if name in (one.name, None if one.dist is None else one.dist.name)
+        ]
+        if len(chosen) != 1:
+            names = ", ".join(map(loading.name_of, chosen or everything)) or "none"
+            raise PluginError(
+                name, f"no plugin of this name is installed; there are {names}" if not chosen else f"which one? {names}"
+            )
+        if any(one.name == loading.name_of(chosen[0]) for one in self._plugins):
+            raise PluginError(name, "it is loaded already")
+        return chosen[0]
+
+    def _loaded(self, name: str) -> Plugin | None:
+        exact = [one for one in self._plugins if one.name == name]
+        chosen = exact or [one for one in self._plugins if name in (one.name.rpartition(":")[2], one.distribution)]
+        if len(chosen) > 1:
+            raise PluginError(name, f"which one? {', '.join(one.name for one in chosen)}")
+        return chosen[0] if chosen else None
+
+    def _names(self) -> str:
+        names = [*(one.name for one in self._plugins), *(one.name for one in self._quarantined)]
+        return ", ".join(names) or "none"
+
+    def _publish(self, what: str, plugin: Plugin, reason: str | None) -> None:
+        if self._site is not None:
+            properties = {"name": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+            self._site.publish(f"gatewright/plugin/{what}", {**properties, "reason": reason or None})
+
+    @contextlib.contextmanager
+    def _changing(self, name: str) -> Iterator[None]:
+        """One change at a time, without a lock while plugins run."""
+        with self._lock:
+            if self._busy:
+                raise PluginError(name, "another plugin is being added or removed; try again when that is done")
+            self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
 
-def _order(entry_point: EntryPoint) -> tuple[bool, str, str]:
-    distribution = "" if entry_point.dist is None else entry_point.dist.name
-    return (not _is_ours(entry_point), distribution, entry_point.name)
-
-
-def _is_ours(entry_point: EntryPoint) -> bool:
-    return entry_point.dist is not None and entry_point.dist.name == _FRAMEWORK_DISTRIBUTION
-
-
-def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+def _asking(run: Callable[[Any], Finding | None], context: PluginContext | None) -> Callable[[], Finding | None]:
+    return lambda: run(context)

@@ -108,7 +108,7 @@ def test_show_of_a_pid_without_a_gateway_asks_the_plugins_that_are_installed(
 def running(tmp_path: Path) -> Iterator[list[str]]:
     state_directory = tmp_path / "state"
     with GatewayHarness(plugins=[plugin], state_directory=state_directory) as harness:
-        server = AdminServer(harness.gateway, framework_commands(), state_directory)
+        server = AdminServer(harness.gateway, framework_commands, state_directory)
         server.start()
         yield ["--state-dir", str(state_directory)]
         server.stop()

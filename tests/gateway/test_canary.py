@@ -72,7 +72,7 @@ def test_no_command_event_log_or_file_shows_a_secret(
         seen: list[str] = []
         harness.gateway.event_admin.subscribe("*", lambda event: seen.append(repr(event)))
         commands = [*framework_commands(), *harness.gateway.commands]
-        server = AdminServer(harness.gateway, commands, state)
+        server = AdminServer(harness.gateway, lambda: commands, state)
         server.start()
         lines = [
             ["config", "set", SCEP, "client.challenge.password=@secret"],

@@ -17,6 +17,7 @@ def framework_commands() -> tuple[Command, ...]:
         configuration_history,
         events,
         metatype,
+        plugins,
         status,
     )
 
@@ -28,4 +29,5 @@ def framework_commands() -> tuple[Command, ...]:
         *components.COMMANDS,
         *events.COMMANDS,
         *metatype.COMMANDS,
+        *plugins.COMMANDS,
     )

@@ -1,4 +1,4 @@
-"""`component list|enable|disable`, `explain`, `service list`, `plugin list`."""
+"""`component list|enable|disable`, `explain`, `service list`."""
 
 from __future__ import annotations
 
@@ -78,34 +78,6 @@ def _service_list(invocation: Invocation) -> Answer:
     return Answer(data, table(("ID", "PID", "INTERFACES"), rows))
 
 
-def _plugin_list(invocation: Invocation) -> Answer:
-    host = invocation.gateway.plugins
-    data = [
-        *(
-            {
-                "name": one.name,
-                "distribution": one.distribution,
-                "version": one.version,
-                "state": "loaded",
-                "reason": None,
-            }
-            for one in host.plugins
-        ),
-        *(
-            {
-                "name": one.name,
-                "distribution": one.distribution,
-                "version": one.version,
-                "state": "quarantined",
-                "reason": one.reason,
-            }
-            for one in host.quarantined
-        ),
-    ]
-    rows = [(one["name"], one["version"], one["state"], one["reason"]) for one in data]
-    return Answer(data, table(("PLUGIN", "VERSION", "STATE", "REASON"), rows))
-
-
 COMMANDS = (
     Command(
         path=("explain",),
@@ -133,9 +105,4 @@ COMMANDS = (
         exit_statuses={1: "there is no such component"},
     ),
     Command(path=("service", "list"), help="all services and their properties", run=_service_list),
-    Command(
-        path=("plugin", "list"),
-        help="all plugins, also those in quarantine, with the reason",
-        run=_plugin_list,
-    ),
 )

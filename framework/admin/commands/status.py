@@ -13,10 +13,14 @@ def _status(invocation: Invocation) -> Answer:
     gateway = invocation.gateway
     components = gateway.components()
     quarantined = gateway.plugins.quarantined
+    denied = gateway.event_admin.denied
+    health = gateway.plugins.check_health()
     problems = [
         *(f"{one.pid}: {one.reason}" for one in components if one.reason is not None),
         *(f"plugin {one.name} is not used: {one.reason}" for one in quarantined),
         *gateway.configuration_admin.notices,
+        *(f"plugin {one.plugin}: {one.finding}" for one in health if one.finding is not None),
+        *(f"a handler of events{f' of {one.owner}' if one.owner else ''} gets none: {one.reason}" for one in denied),
         *(f"configuration file {one}" for one in gateway.configuration_admin.file_problems),
     ]
     data = {
@@ -32,6 +36,14 @@ def _status(invocation: Invocation) -> Answer:
             "loaded": [one.name for one in gateway.plugins.plugins],
             "quarantined": [{"name": one.name, "reason": one.reason} for one in quarantined],
         },
+        "health": [
+            {
+                "plugin": one.plugin,
+                "check": one.check,
+                "finding": None if one.finding is None else one.finding.as_data(),
+            }
+            for one in health
+        ],
         "problems": problems,
     }
     seconds = int((gateway.clock.now() - gateway.started_at).total_seconds())

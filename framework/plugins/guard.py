@@ -1,0 +1,99 @@
+"""Runs a plugin's code so that whatever it does, the gateway goes on."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+import weakref
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from framework.errors import FrameworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from framework.clock import Clock
+
+T = TypeVar("T")
+
+
+class GuardError(FrameworkError):
+    """A plugin's code raised, tried to exit, or hung.
+
+    Attributes:
+        what: What it was to do, such as "its import".
+        stack: Where it raised, or where it hangs.
+        hung: Whether it has not ended; its thread cannot be stopped and stays.
+    """
+
+    def __init__(self, what: str, how: str, stack: str, *, hung: bool) -> None:
+        super().__init__(f"{what} {how}")
+        self.what = what
+        self.stack = stack
+        self.hung = hung
+
+
+class GuardedCall(Generic[T]):
+    """One call of foreign code, on a thread of its own.
+
+    Args:
+        clock: The source of time.
+        what: What the call is, for the report.
+        work: The foreign code.
+    """
+
+    def __init__(self, clock: Clock, what: str, work: Callable[[], T]) -> None:
+        self.what = what
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._done = False
+        self._value: list[T] = []
+        self._failure: tuple[str, str] | None = None
+        before = set(threading.enumerate())
+        self.thread = threading.Thread(target=self._run, args=(work,), name="gatewright-guard", daemon=True)
+        self.thread.start()
+        self._before = weakref.WeakSet([*before, self.thread])
+
+    @property
+    def done(self) -> bool:
+        """Whether the call has ended."""
+        return self._done
+
+    def new_threads(self) -> tuple[threading.Thread, ...]:
+        """Threads that were started since the call began, but for the gateway's own."""
+        alive = threading.enumerate()
+        return tuple(one for one in alive if one not in self._before and not one.name.startswith("gatewright-"))
+
+    def result(self, deadline: float, seconds: float) -> T:
+        """What the call returned.
+
+        Args:
+            deadline: Until when it is waited for, on the monotonic clock.
+            seconds: How long that is, for the report.
+
+        Raises:
+            GuardError: It raised, tried to exit, or has not ended by then.
+        """
+        with self._changed:
+            while not self._done and (left := deadline - self._clock.monotonic()) > 0:
+                self._clock.wait(self._changed, left)
+            if not self._done:
+                frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001  # the documented way to another thread's stack
+                stack = "" if frame is None else "".join(traceback.format_stack(frame))
+                raise GuardError(self.what, f"did not end within {seconds:g} s; it is at:\n{stack}", stack, hung=True)
+        if self._failure is not None:
+            raise GuardError(self.what, f"failed: {self._failure[0]}", self._failure[1], hung=False)
+        return self._value[0]
+
+    def _run(self, work: Callable[[], T]) -> None:
+        try:
+            self._value.append(work())
+        except BaseException as error:  # noqa: BLE001  # foreign code may raise anything, even try to exit
+            # In words only: the error would keep frames, and with them the plugin's classes, alive.
+            self._failure = (f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+        finally:
+            del work
+            with self._changed:
+                self._done = True
+                self._changed.notify_all()

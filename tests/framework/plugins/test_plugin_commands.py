@@ -1,0 +1,131 @@
+"""`plugin list|check|add|remove`, through the socket of a gateway and without one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from framework.admin.commands import framework_commands
+from framework.admin.server import AdminServer
+from framework.cli import main
+from framework.testing import GatewayHarness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.framework.plugins.conftest import Install
+
+ODOMETER = """
+    from framework import component, hookimpl
+    from framework.admin import Answer, Command
+
+    @component("acme.Odometer", descriptor="odometer.xml")
+    class Odometer: ...
+
+    @hookimpl
+    def gatewright_components():
+        return [Odometer]
+
+    @hookimpl
+    def gatewright_commands():
+        return [Command(path=("odometer", "show"), help="mine", run=lambda _: Answer({"km": 5}, "5 km"))]
+
+    @hookimpl
+    def gatewright_conformance_tests():
+        return ["acme_odometer.conformance"]
+"""
+
+DESCRIPTOR = """\
+    <metatype:MetaData xmlns:metatype="http://www.osgi.org/xmlns/metatype/v1.4.0">
+      <OCD id="o" name="Odometer"><AD id="wheels" type="Integer" default="{wheels}" max="8"/></OCD>
+      <Designate pid="acme.Odometer"><Object ocdref="o"/></Designate>
+    </metatype:MetaData>
+"""
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[list[str]]:
+    state_directory = tmp_path / "state"
+    with GatewayHarness(state_directory=state_directory) as harness:
+        gateway = harness.gateway
+        server = AdminServer(gateway, lambda: [*framework_commands(), *gateway.commands], state_directory)
+        server.start()
+        yield ["--state-dir", str(state_directory)]
+        server.stop()
+
+
+def answer(capsys: pytest.CaptureFixture[str], *argv: str, exit_status: int = 0) -> Any:
+    assert main([*argv, "--json"]) == exit_status
+    return json.loads(capsys.readouterr().out)
+
+
+def install_odometer(install: Install, *, wheels: int = 4, test: str = "def test(): pass") -> None:
+    files = {"odometer.xml": DESCRIPTOR.format(wheels=wheels), "conformance.py": test}
+    install("acme-odometer", ODOMETER, files=files)
+
+
+def test_commands_come_and_go_with_their_plugin(
+    install: Install, running: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_odometer(install)
+    assert main(["odometer", "show", *running]) == 2
+    capsys.readouterr()
+    added = answer(capsys, "plugin", "add", "acme-odometer", *running)
+    assert added["components"] == ["acme.Odometer"]
+    assert answer(capsys, "odometer", "show", *running) == {"km": 5}
+    listed = answer(capsys, "plugin", "list", *running)
+    assert added in listed
+    assert answer(capsys, "plugin", "remove", "acme-odometer", *running)["left_behind"] == []
+    assert main(["odometer", "show", *running]) == 2
+    capsys.readouterr()
+    assert main(["plugin", "remove", "acme-odometer", *running]) == 1
+    assert "there is no such plugin" in capsys.readouterr().err
+
+
+def test_plugins_are_listed_without_a_gateway_and_those_in_quarantine_with_the_reason(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("acme-broken", "raise RuntimeError('no\\nway')")
+    listed = {one["name"]: one for one in answer(capsys, "plugin", "list")}
+    assert listed["scep"]["components"] == ["gatewright.scep.SCEPEnrollmentService"]
+    assert (listed["acme-broken:plugin"]["state"], listed["acme-broken:plugin"]["version"]) == ("quarantined", "1.0")
+    assert "RuntimeError: no\nway" in listed["acme-broken:plugin"]["reason"]
+    assert main(["plugin", "list"]) == 0
+    assert "RuntimeError: no" in capsys.readouterr().out
+
+
+def test_check_says_what_is_odd_about_a_plugin_without_a_gateway(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_odometer(install, wheels=9)
+    (checked,) = answer(capsys, "plugin", "check", "acme-odometer", exit_status=3)
+    assert [one["severity"] for one in checked["findings"]] == ["warning", "warning"]
+    assert "which version of the plugin interface" in checked["findings"][0]["text"]
+    assert "wheels" in checked["findings"][1]["text"]
+
+
+def test_check_runs_the_conformance_tests_of_a_plugin(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install_odometer(install, test="def test_distance(): assert 5 == 6")
+    (checked,) = answer(capsys, "plugin", "check", "acme-odometer", exit_status=1)
+    failed = checked["findings"][-1]
+    assert failed["severity"] == "error"
+    assert "test_distance" in failed["text"]
+
+
+def test_check_reports_a_plugin_in_quarantine_and_one_that_is_not_there(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("acme-broken", "raise RuntimeError('broken')")
+    (checked,) = answer(capsys, "plugin", "check", "acme-broken", exit_status=1)
+    assert "RuntimeError: broken" in checked["findings"][0]["text"]
+    assert main(["plugin", "check", "nobody"]) == 1
+    assert "there is no plugin nobody" in capsys.readouterr().err
+
+
+def test_the_plugins_of_gatewright_itself_are_as_they_should_be(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("keystore", "scep"):
+        (checked,) = answer(capsys, "plugin", "check", name)
+        assert checked["findings"] == []

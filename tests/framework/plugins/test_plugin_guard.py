@@ -1,0 +1,124 @@
+"""What a plugin may do when it is loaded without harming anybody else."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from framework.fake_clock import FakeClock
+from framework.plugins import GuardedCall, GuardError, PluginHost
+from framework.plugins.loading import IMPORT_DEADLINE_S
+from framework.testing import GatewayHarness
+
+if TYPE_CHECKING:
+    from tests.framework.plugins.conftest import Install
+
+_PATIENCE_S = 30
+
+
+def test_a_guarded_call_that_hangs_is_given_up_at_the_deadline_with_its_stack() -> None:
+    clock, release = FakeClock(), threading.Event()
+
+    def never_ends() -> None:
+        release.wait(_PATIENCE_S)
+
+    call = GuardedCall(clock, "its import", never_ends)
+    clock.advance(5)
+    with pytest.raises(GuardError, match="did not end within 5 s") as caught:
+        call.result(5, 5)
+    assert caught.value.hung
+    assert "never_ends" in str(caught.value)
+    release.set()
+    call.thread.join(_PATIENCE_S)
+    assert call.done
+
+
+HANGING = """
+    import builtins, threading
+    builtins.acme_reached.set()
+    builtins.acme_release.wait(30)
+"""
+
+
+def test_an_import_that_hangs_is_quarantined_with_its_stack(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached, release = threading.Event(), threading.Event()
+    monkeypatch.setattr("builtins.acme_reached", reached, raising=False)
+    monkeypatch.setattr("builtins.acme_release", release, raising=False)
+    install("acme-hanging", HANGING)
+    clock = FakeClock()
+    host = PluginHost(clock)
+    loader = threading.Thread(target=host.load_entry_points)
+    loader.start()
+    assert reached.wait(_PATIENCE_S)
+    clock.advance(IMPORT_DEADLINE_S)
+    loader.join(_PATIENCE_S)
+    (quarantined,) = host.quarantined
+    assert "did not end within 30 s" in quarantined.reason
+    assert "builtins.acme_release.wait" in quarantined.reason
+    assert {one.name for one in host.plugins} >= {"keystore", "scep"}
+    release.set()
+
+
+def test_two_distributions_may_have_an_entry_point_of_one_name(install: Install) -> None:
+    install("acme-one", "", entry_point="same")
+    install("acme-two", "", entry_point="same")
+    host = PluginHost()
+    host.load_entry_points()
+    assert host.quarantined == ()
+    assert {one.name for one in host.plugins} >= {"acme-one:same", "acme-two:same"}
+
+
+def test_two_distributions_with_the_same_module_are_one_plugin(install: Install) -> None:
+    install("acme-one", "")
+    install("acme-two", "", module="acme_one")
+    host = PluginHost()
+    host.load_entry_points()
+    (quarantined,) = host.quarantined
+    assert quarantined.name == "acme-two:plugin"
+    assert "the same plugin as acme-one:plugin" in quarantined.reason
+
+
+COMMANDING = """
+    from framework.admin import Answer, Command
+    from framework import hookimpl
+
+    @hookimpl
+    def gatewright_commands():
+        return [Command(path=("status",), help="mine", run=lambda _: Answer(None, ""))]
+"""
+
+
+def test_a_plugin_cannot_take_a_command_of_the_framework(install: Install) -> None:
+    install("acme-commands", COMMANDING)
+    host = PluginHost()
+    host.load_entry_points()
+    (quarantined,) = host.quarantined
+    assert "`status` is already a command of the framework" in quarantined.reason
+
+
+NOT_STARTING = """
+    from framework import component, hookimpl
+
+    @component("acme.Unlucky")
+    class Unlucky: ...
+
+    @hookimpl
+    def gatewright_components():
+        return [Unlucky]
+
+    @hookimpl
+    def gatewright_started(gateway):
+        raise SystemExit("not today")
+"""
+
+
+def test_a_plugin_that_fails_when_the_gateway_has_started_is_taken_out_again(install: Install) -> None:
+    install("acme-unlucky", NOT_STARTING)
+    with GatewayHarness() as harness:
+        with pytest.raises(Exception, match="SystemExit: not today"):
+            harness.gateway.plugins.add("acme-unlucky")
+        harness.settle()
+        assert harness.state("acme.Unlucky") == "unknown"
+        assert harness.gateway.plugins.quarantined[0].name == "acme-unlucky:plugin"
