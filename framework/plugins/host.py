@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -108,7 +109,7 @@ class PluginHost:
             PluginError: There is no such plugin, it is there already, or it was put into quarantine: why.
         """
         with self._changing(name):
-            modules.forget(())
+            importlib.invalidate_caches()  # it may have been installed a moment ago
             entry_point = self._installed(name)
             plugin = self._load(entry_point)
             return self._begin(plugin, loading.name_of(entry_point))

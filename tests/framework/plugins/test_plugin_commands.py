@@ -129,3 +129,64 @@ def test_the_plugins_of_gatewright_itself_are_as_they_should_be(capsys: pytest.C
     for name in ("keystore", "scep"):
         (checked,) = answer(capsys, "plugin", "check", name)
         assert checked["findings"] == []
+
+
+def test_check_asks_the_gateway_that_runs(
+    install: Install, running: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_odometer(install)
+    assert main(["plugin", "check", "acme-odometer", *running]) == 1  # it is installed, but not in this gateway
+    capsys.readouterr()
+    answer(capsys, "plugin", "add", "acme-odometer", *running)
+    (checked,) = answer(capsys, "plugin", "check", "acme-odometer", "--no-tests", *running, exit_status=3)
+    assert checked["name"] == "acme-odometer:plugin"
+
+
+def test_events_can_be_followed_by_filter(
+    install: Install, running: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["events", "--filter", "(", *running]) == 1
+    assert "^" in capsys.readouterr().err
+
+
+HEALTH = """
+    from framework import hookimpl
+    from framework.plugins import Finding, HealthCheck, Severity
+
+    def broken(gateway):
+        raise ValueError("no idea")
+
+    @hookimpl
+    def gatewright_health_checks():
+        return [
+            HealthCheck("fine", lambda gateway: None),
+            HealthCheck("cold", lambda gateway: Finding(Severity.WARNING, "too cold", "heat it")),
+            HealthCheck("broken", broken),
+        ]
+
+    def fail(event):
+        raise KeyError("oh")
+
+    @hookimpl
+    def gatewright_started(gateway):
+        gateway.subscribe("acme/*", fail)
+        gateway.publish("acme/ALARM", {})
+"""
+
+
+def test_status_shows_what_health_checks_find_and_which_handlers_were_denied(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("acme-health", HEALTH)
+    with GatewayHarness(state_directory=tmp_path / "state") as harness:
+        server = AdminServer(harness.gateway, framework_commands, tmp_path / "state")
+        server.start()
+        harness.gateway.plugins.add("acme-health")
+        harness.settle()
+        status = answer(capsys, "status", "--state-dir", str(tmp_path / "state"))
+        server.stop()
+    problems = "\n".join(status["problems"])
+    assert "plugin acme-health:plugin: warning: too cold (heat it)" in problems
+    assert "ValueError: no idea" in problems
+    assert "a handler of events of acme-health:plugin gets none: KeyError: 'oh'" in problems
+    assert [one["check"] for one in status["health"] if one["finding"] is None] == ["fine"]

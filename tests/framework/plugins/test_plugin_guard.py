@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from framework import hookimpl
 from framework.fake_clock import FakeClock
-from framework.plugins import GuardedCall, GuardError, PluginHost
+from framework.plugins import Finding, GuardedCall, GuardError, HealthCheck, HealthReport, PluginContext, PluginHost
+from framework.plugins.host import HEALTH_DEADLINE_S
 from framework.plugins.loading import IMPORT_DEADLINE_S
 from framework.testing import GatewayHarness
 
@@ -122,3 +124,37 @@ def test_a_plugin_that_fails_when_the_gateway_has_started_is_taken_out_again(ins
         harness.settle()
         assert harness.state("acme.Unlucky") == "unknown"
         assert harness.gateway.plugins.quarantined[0].name == "acme-unlucky:plugin"
+
+
+def test_a_health_check_that_hangs_is_reported_and_not_started_again_until_it_ends() -> None:
+    release, reached = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    def hang(context: PluginContext) -> Finding | None:
+        calls.append(context.plugin)
+        reached.set()
+        release.wait(_PATIENCE_S)
+        return None
+
+    class Hanging:
+        @hookimpl
+        def gatewright_health_checks(self) -> list[HealthCheck]:
+            return [HealthCheck("hangs", hang), HealthCheck("ends", lambda _: None)]
+
+    with GatewayHarness() as harness:
+        host = harness.gateway.plugins
+        host.add_object("hanging", Hanging())
+        for _ in range(2):
+            reports: list[HealthReport] = []
+            asker = threading.Thread(target=lambda found=reports: found.extend(host.check_health()))
+            asker.start()
+            assert reached.wait(_PATIENCE_S)
+            while asker.is_alive():
+                harness.clock.advance(HEALTH_DEADLINE_S)
+                asker.join(0.01)
+            hung, ended = reports
+            assert ended.finding is None
+            assert hung.finding is not None
+            assert "did not end within 5 s" in hung.finding.text
+        assert calls == ["hanging"]
+        release.set()

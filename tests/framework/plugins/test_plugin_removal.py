@@ -213,3 +213,20 @@ def test_what_is_not_there_cannot_be_added_or_removed() -> None:
             harness.gateway.plugins.add("nobody")
         with pytest.raises(PluginError, match="there is no such plugin"):
             harness.gateway.plugins.remove("nobody")
+
+
+ACME = Path(__file__).resolve().parents[2] / "plugins" / "acme_keystore"
+
+
+def test_the_keystore_of_another_vendor_comes_and_goes(install: Install) -> None:
+    package = ACME / "acme_keystore"
+    files = {one.name: one.read_text() for one in package.iterdir() if one.is_file() and one.name != "__init__.py"}
+    source = (package / "__init__.py").read_text()
+    install("acme-vault", source, files=files)
+    with GatewayHarness() as harness:
+        harness.gateway.plugins.add("acme-vault")
+        harness.settle()
+        assert harness.state("AcmeKeystore") == "active"
+        assert harness.registry.find("components.keystore.contract.KeystoreService") is not None
+        assert harness.gateway.plugins.remove("acme-vault").left_behind == ()
+        assert harness.registry.find("components.keystore.contract.KeystoreService") is None
