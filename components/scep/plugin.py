@@ -8,6 +8,7 @@ from framework import hookimpl
 
 if TYPE_CHECKING:
     from framework.admin import Command
+    from framework.plugins import HealthCheck
 
 GATEWRIGHT_API = 1
 
@@ -27,3 +28,11 @@ def gatewright_commands() -> tuple[Command, ...]:
     from components.scep.probe_command import PROBE_COMMANDS  # noqa: PLC0415  # costly too
 
     return (*COMMANDS, *PROBE_COMMANDS)
+
+
+@hookimpl
+def gatewright_health_checks() -> tuple[HealthCheck, ...]:
+    """Whether the enrolment needs somebody."""
+    from components.scep.health import HEALTH_CHECKS  # noqa: PLC0415  # costly; the module stays light
+
+    return HEALTH_CHECKS

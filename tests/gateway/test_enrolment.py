@@ -113,3 +113,27 @@ def test_killed_at_any_moment_it_completes_with_one_key_pair_and_one_certificate
     ]
     assert public[0] == public[1]
     assert "damaged" not in str(gateway.json("cert", "status"))
+
+
+def test_status_tells_of_an_enrolment_that_needs_somebody(gateway: Any, scep_server: Any) -> None:
+    gateway.configure_enrolment(scep_server, **{"client.challenge.password": "wrong"})
+    gateway.start()
+    gateway.wait_for("refused")
+    (problem,) = [one for one in gateway.json("status")["problems"] if "the enrolment is refused" in one]
+    assert "the CA refused the request" in problem
+
+
+def test_a_certificate_is_renewed_rekeyed_and_inspected_by_command(gateway: Any, scep_server: Any) -> None:
+    gateway.configure_enrolment(scep_server)
+    gateway.start()
+    before = gateway.wait_for("enrolled")["certificate"]
+    with gateway.following("gatewright/enrollment/STATE_CHANGED") as events:
+        assert gateway.run("cert", "renew").returncode == 0
+        next(line for line in events if '"enrolled"' in line and "stored" in line)
+    after = gateway.json("cert", "inspect")
+    assert after["sha256"] != before["sha256"]
+    assert after["subject"] == before["subject"]
+    assert len(scep_server.issued()) == 2
+    trusted = gateway.json("cert", "ca")["certificates"]
+    assert [one["subject"] for one in trusted] == [before["issuer"]]
+    assert gateway.run("cert", "poll").returncode == 1
