@@ -191,6 +191,7 @@ class ComponentRuntime:
 
     def _end_plugin(self, plugin: str, gone: threading.Event) -> None:
         self._components = {name: one for name, one in self._components.items() if one.plugin != plugin}
+        self._disabled &= self._components.keys()
         theirs = [managed for managed in self._managed.values() if managed.plugin == plugin]
         remaining = {managed.pid for managed in theirs}
 

@@ -168,10 +168,15 @@ class FactoryUses(ServiceUses):
         return tuple(sorted({*super().bundles(), *prototypes}))
 
     def get(self, bundle: str) -> object | None:
-        """The object for `bundle`, made if need be, or None."""
-        service = self._call(bundle) if self._factory.ask_each_time else self._shared(bundle)
-        if bundle and service is not None:
+        """The object for `bundle`, made if need be, or None.
+
+        The use counts before there is an object, so that nobody gives back what somebody is about to get.
+        """
+        if bundle:
             self._count(bundle)
+        service = self._call(bundle) if self._factory.ask_each_time else self._shared(bundle)
+        if bundle and service is None:
+            self._uncount(bundle)
         return service
 
     def unget(self, bundle: str) -> bool:

@@ -21,6 +21,7 @@ from framework.registry import ServiceRegistry
 from framework.sealing import MasterKey
 from framework.testing import FakeClock
 from metatype import Attribute, AttributeType, ChangePolicy, ObjectClass, Option
+from tests.framework.lock_watch import stands_for_framework
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +82,7 @@ class Site:
         self.store.close()
         self.open()
 
+    @stands_for_framework
     def deliver(self, event: ConfigurationEvent) -> Future[DeliveryOutcome]:
         self.delivered.append(event)
         outcome: Future[DeliveryOutcome] = Future()

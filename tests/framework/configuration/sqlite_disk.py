@@ -28,7 +28,7 @@ _TRUNCATE: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int6
 _SYNC: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
 _CLOSE: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _OPEN: Final = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
 )
 
 
@@ -92,9 +92,10 @@ class WatchedDisk:
         """Take it away again; connections that it watches must be closed."""
         self._vfs.open = self._open_before
 
-    def _open(self, vfs: int, name: bytes | None, file: int, flags: int, out_flags: int | None) -> int:
+    def _open(self, vfs: int, name: int | None, file: int, flags: int, out_flags: int | None) -> int:
+        # SQLite keeps the pointer to the name, so the pointer itself is handed on and not a copy of the text.
         status = self._original(vfs, name, file, flags, out_flags)
-        path = (name or b"").decode()
+        path = ctypes.string_at(name).decode() if name else ""
         if status == OK and path.startswith(self._directory):
             self._files[file] = Path(path).name
             place = ctypes.cast(file, ctypes.POINTER(ctypes.c_void_p))

@@ -21,6 +21,7 @@ from framework.configuration import (
     UpdateResult,
 )
 from metatype import Secret
+from tests.framework.lock_watch import stands_for_framework
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -269,6 +270,7 @@ class TestDelivering:
     def test_all_properties_are_delivered_after_they_are_durable(self, site: Site) -> None:
         seen: list[Any] = []
 
+        @stands_for_framework
         def look_into_the_store(event: ConfigurationEvent) -> Future[DeliveryOutcome]:
             seen.append(site.store.load()[PID].properties["rate"])
             return site.deliver(event)
@@ -412,6 +414,7 @@ class TestManyThreads:
         late: Future[DeliveryOutcome] = Future()
         waiting = threading.Event()
 
+        @stands_for_framework
         def deliver(event: ConfigurationEvent) -> Future[DeliveryOutcome]:
             if event.pid == PID:
                 waiting.set()

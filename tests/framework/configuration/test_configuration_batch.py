@@ -18,6 +18,7 @@ from framework.configuration import (
     PlannedEffect,
 )
 from metatype import Secret
+from tests.framework.lock_watch import stands_for_framework
 
 PID = "test.Pump"
 
@@ -148,6 +149,7 @@ class TestRevisionChecks:
 
 
 def test_the_answers_wait_for_all_components_together_and_say_who_is_late(site: Any) -> None:
+    @stands_for_framework
     def deliver(event: ConfigurationEvent) -> Future[DeliveryOutcome]:
         outcome: Future[DeliveryOutcome] = Future()
         if event.pid == "test.Free":

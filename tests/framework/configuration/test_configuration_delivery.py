@@ -17,6 +17,7 @@ from framework.configuration import (
     ConfigurationPlugin,
     DeliveryOutcome,
 )
+from tests.framework.lock_watch import stands_for_framework
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -150,6 +151,7 @@ class TestListeners:
         site.registry.register(ConfigurationListener, Noting(heard), {})
         taken: list[Future[DeliveryOutcome]] = []
 
+        @stands_for_framework
         def deliver(_: ConfigurationEvent) -> Future[DeliveryOutcome]:
             taken.append(Future())
             return taken[-1]

@@ -13,6 +13,7 @@ from framework.configuration.watching import PAUSE_S
 from framework.scheduler import Scheduler
 from framework.testing import FakeClock
 from metatype import Secret
+from tests.framework.lock_watch import stands_for_framework
 
 PID = "test.Pump"
 CANARY = "canary-77ab"
@@ -104,6 +105,7 @@ class TestWhatWasGoodHolds:
     ) -> None:
         from framework.configuration import ConfigurationStoreError  # noqa: PLC0415  # used here alone
 
+        @stands_for_framework
         def full(*_: object, **__: object) -> Any:
             raise ConfigurationStoreError(site.path, "database or disk is full")
 
