@@ -200,7 +200,7 @@ def test_registry_6_no_other_thread_waits_for_a_factory(registry: ServiceRegistr
         def use() -> None:
             registry.register("other", object()).unregister()
             registration.set_properties({"x": 1})
-            assert registration.reference.using_bundles == ()
+            assert registration.reference.using_bundles == ("a",)
             done.set()
 
         other = threading.Thread(target=use)
