@@ -28,16 +28,17 @@ class Activity:
 
     def __init__(self) -> None:
         self._count = 0
-        self._idle = threading.Condition()
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
 
     def begin(self) -> None:
         """Count one piece of work more."""
-        with self._idle:
+        with self._lock:  # entered faster than the condition
             self._count += 1
 
     def end(self) -> None:
         """Count one piece of work less."""
-        with self._idle:
+        with self._lock:
             self._count -= 1
             if self._count == 0:
                 self._idle.notify_all()
@@ -83,7 +84,8 @@ class WorkerPool:
         self._name: Final = name
         self._activity = activity
         self._jobs: deque[Callable[[], None]] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._allowed = size
         self._threads = 0
         self._waiting = 0
@@ -93,7 +95,7 @@ class WorkerPool:
     def submit(self, job: Callable[[], None]) -> None:
         """Run `job` soon on a thread of the pool; what it raises is logged."""
         self._activity.begin()
-        with self._changed:
+        with self._lock:
             if not self._closed:
                 self._jobs.append(job)
                 self._provide_thread()
@@ -110,19 +112,19 @@ class WorkerPool:
 
     def lend(self) -> None:
         """Allow one thread more, since one that is there waits for others or does not come back."""
-        with self._changed:
+        with self._lock:
             self._allowed += 1
             if self._jobs:
                 self._provide_thread()
 
     def take_back(self) -> None:
         """Undo one `lend`."""
-        with self._changed:
+        with self._lock:
             self._allowed -= 1
 
     def close(self) -> None:
         """Take no more jobs and drop those not begun; threads end with the job that they are at."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             dropped = len(self._jobs)
             self._jobs.clear()
@@ -140,7 +142,7 @@ class WorkerPool:
 
     def _work(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 while not self._jobs:
                     if self._closed or self._threads > self._allowed:
                         self._threads -= 1

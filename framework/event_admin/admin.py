@@ -96,9 +96,10 @@ class EventAdmin:
 
     def publish(self, topic: str, properties: Mapping[str, Any]) -> None:
         """Have an event delivered, without waiting for handlers; TopicError if the topic is none."""
-        event = self._event(topic, properties)
-        for subscription in self._interested(event):
-            subscription.enqueue(event)
+        if self._covering(check_topic(topic)):
+            event = self._event(topic, properties)
+            for subscription in self._interested(event):
+                subscription.enqueue(event)
 
     def send(self, topic: str, properties: Mapping[str, Any]) -> None:
         """Deliver an event and return when each handler has had it, or was denied.
@@ -212,18 +213,21 @@ class EventAdmin:
             self._pool.take_back()
 
     def _event(self, topic: str, properties: Mapping[str, Any]) -> Event:
-        check_topic(topic)
-        return Event(topic, MappingProxyType(dict(properties)), self._clock.now())
+        return Event(check_topic(topic), MappingProxyType(dict(properties)), self._clock.now())
 
     def _interested(self, event: Event) -> list[EventSubscription]:
-        found = self._by_topic.get(event.topic)
+        return [one for one in self._covering(event.topic) if one.wants(event)]
+
+    def _covering(self, topic: str) -> tuple[EventSubscription, ...]:
+        """Those who asked for events of the topic, whatever their filters say."""
+        found = self._by_topic.get(topic)
         if found is None:
             with self._lock:
-                found = tuple(one for one in self._subscriptions if one.covers(event.topic))
+                found = tuple(one for one in self._subscriptions if one.covers(topic))
                 if len(self._by_topic) >= _REMEMBERED_TOPICS:
                     self._by_topic = {}
-                self._by_topic[event.topic] = found
-        return [one for one in found if one.wants(event)]
+                self._by_topic[topic] = found
+        return found
 
     def _run(self, job: Callable[[], None]) -> None:
         if self._pool is None:

@@ -45,10 +45,11 @@ class Event:
     timestamp: datetime
 
 
-def check_topic(topic: str) -> None:
-    """TopicError unless the text is a topic."""
+def check_topic(topic: str) -> str:
+    """The text, if it is a topic; else TopicError."""
     if _TOPIC.fullmatch(topic) is None:
         raise TopicError(topic)
+    return topic
 
 
 def check_pattern(pattern: str) -> None:

@@ -9,7 +9,6 @@ somebody asks for the service's object.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -109,8 +108,7 @@ def _turned_away(state: Lifecycle, event: Event) -> tuple[Action, ...]:
 def _record(state: Lifecycle, event: Event) -> Decision:
     match event:
         case ConfigurationChanged(properties, candidates, minimums, delivery):
-            state = replace(
-                state,
+            state = state._replace(
                 configuration=properties,
                 candidates=candidates,
                 minimums=minimums,
@@ -119,14 +117,14 @@ def _record(state: Lifecycle, event: Event) -> Decision:
             return _reconsider(state), ()
         case CandidatesChanged(candidates, modified):
             before = _bindings(state)
-            state = replace(state, candidates=candidates, updates=_updates(state, modified))
+            state = state._replace(candidates=candidates, updates=_updates(state, modified))
             return (_reconsider(state) if _bindings(state) != before else state), ()
         case EnablementChanged(enabled):
-            return _reconsider(replace(state, enabled=enabled)), ()
+            return _reconsider(state._replace(enabled=enabled)), ()
         case Demanded(token):
-            return replace(state, demands=(*state.demands, token)), ()
+            return state._replace(demands=(*state.demands, token)), ()
         case Ended(reason, delivery):
-            return _reconsider(replace(state, ending=state.ending or reason, owed=_and(state.owed, delivery))), ()
+            return _reconsider(state._replace(ending=state.ending or reason, owed=_and(state.owed, delivery))), ()
         case RetryDue(failures):
             return (_reconsider(state) if failures == state.failures else state), ()
         case _:
@@ -139,7 +137,7 @@ def _and(owed: tuple[object, ...], delivery: object | None) -> tuple[object, ...
 
 def _reconsider(state: Lifecycle) -> Lifecycle:
     """A failed component gets another try, now that something has changed."""
-    return replace(state, phase=Phase.UNSATISFIED) if state.phase is Phase.FAILED else state
+    return state._replace(phase=Phase.UNSATISFIED) if state.phase is Phase.FAILED else state
 
 
 def _updates(state: Lifecycle, modified: frozenset[ServiceReference]) -> tuple[tuple[str, ServiceReference], ...]:
@@ -158,24 +156,24 @@ def _updates(state: Lifecycle, modified: frozenset[ServiceReference]) -> tuple[t
 def _after_callback(state: Lifecycle, event: Event) -> Decision:
     match event, state.phase:
         case Offered(None), Phase.OFFERING:
-            return replace(state, phase=Phase.SATISFIED, failure=None, failures=0), ()
+            return state._replace(phase=Phase.SATISFIED, failure=None, failures=0), ()
         case Offered(str() as error), Phase.OFFERING:
             return _after_failure(state, error)
         case Activated(), Phase.ACTIVATING:
-            return replace(state, phase=Phase.ACTIVE, failure=None, failures=0), ()
+            return state._replace(phase=Phase.ACTIVE, failure=None, failures=0), ()
         case ActivationFailed(error), Phase.ACTIVATING:
             return _after_refusal(state, error) if state.description.lazy else _after_failure(state, error)
         case Modified(failure), Phase.MODIFYING:
-            return replace(state, phase=Phase.ACTIVE, failure=failure), ()
+            return state._replace(phase=Phase.ACTIVE, failure=failure), ()
         case Rebound(bindings), Phase.REBINDING:
-            return replace(state, phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings})), ()
+            return state._replace(phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings})), ()
         case Updated(), Phase.UPDATING:
-            return replace(state, phase=Phase.ACTIVE), ()
+            return state._replace(phase=Phase.ACTIVE), ()
         case Released(), Phase.WITHDRAWING:
             reason = state.reason or DeactivationReason.UNSPECIFIED
-            return replace(state, phase=Phase.DEACTIVATING), (Deactivate(reason),)
+            return state._replace(phase=Phase.DEACTIVATING), (Deactivate(reason),)
         case Deactivated(), Phase.DEACTIVATING:
-            return replace(state, phase=Phase.UNSATISFIED, bound=MappingProxyType({}), updates=()), ()
+            return state._replace(phase=Phase.UNSATISFIED, bound=MappingProxyType({}), updates=()), ()
         case _:
             return state, ()
 
@@ -183,8 +181,8 @@ def _after_callback(state: Lifecycle, event: Event) -> Decision:
 def _after_failure(state: Lifecycle, error: str) -> Decision:
     meanwhile = state.configuration != state.applied or _bindings(state) != state.bound
     failures = state.failures + 1
-    state = replace(
-        state, phase=Phase.FAILED, bound=MappingProxyType({}), failure=error, failures=failures, applied=None
+    state = state._replace(
+        phase=Phase.FAILED, bound=MappingProxyType({}), failure=error, failures=failures, applied=None
     )
     if meanwhile or state.ending is not None or not satisfied(state):
         return _reconsider(state), ()
@@ -194,8 +192,7 @@ def _after_failure(state: Lifecycle, error: str) -> Decision:
 def _after_refusal(state: Lifecycle, error: str) -> Decision:
     """A lazy component that failed goes on to offer its service; who asks next gets the next try."""
     supply = (Supply(state.demands, active=False),) if state.demands else ()
-    offering = replace(
-        state,
+    offering = state._replace(
         phase=Phase.SATISFIED,
         bound=MappingProxyType({}),
         updates=(),
@@ -212,7 +209,7 @@ def _decide(state: Lifecycle) -> Decision:
     if state.phase is Phase.SATISFIED:
         return _decide_offered(state)
     if state.ending is not None:
-        gone = replace(state, phase=Phase.DISPOSED, owed=(), demands=(), applied=None)
+        gone = state._replace(phase=Phase.DISPOSED, owed=(), demands=(), applied=None)
         return gone, (*_supply(state, active=False), *_answer(state, state.owed), Dispose())
     if state.phase is Phase.FAILED or not satisfied(state):
         return _settled(state)
@@ -240,31 +237,31 @@ def _decide_active(state: Lifecycle) -> Decision:
         return _withdraw(state, reason, policy)
     rebindings = _rebindings(state)
     if rebindings:
-        return replace(state, phase=Phase.REBINDING), (Rebind(MappingProxyType(rebindings)),)
+        return state._replace(phase=Phase.REBINDING), (Rebind(MappingProxyType(rebindings)),)
     if changed:
         modify = Modify(state.applied or {}, _properties(state), frozenset(changed))
-        modifying = replace(state, phase=Phase.MODIFYING, applied=state.configuration)
+        modifying = state._replace(phase=Phase.MODIFYING, applied=state.configuration)
         return _with_effect(modifying, Effect.MODIFIED), (modify,)
     updates = tuple((name, service) for name, service in state.updates if service in state.bound.get(name, ()))
     if updates:
-        return replace(state, phase=Phase.UPDATING, updates=()), (TellUpdates(updates),)
+        return state._replace(phase=Phase.UPDATING, updates=()), (TellUpdates(updates),)
     return _settled(state)
 
 
 def _offer(state: Lifecycle, effect: Effect) -> Decision:
-    offering = replace(state, phase=Phase.OFFERING, applied=state.configuration)
+    offering = state._replace(phase=Phase.OFFERING, applied=state.configuration)
     return _with_effect(offering, effect), (Offer(_properties(state)),)
 
 
 def _activate(state: Lifecycle, effect: Effect) -> Decision:
     bindings = _bindings(state)
-    activating = replace(state, phase=Phase.ACTIVATING, applied=state.configuration, bound=bindings, updates=())
+    activating = state._replace(phase=Phase.ACTIVATING, applied=state.configuration, bound=bindings, updates=())
     return _with_effect(activating, effect), (Activate(_properties(state), bindings),)
 
 
 def _withdraw(state: Lifecycle, reason: DeactivationReason, policy: ChangePolicy | None) -> Decision:
     """End this life. Who waits for its object may hold its service, so they are not left waiting."""
-    withdrawing = replace(state, phase=Phase.WITHDRAWING, reason=reason, demands=())
+    withdrawing = state._replace(phase=Phase.WITHDRAWING, reason=reason, demands=())
     withdrawing = _with_effect(withdrawing, _effect_of(policy, Effect.REACTIVATED))
     return withdrawing, (*_supply(state, active=False), Withdraw())
 
@@ -361,7 +358,7 @@ def _settled(state: Lifecycle) -> Decision:
     actions = (*_supply(state, active=state.phase is Phase.ACTIVE), *_answer(state, state.owed))
     if not actions and state.effect is Effect.UNCHANGED:
         return state, ()
-    return replace(state, owed=(), demands=(), effect=Effect.UNCHANGED), actions
+    return state._replace(owed=(), demands=(), effect=Effect.UNCHANGED), actions
 
 
 def _supply(state: Lifecycle, *, active: bool) -> tuple[Action, ...]:
@@ -374,4 +371,4 @@ def _answer(state: Lifecycle, deliveries: tuple[object, ...]) -> tuple[Action, .
 
 def _with_effect(state: Lifecycle, effect: Effect) -> Lifecycle:
     """Remember the heaviest effect until the senders are answered."""
-    return replace(state, effect=max(state.effect, effect))
+    return state._replace(effect=max(state.effect, effect))

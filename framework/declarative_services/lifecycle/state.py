@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from framework.declarative_services.description import (
     ComponentDescription,
@@ -57,13 +56,8 @@ class Effect(enum.IntEnum):
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-def _nothing() -> Mapping[str, Any]:
-    return _NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
-    """All facts about one component configuration.
+class Lifecycle(NamedTuple):
+    """All facts about one component configuration; a tuple, since each step makes some anew.
 
     Attributes:
         defaults: The properties that it has without a configuration.
@@ -85,15 +79,15 @@ class Lifecycle:
     """
 
     description: ComponentDescription
-    defaults: Mapping[str, Any] = field(default_factory=_nothing)
-    policies: Mapping[str, ChangePolicy] = field(default_factory=_nothing)
+    defaults: Mapping[str, Any] = _NOTHING
+    policies: Mapping[str, ChangePolicy] = _NOTHING
     phase: Phase = Phase.UNSATISFIED
     enabled: bool = True
     configuration: Mapping[str, Any] | None = None
     applied: Mapping[str, Any] | None = None
-    candidates: Bindings = field(default_factory=_nothing)
-    minimums: Mapping[str, int] = field(default_factory=_nothing)
-    bound: Bindings = field(default_factory=_nothing)
+    candidates: Bindings = _NOTHING
+    minimums: Mapping[str, int] = _NOTHING
+    bound: Bindings = _NOTHING
     updates: tuple[tuple[str, ServiceReference], ...] = ()
     demands: tuple[object, ...] = ()
     owed: tuple[object, ...] = ()
