@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 
 from framework.errors import FrameworkError
-from framework.filter import Filter, FilterError
 from framework.registry import (
     ServiceEvent,
     ServiceEventKind,
     ServiceReference,
-    ServiceRegistration,
     ServiceRegistry,
     interface_name,
 )
@@ -60,94 +58,6 @@ def reference_of(found: ServiceReference | None) -> ServiceReference:
     return found
 
 
-# Finding.
-
-
-def test_a_service_is_found_by_class_name_and_filter(registry: ServiceRegistry) -> None:
-    store = Store()
-    reference = registry.register(Store, store, {"kura.service.pid": "A"}).reference
-    assert registry.find(Store) is reference
-    assert registry.find(interface_name(Store)) is reference
-    assert registry.find(Store, "(kura.service.pid=A)") is reference
-    assert registry.find(Store, Filter.parse("(Kura.Service.Pid=A)")) is reference
-    assert registry.find(filter="(kura.service.pid=A)") is reference
-    assert registry.get(reference) is store
-
-
-def test_what_is_not_there_is_none(registry: ServiceRegistry) -> None:
-    registry.register(Store, Store(), {"kura.service.pid": "A"})
-    assert registry.find(Vault) is None
-    assert registry.find(Store, "(kura.service.pid=B)") is None
-    assert registry.find_all(Vault) == ()
-    assert registry.find_all(filter="(unheard=of)") == ()
-
-
-def test_an_interface_is_the_one_that_was_named(registry: ServiceRegistry) -> None:
-    # As in OSGi: a subclass does not stand in for an interface that was not stated.
-    registry.register(Vault, Vault())
-    assert registry.find(Store) is None
-
-
-def test_a_service_may_have_several_interfaces(registry: ServiceRegistry) -> None:
-    reference = registry.register([Store, Vault, "a.third"], Vault()).reference
-    assert {registry.find(one) for one in (Store, Vault, "a.third")} == {reference}
-    assert reference.interfaces == (interface_name(Store), interface_name(Vault), "a.third")
-
-
-def test_no_filter_means_all_and_no_text_is_an_error(registry: ServiceRegistry) -> None:
-    registry.register(Store, Store())
-    registry.register(Vault, Vault())
-    assert len(registry.find_all()) == 2
-    with pytest.raises(FilterError):
-        registry.find_all(filter="")
-
-
-def test_no_interface_or_no_service_is_an_error(registry: ServiceRegistry) -> None:
-    with pytest.raises(FrameworkError):
-        registry.register((), Store())
-    with pytest.raises(FrameworkError):
-        registry.register(Store, None)
-    assert registry.find_all() == ()
-
-
-@pytest.mark.parametrize(
-    ("filter_text", "found"),
-    [
-        ("(n=1)", {"int", "text", "list", "mixed"}),
-        ("(n=2)", {"list"}),
-        ("(n=x)", {"mixed"}),
-        ("(&(n=1)(kind=list))", {"list"}),
-        ("(|(kind=int)(kind=text))", {"int", "text"}),
-        ("(!(n=*))", {"none"}),
-        ("(&(n=1)(!(kind=int)))", {"text", "list", "mixed"}),
-    ],
-)
-def test_lookups_are_right_whatever_the_types_of_values(
-    registry: ServiceRegistry, filter_text: str, found: set[str]
-) -> None:
-    values: dict[str, Any] = {"int": 1, "text": "1", "list": [1, 2], "mixed": ["x", None, 1.0, 1]}
-    for kind, value in values.items():
-        registry.register(Store, Store(), {"kind": kind, "n": value})
-    registry.register(Store, Store(), {"kind": "none"})
-    for _ in range(2):
-        assert {one.properties["kind"] for one in registry.find_all(Store, filter_text)} == found
-
-
-def test_an_attribute_that_is_asked_for_late_is_found_too(registry: ServiceRegistry) -> None:
-    first = registry.register(Store, Store(), {"x": "1"})
-    assert registry.find(filter="(x=1)") is first.reference
-    second = registry.register(Store, Store(), {"x": "2"})
-    assert registry.find(filter="(x=2)") is second.reference
-    first.set_properties({"x": "2"})
-    assert registry.find(filter="(x=1)") is None
-    assert registry.find_all(filter="(x=2)") == (first.reference, second.reference)
-    second.unregister()
-    assert registry.find_all(filter="(x=2)") == (first.reference,)
-
-
-# Rule 1: order.
-
-
 def test_rule_1_the_higher_ranking_comes_first_then_the_lower_id(registry: ServiceRegistry) -> None:
     made = [registry.register(Store, Store(), {"service.ranking": ranking}).reference for ranking in (0, 5, -1, 5, 0)]
     expected = (made[1], made[3], made[0], made[4], made[2])
@@ -172,9 +82,6 @@ def test_rule_1_a_changed_ranking_changes_the_order(registry: ServiceRegistry) -
     other.set_properties({"pid": "x", "Service.Ranking": 1})
     for lookup in ({"interface": Store}, {"filter": "(pid=x)"}, {}):
         assert registry.find(**lookup) is other.reference
-
-
-# Rule 2: the framework's properties, and keys.
 
 
 def test_rule_2_the_frameworks_properties_cannot_be_overridden(registry: ServiceRegistry) -> None:
@@ -232,9 +139,6 @@ def test_rule_2_a_snapshot_of_properties_does_not_change(registry: ServiceRegist
         before["a"] = 4  # type: ignore[index]  # what an untyped caller may try
 
 
-# Rule 3: changes.
-
-
 def test_rule_3_setting_properties_replaces_them(registry: ServiceRegistry) -> None:
     registration = registry.register(Store, Store(), {"a": 1, "b": 2})
     registration.set_properties({"b": 3})
@@ -278,9 +182,6 @@ def test_rule_3_a_listener_without_filter_is_told_of_every_change(registry: Serv
     registration.set_properties({})
     registration.unregister()
     assert listener.kinds == [REGISTERED, MODIFIED, MODIFIED, UNREGISTERING]
-
-
-# Rule 4: listeners.
 
 
 def test_rule_4_a_listener_is_told_of_its_interface_and_filter_only(registry: ServiceRegistry) -> None:
@@ -397,9 +298,6 @@ def test_rule_4_another_thread_is_not_kept_waiting_by_a_listener(registry: Servi
     assert done.is_set()
 
 
-# Rule 5: leaving.
-
-
 def test_rule_5_a_leaving_service_is_found_no_more_but_its_holders_use_it(registry: ServiceRegistry) -> None:
     store = Store()
     registration = registry.register(Store, store, {"x": "1"})
@@ -465,9 +363,6 @@ def test_rule_5_who_unregisters_second_does_not_take_the_service_from_those_bein
     assert registry.get(registration.reference) is None
 
 
-# Many at once.
-
-
 def test_services_come_and_go_from_many_threads(registry: ServiceRegistry) -> None:
     rounds, errors = 60, []
     listener = Listener()
@@ -495,23 +390,3 @@ def test_services_come_and_go_from_many_threads(registry: ServiceRegistry) -> No
     assert errors == []
     assert registry.find_all() == ()
     assert listener.kinds == [REGISTERED, MODIFIED, UNREGISTERING] * rounds
-
-
-def test_a_pid_is_found_among_many_without_asking_them_all(
-    registry: ServiceRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registrations: list[ServiceRegistration] = [
-        registry.register(Store, Store(), {"kura.service.pid": f"pid{number}"}) for number in range(500)
-    ]
-    wanted = Filter.parse("(kura.service.pid=pid250)")
-    assert registry.find(Store, wanted) is registrations[250].reference
-    asked: list[object] = []
-    matches = Filter.matches
-
-    def counting(self: Filter, properties: Any) -> bool:
-        asked.append(properties)
-        return matches(self, properties)
-
-    monkeypatch.setattr(Filter, "matches", counting)
-    assert registry.find(Store, wanted) is registrations[250].reference
-    assert len(asked) == 1
