@@ -228,7 +228,7 @@ def _ca_data(certificate: x509.Certificate) -> dict[str, Any]:
 def _alternative_names(certificate: x509.Certificate) -> list[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return []
     return [str(name.value) for name in names]
 

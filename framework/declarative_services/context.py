@@ -89,6 +89,7 @@ class ComponentContext:
     Attributes:
         pid: The component configuration's pid: the component's name, or `factoryPid~name`.
         name: The component's name.
+        plugin: The plugin that contributes it, which is the bundle that uses and offers its services.
         properties: Typed properties, defaults filled, at the time of activation.
         clock: The gateway's clock, the only source of time.
         state_directory: What relative paths in properties are relative to.
@@ -102,6 +103,7 @@ class ComponentContext:
         name: str,
         properties: Mapping[str, Any],
         *,
+        plugin: str,
         policies: Mapping[str, ChangePolicy],
         registry: ServiceRegistry,
         mailbox: Mailbox,
@@ -109,6 +111,7 @@ class ComponentContext:
     ) -> None:
         self.pid = pid
         self.name = name
+        self.plugin = plugin
         self.properties = properties
         self.clock = facilities.clock
         self.state_directory = facilities.state_directory
@@ -171,7 +174,7 @@ class ComponentContext:
         Raises:
             RegistryError: As `ServiceRegistry.register` does.
         """
-        registration = self._registry.register(interfaces, service, properties)
+        registration = self._registry.register(interfaces, service, properties, bundle=self.plugin)
         self._registrations.append(registration)
         return registration
 

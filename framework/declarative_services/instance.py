@@ -105,7 +105,7 @@ class ComponentInstance:
         for service in wanted:
             found = before.get(service)
             if found is None:
-                found = self._registry.get(service)
+                found = self._registry.get(service, self._context.plugin)
             if found is not None:
                 after[service] = found
         self._bound[reference.name] = after
@@ -115,7 +115,11 @@ class ComponentInstance:
                 self._tell(reference.bind, service, found)
         for service, found in before.items():
             if service not in after:
-                self._tell(reference.unbind, service, found)
+                self._let_go(reference, service, found)
+
+    def _let_go(self, reference: ReferenceDescription, service: ServiceReference, found: object) -> None:
+        self._tell(reference.unbind, service, found)
+        self._registry.unget(service, self._context.plugin)
 
     def _set(self, reference: ReferenceDescription, found: tuple[object, ...]) -> None:
         """What the attribute reads as from now on; a mandatory one without a service cannot be read."""
@@ -134,7 +138,7 @@ class ComponentInstance:
         self._context.close()
         for reference in reversed(self._description.references):
             for service, found in self._bound.pop(reference.name, {}).items():
-                self._tell(reference.unbind, service, found)
+                self._let_go(reference, service, found)
             delattr(self.component, reference.attribute)
 
 

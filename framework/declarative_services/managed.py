@@ -239,6 +239,7 @@ class ManagedComponent:
             self.pid,
             description.name,
             action.properties,
+            plugin=self.plugin,
             policies=self.state.policies,
             registry=self._surroundings.registry,
             mailbox=self.mailbox,
@@ -264,7 +265,7 @@ class ManagedComponent:
             return
         visible = service_properties(properties)
         if self._registration is None:
-            self._registration = self._surroundings.registry.register(provides, make(), visible)
+            self._registration = self._surroundings.registry.register(provides, make(), visible, bundle=self.plugin)
         else:
             self._registration.set_properties(visible)
 

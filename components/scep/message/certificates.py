@@ -80,9 +80,11 @@ def load_certificate(data: bytes) -> x509.Certificate:
         DecodingError: It is no certificate.
     """
     try:
-        return x509.load_der_x509_certificate(definite(data))
+        certificate = x509.load_der_x509_certificate(definite(data))
+        _read_whole(certificate)
     except (ValueError, x509.InvalidVersion) as error:
         raise DecodingError(f"is no X.509 certificate: {error}") from None
+    return certificate
 
 
 def load_crl(data: bytes) -> x509.CertificateRevocationList:
@@ -92,9 +94,20 @@ def load_crl(data: bytes) -> x509.CertificateRevocationList:
         DecodingError: It is none.
     """
     try:
-        return x509.load_der_x509_crl(definite(data))
+        crl = x509.load_der_x509_crl(definite(data))
+        _ = crl.issuer, crl.last_update_utc, crl.next_update_utc
     except (ValueError, x509.InvalidVersion) as error:
         raise DecodingError(f"is no CRL: {error}") from None
+    return crl
+
+
+def _read_whole(certificate: x509.Certificate) -> None:
+    """ValueError if a name or a time is damaged, which cryptography reads only when it is asked for.
+
+    Extensions are left to those who want one: a certificate with an odd one may be good for all that is done with it.
+    """
+    _ = certificate.issuer, certificate.subject
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def raw_certificates(signed: asn1.SignedData) -> tuple[bytes, ...]:

@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import SubjectKeyIdentifier
-from cryptography.x509.extensions import ExtensionNotFound
+from cryptography.x509 import DuplicateExtension, ExtensionNotFound, SubjectKeyIdentifier, UnsupportedGeneralNameType
 
 from components.scep.errors import (
     ContentTypeError,
@@ -295,7 +294,7 @@ def _is_named(certificate: x509.Certificate, signature: Signature) -> bool:
         return fits and certificate.issuer.public_bytes() == signature.issuer
     try:
         identifier = certificate.extensions.get_extension_for_class(SubjectKeyIdentifier).value.digest
-    except (ExtensionNotFound, ValueError):
+    except (ExtensionNotFound, DuplicateExtension, UnsupportedGeneralNameType, ValueError):
         return False
     return identifier == signature.subject_key_identifier
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from framework import ComponentContext, ConfigurationChange, DeactivationReason, component, reference
+from framework import (
+    ComponentContext,
+    ConfigurationChange,
+    DeactivationReason,
+    ServiceFactory,
+    ServiceRegistration,
+    component,
+    reference,
+)
 from framework.testing import GatewayHarness
 
 if TYPE_CHECKING:
@@ -377,6 +385,37 @@ def test_components_8_lazy_components_that_ask_for_each_other_while_they_are_mad
         assert found is not None
         assert isinstance(harness.registry.get(found), First)
     assert got == [None]
+
+
+def test_components_8_the_bundle_of_a_service_is_the_plugin_of_its_component() -> None:
+    made_for: list[str] = []
+    given_back: list[str] = []
+
+    class Stores(ServiceFactory):
+        def get_service(self, bundle: str, registration: ServiceRegistration) -> object:
+            made_for.append(bundle)
+            return Store()
+
+        def unget_service(self, bundle: str, registration: ServiceRegistration, service: object) -> None:
+            given_back.append(bundle)
+
+    @component("test.User", provides="test.User")
+    class User:
+        store = reference(Store)
+
+    with GatewayHarness(components=[User]) as harness:
+        store = harness.registry.register(Store, Stores(), scope="bundle").reference
+        harness.settle()
+        (plugin,) = {one.plugin for one in harness.components()}
+        user = harness.registry.find("test.User")
+        assert user is not None
+        assert user.bundle == plugin
+        assert made_for == [plugin]
+        assert list(store.using_bundles) == [plugin]
+        harness.gateway.runtime.disable("test.User")
+        harness.settle()
+        assert not store.using_bundles
+        assert given_back == [plugin]
 
 
 def test_components_9_each_reason_of_deactivation_is_told() -> None:
