@@ -148,7 +148,10 @@ def _without_service(invocation: Invocation) -> Answer:
     explanation = invocation.gateway.explain(PID)
     unsatisfied = [one for one in explanation.data.get("references", ()) if not one["satisfied"]]
     message = "; ".join(explanation.sentences)
-    if unsatisfied:
+    if explanation.state == State.DISABLED.value:
+        state, exit_status, message = State.DISABLED.value, UNKNOWN, "the component was disabled by hand"
+        what_to_do = f"enable it with: gatewright component enable {PID}"
+    elif unsatisfied:
         state, exit_status = WAITING_FOR_KEYSTORE, MISCONFIGURED
         what_to_do = "configure a keystore that matches KeystoreService.target, or change that filter"
     elif explanation.state == "failed":

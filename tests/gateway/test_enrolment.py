@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -137,3 +138,14 @@ def test_a_certificate_is_renewed_rekeyed_and_inspected_by_command(gateway: Any,
     trusted = gateway.json("cert", "ca")["certificates"]
     assert [one["subject"] for one in trusted] == [before["issuer"]]
     assert gateway.run("cert", "poll").returncode == 1
+
+
+def test_an_enrolment_that_was_disabled_by_hand_says_how_to_enable_it(gateway: Any) -> None:
+    gateway.start()
+    assert gateway.run("component", "disable", SCEP).returncode == 0
+    shown = gateway.run("cert", "status", "--json")
+    status = json.loads(shown.stdout)
+    assert (shown.returncode, status["state"]) == (1, "disabled")
+    assert status["next_action"]["what"] == f"enable it with: gatewright component enable {SCEP}"
+    assert gateway.run("component", "enable", SCEP).returncode == 0
+    assert gateway.run("component", "enable", "nothing").returncode == 1
