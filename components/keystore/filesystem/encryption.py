@@ -6,6 +6,7 @@ HMACs, AES sizes and triple DES, PKCS #12's own triple DES, and MACs with the ot
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
@@ -52,14 +53,15 @@ def pkcs12_key(password: Secret, salt: bytes, iterations: int, *, purpose: int, 
         size: How many octets are needed.
         digest: hashlib's name of the digest.
     """
-    block = hashlib.new(digest, usedforsecurity=False).block_size
+    make = getattr(hashlib, digest, None) or functools.partial(hashlib.new, digest)  # looked up once, used so often
+    block = make(usedforsecurity=False).block_size
     encoded = password.reveal().encode("utf-16-be", "surrogatepass") + b"\x00\x00"
     material = bytearray(_fill(salt, block) + _fill(encoded, block))
     derived = b""
     while len(derived) < size:
         value = bytes([purpose]) * block + bytes(material)
         for _ in range(iterations):
-            value = hashlib.new(digest, value, usedforsecurity=False).digest()
+            value = make(value, usedforsecurity=False).digest()
         derived += value
         addend = int.from_bytes(_fill(value, block)[:block]) + 1
         for start in range(0, len(material), block):
