@@ -10,6 +10,7 @@ from framework.filter.errors import FilterError
 from framework.filter.matching import compile_matcher
 from framework.filter.mismatch import mismatch
 from framework.filter.parser import parse
+from framework.filter.tree import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -42,13 +43,14 @@ class Filter:
         node: The filter as a tree.
     """
 
-    __slots__ = ("_alternatives", "_hash", "_matcher", "_text", "node")
+    __slots__ = ("_alternatives", "_exact", "_hash", "_matcher", "_text", "node")
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self._text: str | None = None
         self._hash: int | None = None
         self._matcher: Matcher | None = None
+        self._exact: tuple[Matcher, frozenset[str]] | None = None
         self._alternatives: tuple[KeyedAlternatives, ...] | None = None
 
     @staticmethod
@@ -83,13 +85,21 @@ class Filter:
 
     def matches(self, properties: Mapping[str, Any]) -> bool:
         """Whether the properties match; keys are compared without case."""
+        folded = getattr(properties, "folded", None)
+        if folded is None:
+            exactly, attributes = self._exact or self._compile_exact()
+            if properties.keys() >= attributes:
+                return exactly(properties)
+            folded = {key.lower(): value for key, value in properties.items()}
         matcher = self._matcher
         if matcher is None:
             matcher = self._matcher = compile_matcher(self.node)
-        folded = getattr(properties, "folded", None)
-        if folded is None:
-            folded = {key.lower(): value for key, value in properties.items()}
         return matcher(folded)
+
+    def _compile_exact(self) -> tuple[Matcher, frozenset[str]]:
+        """For properties that have all attributes as the filter writes them, so that no case is to be folded."""
+        self._exact = compile_matcher(self.node, str), attributes_of(self.node)
+        return self._exact
 
     def __str__(self) -> str:
         if self._text is None:

@@ -32,25 +32,30 @@ _COMPARISONS: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
 }
 
 
-def compile_matcher(node: Node) -> Matcher:
-    """The function that tells whether properties (keys in lower case) match."""
+def compile_matcher(node: Node, key_of: Callable[[str], str] = str.lower) -> Matcher:
+    """The function that tells whether properties match.
+
+    Args:
+        node: The filter.
+        key_of: Makes an attribute the key that it is looked up by; in lower case unless told otherwise.
+    """
     match node:
         case And(operands):
-            return _all(tuple(map(compile_matcher, operands)))
+            return _all(tuple(compile_matcher(operand, key_of) for operand in operands))
         case Or(operands):
-            return _any(tuple(map(compile_matcher, operands)))
+            return _any(tuple(compile_matcher(operand, key_of) for operand in operands))
         case Not(operand):
-            negated = compile_matcher(operand)
+            negated = compile_matcher(operand, key_of)
             return lambda properties: not negated(properties)
         case Presence(attribute):
-            key = attribute.lower()
+            key = key_of(attribute)
             return lambda properties: properties.get(key) is not None
         case Substring(attribute, parts):
-            return _item(attribute, _substring_test(parts))
+            return _item(key_of(attribute), _substring_test(parts))
         case Comparison(attribute, Operator.EQUAL, value):
-            return _equality(attribute, value)
+            return _equality(key_of(attribute), value)
         case Comparison(attribute, how, value):
-            return _item(attribute, _comparison_test(how, value))
+            return _item(key_of(attribute), _comparison_test(how, value))
 
 
 def _all(matchers: tuple[Matcher, ...]) -> Matcher:
@@ -98,9 +103,8 @@ def as_boolean(literal: str) -> bool:
     return literal.strip(_JAVA_TRIM).lower() == "true"
 
 
-def _equality(attribute: str, literal: str) -> Matcher:
+def _equality(key: str, literal: str) -> Matcher:
     """Most properties are texts, and most filters ask what they equal."""
-    key = attribute.lower()
     test = _comparison_test(Operator.EQUAL, literal)
 
     def matches(properties: Mapping[str, Any]) -> bool:
@@ -112,9 +116,7 @@ def _equality(attribute: str, literal: str) -> Matcher:
     return matches
 
 
-def _item(attribute: str, test: Test) -> Matcher:
-    key = attribute.lower()
-
+def _item(key: str, test: Test) -> Matcher:
     def matches(properties: Mapping[str, Any]) -> bool:
         value = properties.get(key)
         return test(value) if value.__class__ in _SINGLE else _one_passes(test, value)

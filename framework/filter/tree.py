@@ -115,6 +115,17 @@ class Or(NamedTuple):
 Node = Comparison | Presence | Substring | Not | And | Or
 
 
+def attributes_of(node: Node) -> frozenset[str]:
+    """All attributes that the filter asks for, as it writes them."""
+    match node:
+        case And(operands) | Or(operands):
+            return frozenset().union(*map(attributes_of, operands))
+        case Not(operand):
+            return attributes_of(operand)
+        case Comparison(attribute) | Presence(attribute) | Substring(attribute):
+            return frozenset({attribute})
+
+
 def _same(node: tuple[object, ...], other: object) -> bool:
     """Nodes are tuples, which are made fast; but nodes of two kinds are not the same, whatever they hold."""
     return type(node) is type(other) and tuple.__eq__(node, other)
