@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import os
 from pathlib import Path
@@ -39,9 +40,11 @@ from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
     from datetime import datetime
 
     from framework.admin import Command
+    from framework.configuration import DeliveryOutcome
 
 T = TypeVar("T")
 
@@ -114,6 +117,7 @@ class Gateway:
         self._copies: StoreCopies | None = None
         self._configuration_admin: ConfigurationAdmin | None = None
         self._runtime: ComponentRuntime | None = None
+        self._first_deliveries: tuple[Future[DeliveryOutcome], ...] = ()
 
     def __enter__(self) -> Self:
         self.start()
@@ -181,7 +185,7 @@ class Gateway:
             self.plugins.load_entry_points()
         self.plugins.load_objects(self._extra_plugins)
         admin.load_files()
-        admin.deliver_all()
+        self._first_deliveries = admin.deliver_all()
         self.plugins.start()
         self._copies = StoreCopies(store, self.scheduler, self._background.submit)
         self._copies.start()
@@ -212,6 +216,13 @@ class Gateway:
         """
         keys = KeyRing.load(self.state_directory, self._environ)
         rotate_key(_running(self._store), keys, self.state_directory)
+
+    def wait_until_decided(self, timeout_s: float) -> bool:
+        """Wait until each component has taken its first configuration, or has said why it does not.
+
+        False if some have not within `timeout_s` seconds; the gateway serves the others meanwhile.
+        """
+        return not concurrent.futures.wait(self._first_deliveries, timeout_s).not_done
 
     def components(self) -> tuple[ComponentSnapshot, ...]:
         """All component configurations, by pid."""

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from framework._version import __version__
 from framework.admin.commands import framework_commands
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _log = logging.getLogger("framework.run")
+
+READY_DEADLINE_S: Final = 2.0
+"""How long "ready" waits, in seconds, for components to take their configuration."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,6 +53,8 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
         gateway.start()
         server = AdminServer(gateway, lambda: [*framework_commands(), *gateway.commands], state_directory)
         server.start()
+        if not gateway.wait_until_decided(READY_DEADLINE_S):
+            _log.warning("some components have not taken their configuration yet; `gatewright status` tells which")
         print(
             f"gatewright {__version__} ready: state {state_directory}, process id {os.getpid()}, "
             f"{len(gateway.plugins.plugins)} plugins",
