@@ -326,67 +326,6 @@ def test_components_8_a_service_is_gone_before_its_component_is_deactivated() ->
     assert found == [None]
 
 
-def test_components_8_a_lazy_component_is_made_when_its_service_is_first_asked_for() -> None:
-    told: list[tuple[Any, ...]] = []
-
-    @component("test.Lazy", provides=Store, lazy=True)
-    class Lazy(Told, Store):
-        pass
-
-    Lazy.told = told
-    with GatewayHarness(components=[Lazy]) as harness:
-        found = harness.registry.find(Store)
-        assert found is not None
-        assert (harness.state("test.Lazy"), told) == ("satisfied", [])
-        harness.configuration_admin.update("test.Lazy", {"x": 1})
-        assert (found.properties["x"], told) == (1, [])
-        assert isinstance(harness.registry.get(found), Lazy)
-        assert harness.registry.get(found) is harness.registry.get(found)
-        assert (harness.state("test.Lazy"), told) == ("active", [("activate",)])
-
-
-def test_components_8_a_lazy_component_that_cannot_be_activated_gives_nothing_and_is_tried_at_the_next_asking() -> None:
-    attempts: list[int] = []
-
-    @component("test.Lazy", provides=Store, lazy=True)
-    class Lazy(Store):
-        def activate(self, context: ComponentContext) -> None:
-            attempts.append(1)
-            if len(attempts) == 1:
-                raise ValueError("not yet")
-
-    with GatewayHarness(components=[Lazy]) as harness:
-        found = harness.registry.find(Store)
-        assert found is not None
-        assert harness.registry.get(found) is None
-        assert "not yet" in " ".join(harness.explain("test.Lazy").sentences)
-        assert isinstance(harness.registry.get(found), Lazy)
-
-
-def test_components_8_lazy_components_that_ask_for_each_other_while_they_are_made_get_nothing() -> None:
-    got: list[object] = []
-
-    @component("test.First", provides="test.First", lazy=True)
-    class First:
-        def activate(self, context: ComponentContext) -> None:
-            second = harness.registry.find("test.Second")
-            assert second is not None
-            harness.registry.get(second)
-
-    @component("test.Second", provides="test.Second", lazy=True)
-    class Second:
-        def activate(self, context: ComponentContext) -> None:
-            first = harness.registry.find("test.First")
-            assert first is not None
-            got.append(harness.registry.get(first))
-
-    with GatewayHarness(components=[First, Second]) as harness:
-        found = harness.registry.find("test.First")
-        assert found is not None
-        assert isinstance(harness.registry.get(found), First)
-    assert got == [None]
-
-
 def test_components_8_the_bundle_of_a_service_is_the_plugin_of_its_component() -> None:
     made_for: list[str] = []
     given_back: list[str] = []
