@@ -101,3 +101,50 @@ def test_reading_an_unbound_reference_says_when_it_can_be_read() -> None:
     double = Store()
     instance.store = double
     assert instance.store is double
+
+
+def test_a_lazy_component_without_a_service_is_an_error() -> None:
+    with pytest.raises(DeclarationError, match=r"Idle: a lazy component must provide a service"):
+
+        @component("test.Idle", lazy=True)
+        class Idle:
+            pass
+
+
+def test_a_component_whose_constructor_needs_arguments_is_an_error() -> None:
+    with pytest.raises(DeclarationError, match=r"Demanding\.__init__") as caught:
+
+        @component("test.Demanding")
+        class Demanding:
+            def __init__(self, something: int) -> None:
+                self.something = something
+
+    assert caught.value.attribute == "__init__"
+
+
+def test_a_reference_callback_that_does_not_take_the_service_and_its_properties_is_an_error() -> None:
+    with pytest.raises(DeclarationError, match=r"Short\._came") as caught:
+
+        @component("test.Short")
+        class Short:
+            store = reference(Store)
+
+            @store.bind  # type: ignore[arg-type]  # this is the error
+            def _came(self, service: Store) -> None: ...
+
+    assert caught.value.attribute == "_came"
+
+
+def test_a_subclass_may_override_what_a_reference_calls_back() -> None:
+    class Base:
+        store = reference(Store)
+
+        @store.bind
+        def _came(self, service: Store, properties: object) -> None: ...
+
+    @component("test.Derived")
+    class Derived(Base):
+        pass
+
+    (described,) = description_of(Derived).references
+    assert (described.bind, described.unbind, described.updated) == ("_came", None, None)
