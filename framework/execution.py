@@ -7,7 +7,9 @@ mailbox that is flooded takes turns with the others.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import queue
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
@@ -83,11 +85,11 @@ class WorkerPool:
     def __init__(self, name: str, size: int, activity: Activity) -> None:
         self._name: Final = name
         self._activity = activity
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()  # None: end, thread
         self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
         self._allowed = size
         self._threads = 0
+        self._free = 0
         self._waiting = 0
         self._started = 0
         self._closed = False
@@ -97,8 +99,9 @@ class WorkerPool:
         self._activity.begin()
         with self._lock:
             if not self._closed:
-                self._jobs.append(job)
+                self._waiting += 1
                 self._provide_thread()
+                self._jobs.put(job)
                 return
         self._activity.end()
 
@@ -114,8 +117,7 @@ class WorkerPool:
         """Allow one thread more, since one that is there waits for others or does not come back."""
         with self._lock:
             self._allowed += 1
-            if self._jobs:
-                self._provide_thread()
+            self._provide_thread()
 
     def take_back(self) -> None:
         """Undo one `lend`."""
@@ -124,33 +126,30 @@ class WorkerPool:
 
     def close(self) -> None:
         """Take no more jobs and drop those not begun; threads end with the job that they are at."""
+        dropped = 0
         with self._lock:
             self._closed = True
-            dropped = len(self._jobs)
-            self._jobs.clear()
-            self._changed.notify_all()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    dropped += self._jobs.get_nowait() is not None
+            for _ in range(self._threads):
+                self._jobs.put(None)
         for _ in range(dropped):
             self._activity.end()
 
     def _provide_thread(self) -> None:
-        if self._waiting >= len(self._jobs):
-            self._changed.notify()
-        elif self._threads < self._allowed:
+        """Start a thread if more jobs wait than threads are free, or about to be; under the lock."""
+        if self._waiting > self._free and self._threads < self._allowed and not self._closed:
             self._threads += 1
+            self._free += 1
             self._started += 1
             threading.Thread(target=self._work, name=f"{self._name}-{self._started}", daemon=True).start()
 
     def _work(self) -> None:
-        while True:
+        while (job := self._jobs.get()) is not None:
             with self._lock:
-                while not self._jobs:
-                    if self._closed or self._threads > self._allowed:
-                        self._threads -= 1
-                        return
-                    self._waiting += 1
-                    self._changed.wait()
-                    self._waiting -= 1
-                job = self._jobs.popleft()
+                self._waiting -= 1
+                self._free -= 1
             try:
                 job()
             except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
@@ -158,6 +157,11 @@ class WorkerPool:
             finally:
                 del job  # what it holds is not kept alive while the thread waits for the next one
                 self._activity.end()
+            with self._lock:
+                if self._closed or self._threads > self._allowed:
+                    self._threads -= 1
+                    return
+                self._free += 1
 
 
 class Dispatcher:
