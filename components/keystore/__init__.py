@@ -4,23 +4,34 @@ from components.keystore.certificates import self_signed_certificate
 from components.keystore.contract import (
     CHANGED_TOPIC,
     Changes,
+    HealthState,
     KeystoreCapabilities,
     KeystoreEdit,
+    KeystoreHealth,
     KeystoreService,
     changed_properties,
 )
 from components.keystore.csr import create_csr
 from components.keystore.description import describe_certificate, describe_entry
-from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
+from components.keystore.entries import (
+    Entry,
+    PrivateKeyEntry,
+    SecretKeyEntry,
+    TrustedCertificateEntry,
+    check_alias,
+)
 from components.keystore.errors import (
     AliasError,
     DamagedKeystoreError,
     EntryError,
     KeystoreError,
+    KeystoreFaultError,
+    KeystoreTimeoutError,
     KeystoreUnavailableError,
     UnsupportedOperationError,
     WrongPasswordError,
 )
+from components.keystore.guard import guarded
 from components.keystore.keys import (
     ExportedPrivateKey,
     KeyAlgorithm,
@@ -40,15 +51,20 @@ __all__ = [
     "Entry",
     "EntryError",
     "ExportedPrivateKey",
+    "HealthState",
     "KeyAlgorithm",
     "KeystoreCapabilities",
     "KeystoreEdit",
     "KeystoreError",
+    "KeystoreFaultError",
+    "KeystoreHealth",
     "KeystoreService",
+    "KeystoreTimeoutError",
     "KeystoreUnavailableError",
     "PrivateKey",
     "PrivateKeyEntry",
     "PublicKey",
+    "SecretKeyEntry",
     "SoftwarePrivateKey",
     "TrustedCertificateEntry",
     "UnsupportedOperationError",
@@ -61,5 +77,6 @@ __all__ = [
     "describe_certificate",
     "describe_entry",
     "describe_public_key",
+    "guarded",
     "self_signed_certificate",
 ]

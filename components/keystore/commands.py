@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from components.keystore.contract import KeystoreService
 from components.keystore.description import describe_entry
-from components.keystore.entries import Entry, PrivateKeyEntry
+from components.keystore.entries import Entry, PrivateKeyEntry, SecretKeyEntry
 from components.keystore.errors import KeystoreError
+from components.keystore.guard import guarded
 from framework.admin import Answer, Command, CommandError, OutputFile
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _keystores(invocation: Invocation) -> dict[str, KeystoreService]:
         service = registry.get(reference)
         name = str(reference.properties.get("kura.service.pid", reference.id))
         if isinstance(service, KeystoreService):
-            found.setdefault(name, service)
+            found.setdefault(name, guarded(service, name, invocation.gateway.clock))
     return dict(sorted(found.items()))
 
 
@@ -135,6 +136,8 @@ def _printable(text: str) -> str:
 
 
 def _certificates(entry: Entry) -> bytes:
+    if isinstance(entry, SecretKeyEntry):
+        raise CommandError("it is a secret key and has no certificate")
     chain = entry.chain if isinstance(entry, PrivateKeyEntry) else (entry.certificate,)
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
 

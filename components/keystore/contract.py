@@ -7,20 +7,31 @@ with `components.keystore.conformance.KeystoreConformance`.
 from __future__ import annotations
 
 import abc
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from components.keystore.certificates import self_signed_certificate
-from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
+from components.keystore.csr import create_csr
+from components.keystore.entries import (
+    Entry,
+    PrivateKeyEntry,
+    SecretKeyEntry,
+    TrustedCertificateEntry,
+    check_alias,
+)
 from components.keystore.errors import EntryError, KeystoreError, UnsupportedOperationError
 from components.keystore.keys import KeyAlgorithm, SoftwarePrivateKey
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from cryptography import x509
+
+    from metatype import Secret
 
 Changes: TypeAlias = Mapping[str, Entry | None]
 """What one commit changes: the new entry of each alias, or None where the alias is deleted."""
@@ -40,6 +51,8 @@ class KeystoreCapabilities:
         stores_foreign_keys: Private keys that were made elsewhere can be stored. (A key that came from this
             very keystore can always be stored again, also with another chain, unless all is read-only.)
         key_algorithms: What keys can be stored and generated.
+        stores_secret_keys: `SecretKeyEntry` can be stored.
+        keeps_crls: `crls` works.
     """
 
     read_only: bool = False
@@ -47,6 +60,51 @@ class KeystoreCapabilities:
     exports_keys: bool = True
     stores_foreign_keys: bool = True
     key_algorithms: frozenset[KeyAlgorithm] = frozenset(KeyAlgorithm)
+    stores_secret_keys: bool = False
+    keeps_crls: bool = False
+
+    def demand(self, *, changes: bool = False, generates: KeyAlgorithm | None = None, exports: bool = False) -> None:
+        """Fail with a reason before something is begun that the keystore cannot take part in.
+
+        Args:
+            changes: Entries are to be stored or deleted.
+            generates: A key pair of this kind is to be generated.
+            exports: A key is to leave the keystore.
+
+        Raises:
+            UnsupportedOperationError: The keystore does not do all of that.
+        """
+        if (changes or generates) and self.read_only:
+            raise UnsupportedOperationError("change the keystore", "it is read-only")
+        if generates and (not self.generates_keys or generates not in self.key_algorithms):
+            raise UnsupportedOperationError(
+                f"generate a key pair ({generates})", "this keystore does not: generate it elsewhere and store it"
+            )
+        if exports and not self.exports_keys:
+            raise UnsupportedOperationError("export a private key", "keys do not leave this keystore")
+
+
+class HealthState(enum.StrEnum):
+    """How a keystore is."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    """It works, but somebody should look after it."""
+    UNAVAILABLE = "unavailable"
+    """It cannot be used just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeystoreHealth:
+    """How a keystore is, and what is wrong with it.
+
+    Attributes:
+        state: In one word.
+        problems: What is wrong, each in a sentence that says what to do; empty if it is well.
+    """
+
+    state: HealthState = HealthState.OK
+    problems: tuple[str, ...] = ()
 
 
 class KeystoreService(abc.ABC):
@@ -132,7 +190,7 @@ class KeystoreService(abc.ABC):
         Raises:
             UnsupportedOperationError: The keystore generates no keys, or none of this kind and size.
         """
-        self._demand_generation(algorithm)
+        self.capabilities.demand(generates=algorithm)
         check_alias(alias)
         key = SoftwarePrivateKey.generate(algorithm, size)
         self.set(alias, PrivateKeyEntry(key, (self_signed_certificate(key, subject, now),)))
@@ -141,23 +199,69 @@ class KeystoreService(abc.ABC):
             raise KeystoreError(f"the key pair {alias} was replaced by somebody else while it was being stored")
         return stored
 
-    def _demand_generation(self, algorithm: KeyAlgorithm) -> None:
-        capabilities = self.capabilities
-        if not capabilities.generates_keys or algorithm not in capabilities.key_algorithms:
-            raise UnsupportedOperationError(
-                f"generate a key pair ({algorithm})",
-                "this keystore does not: generate it elsewhere and store it",
-            )
+    def create_csr(
+        self,
+        alias: str,
+        subject: x509.Name | None = None,
+        *,
+        challenge_password: Secret | None = None,
+        subject_alternative_names: Sequence[x509.GeneralName] = (),
+        extensions: Sequence[x509.Extension[x509.ExtensionType]] = (),
+        attributes: Sequence[tuple[str, bytes]] = (),
+    ) -> bytes:
+        """Make a certification request for the key pair `alias`, as `components.keystore.create_csr` does.
+
+        Args:
+            alias: The key pair.
+            subject: The requested subject; that of the key's certificate if None.
+            challenge_password: As there, as are the following.
+            subject_alternative_names: Requested names.
+            extensions: Other requested extensions.
+            attributes: Other attributes.
+
+        Raises:
+            EntryError: There is no private key of that alias.
+            KeystoreError: The keystore cannot be read, or its key does not sign.
+        """
+        entry = self.get(alias)
+        if not isinstance(entry, PrivateKeyEntry):
+            raise EntryError(f"there is no private key {alias!r}; generate one, or take another alias")
+        return create_csr(
+            entry.key,
+            entry.certificate.subject if subject is None else subject,
+            challenge_password=challenge_password,
+            subject_alternative_names=subject_alternative_names,
+            extensions=extensions,
+            attributes=attributes,
+        )
+
+    def crls(self) -> Sequence[x509.CertificateRevocationList]:
+        """The certificate revocation lists that the keystore keeps, each verified, one for each issuer and scope.
+
+        Raises:
+            UnsupportedOperationError: It keeps none (`capabilities.keeps_crls`). Not an empty answer: who asks
+                would take it for "nothing was revoked".
+            KeystoreError: They cannot be read.
+        """
+        raise UnsupportedOperationError("look at CRLs", "this keystore keeps none")
+
+    def health(self) -> KeystoreHealth:
+        """How the keystore is. It answers at once, and raises nothing."""
+        try:
+            self.aliases()
+        except KeystoreError as error:
+            return KeystoreHealth(HealthState.UNAVAILABLE, (str(error),))
+        return KeystoreHealth()
 
 
 class KeystoreEdit:
     """Changes that are committed together; made by `KeystoreService.edit`, used in one `with` block."""
 
-    __slots__ = ("_changes", "_keystore", "_over")
+    __slots__ = ("_capabilities", "_changes", "_keystore", "_over")
 
     def __init__(self, keystore: KeystoreService) -> None:
-        if keystore.capabilities.read_only:
-            raise UnsupportedOperationError("change the keystore", "it is read-only")
+        self._capabilities = keystore.capabilities
+        self._capabilities.demand(changes=True)
         self._keystore = keystore
         self._changes: dict[str, Entry | None] = {}
         self._over = False
@@ -169,8 +273,10 @@ class KeystoreEdit:
 
     def set(self, alias: str, entry: Entry) -> None:
         """Store `entry` under `alias`, in place of what may be there."""
-        if not isinstance(entry, PrivateKeyEntry | TrustedCertificateEntry):
+        if not isinstance(entry, PrivateKeyEntry | TrustedCertificateEntry | SecretKeyEntry):
             raise EntryError(f"{type(entry).__name__} is no keystore entry")
+        if isinstance(entry, SecretKeyEntry) and not self._capabilities.stores_secret_keys:
+            raise UnsupportedOperationError(f"store {alias}", "this keystore keeps no secret keys")
         self._note(alias, entry)
 
     def delete(self, alias: str) -> None:
@@ -198,7 +304,7 @@ def changed_properties(keystore_pid: str, changes: Changes) -> dict[str, str | t
 
     Returns:
         `keystore`: the keystore's `kura.service.pid`; `aliases`: those that changed, sorted; `kinds`: for
-        each of them in that order `private-key`, `trusted-certificate` or `deleted`.
+        each of them in that order `private-key`, `trusted-certificate`, `secret-key` or `deleted`.
     """
     aliases = tuple(sorted(changes))
     return {
@@ -214,5 +320,7 @@ def _kind(entry: Entry | None) -> str:
             return "private-key"
         case TrustedCertificateEntry():
             return "trusted-certificate"
+        case SecretKeyEntry():
+            return "secret-key"
         case None:
             return "deleted"

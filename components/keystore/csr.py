@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from components.keystore import der
-from components.keystore.errors import KeystoreError
+from components.keystore.errors import EntryError, KeystoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,8 @@ def create_csr(
     *,
     challenge_password: Secret | None,
     subject_alternative_names: Sequence[x509.GeneralName] = (),
+    extensions: Sequence[x509.Extension[x509.ExtensionType]] = (),
+    attributes: Sequence[tuple[str, bytes]] = (),
 ) -> bytes:
     """Make a certification request in DER, signed by `key` with SHA-256.
 
@@ -48,23 +50,30 @@ def create_csr(
         challenge_password: Sent as PrintableString if its characters allow, else as UTF8String; None or an
             empty one leaves the attribute out.
         subject_alternative_names: Requested names; critical if the subject is empty (RFC 5280, 4.2.1.6).
+        extensions: Other extensions to be requested.
+        attributes: Other attributes: each one's object identifier in dots, and its one value in DER.
 
     Raises:
+        EntryError: An extension or an attribute is there twice.
         KeystoreError: The key does not sign, or its signature does not fit its public key.
     """
-    attributes = []
-    if challenge_password:
-        attributes.append(_attribute(_CHALLENGE_PASSWORD, _directory_string(challenge_password.reveal())))
+    requested = [(one.oid.dotted_string, one.critical, one.value.public_bytes()) for one in extensions]
     if subject_alternative_names:
         names = x509.SubjectAlternativeName(subject_alternative_names).public_bytes()
-        criticality = b"" if list(subject) else _BOOLEAN_TRUE
-        extension = der.sequence(der.object_identifier(_SUBJECT_ALTERNATIVE_NAME), criticality, der.octet_string(names))
-        attributes.append(_attribute(_EXTENSION_REQUEST, der.sequence(extension)))
+        requested.insert(0, (_SUBJECT_ALTERNATIVE_NAME, not list(subject), names))
+    values = list(attributes)
+    if challenge_password:
+        values.append((_CHALLENGE_PASSWORD, _directory_string(challenge_password.reveal())))
+    if requested:
+        values.append((_EXTENSION_REQUEST, der.sequence(*(_extension(*one) for one in requested))))
+    for what, kinds in (("extension", [one[0] for one in requested]), ("attribute", [one[0] for one in values])):
+        if len(set(kinds)) < len(kinds):
+            raise EntryError(f"an {what} is requested twice; name each once ({', '.join(kinds)})")
     request_info = der.sequence(
         der.integer(0),
         subject.public_bytes(),
         key.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-        der.set_of(attributes, tag=_ATTRIBUTES),
+        der.set_of([_attribute(*one) for one in values], tag=_ATTRIBUTES),
     )
     signature = key.sign(request_info, hashes.SHA256())
     request = der.sequence(request_info, _signature_algorithm(key), der.encode(_BIT_STRING, b"\x00", signature))
@@ -78,6 +87,11 @@ def create_csr(
 
 def _attribute(identifier: str, value: bytes) -> bytes:
     return der.sequence(der.object_identifier(identifier), der.set_of([value]))
+
+
+def _extension(identifier: str, critical: bool, value: bytes) -> bytes:
+    criticality = _BOOLEAN_TRUE if critical else b""
+    return der.sequence(der.object_identifier(identifier), criticality, der.octet_string(value))
 
 
 def _directory_string(text: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
-from components.keystore.entries import Entry, PrivateKeyEntry
+from components.keystore.entries import Entry, PrivateKeyEntry, SecretKeyEntry
 from components.keystore.keys import describe_public_key
 
 if TYPE_CHECKING:
@@ -37,9 +37,17 @@ def describe_entry(alias: str, entry: Entry) -> dict[str, Any]:
     """An entry as JSON.
 
     Returns:
-        `alias`; `kind`: `private-key` or `trusted-certificate`; `certificate`: as `describe_certificate`; for
-        a private key also `key` (such as `RSA 2048`), `exportable` and `chain_length`.
+        `alias`; `kind`: `private-key`, `trusted-certificate` or `secret-key`; `certificate`: as
+        `describe_certificate`, null for a secret key; for a private key also `key` (such as `RSA 2048`),
+        `exportable` and `chain_length`, for a secret key `key` (such as `AES 256`).
     """
+    if isinstance(entry, SecretKeyEntry):
+        return {
+            "alias": alias,
+            "kind": "secret-key",
+            "key": f"{entry.algorithm} {entry.size}",
+            "certificate": None,
+        }
     if isinstance(entry, PrivateKeyEntry):
         return {
             "alias": alias,

@@ -1,9 +1,11 @@
-"""What a keystore holds: private keys with their certificates, and certificates that are trusted."""
+"""What a keystore holds: private keys with their certificates, trusted certificates, secret keys."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -64,7 +66,56 @@ class TrustedCertificateEntry:
     certificate: x509.Certificate
 
 
-Entry: TypeAlias = PrivateKeyEntry | TrustedCertificateEntry
+@final
+class SecretKeyEntry:
+    """A secret (symmetric) key. Its repr shows nothing of it.
+
+    Args:
+        algorithm: What it is for, as Java names it (`AES`, `HmacSHA256`), or an object identifier in dots.
+        material: The key itself.
+
+    Attributes:
+        algorithm: As given.
+
+    Raises:
+        EntryError: It is empty, or for nothing.
+    """
+
+    __slots__ = ("_material", "algorithm")
+
+    def __init__(self, algorithm: str, material: bytes) -> None:
+        if not algorithm or not material:
+            raise EntryError("a secret key is not empty, and is for an algorithm")
+        self.algorithm = algorithm
+        self._material = bytes(material)
+
+    @property
+    def size(self) -> int:
+        """Its size in bits."""
+        return 8 * len(self._material)
+
+    def reveal(self) -> bytes:
+        """The key itself: for the place that uses it, never for a message."""
+        return self._material
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, SecretKeyEntry)
+            and self.algorithm == other.algorithm
+            and hmac.compare_digest(self._material, other._material)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.algorithm, hashlib.sha256(self._material).digest()))
+
+    def __repr__(self) -> str:
+        return f"SecretKeyEntry({self.algorithm}, {self.size} bits)"
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError("a secret key is not pickled; use reveal() and write it encrypted")
+
+
+Entry: TypeAlias = PrivateKeyEntry | TrustedCertificateEntry | SecretKeyEntry
 
 
 def check_alias(alias: str) -> str:

@@ -21,6 +21,43 @@ class KeystoreUnavailableError(KeystoreError):
         self.reason = reason
 
 
+class KeystoreTimeoutError(KeystoreUnavailableError):
+    """The keystore did not answer in time, or has not yet ended an earlier call.
+
+    Attributes:
+        operation: What it was asked for. If that was a change, it may still come about.
+        seconds: How long it was waited for.
+    """
+
+    def __init__(self, keystore: str, operation: str, seconds: float) -> None:
+        super().__init__(
+            keystore,
+            f"{operation} has not ended within {seconds:g} s; the keystore is left alone until it has: "
+            "see what it waits for (a token, a network, a module), or restart it",
+        )
+        self.operation = operation
+        self.seconds = seconds
+
+
+class KeystoreFaultError(KeystoreError):
+    """The code of a keystore broke the contract: it raised what is none of its errors, or returned what it must not.
+
+    Attributes:
+        keystore: The keystore's `kura.service.pid`.
+        operation: What it was asked for.
+        fault: What it did, in words.
+    """
+
+    def __init__(self, keystore: str, operation: str, fault: str) -> None:
+        super().__init__(
+            f"keystore {keystore}: {operation} {fault}; this is a fault of the keystore's code: "
+            "check its plugin with `gatewright plugin check`, and tell who makes it"
+        )
+        self.keystore = keystore
+        self.operation = operation
+        self.fault = fault
+
+
 class AliasError(KeystoreError, ValueError):
     """A text cannot be an alias.
 

@@ -25,7 +25,9 @@ class MemoryKeystore(KeystoreService):
     """
 
     def __init__(self, entries: Mapping[str, Entry] = MappingProxyType({}), *, read_only: bool = False) -> None:
-        self._capabilities = KeystoreCapabilities(read_only=read_only, generates_keys=not read_only)
+        self._capabilities = KeystoreCapabilities(
+            read_only=read_only, generates_keys=not read_only, stores_secret_keys=True
+        )
         self._lock = threading.Lock()
         self._entries: Mapping[str, Entry] = MappingProxyType(dict(sorted(entries.items(), key=_alias)))
 

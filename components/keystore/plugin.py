@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from framework.admin import Command
+    from framework.plugins import HealthCheck
 
 GATEWRIGHT_API = 1
 
@@ -28,3 +29,11 @@ def gatewright_commands() -> Sequence[Command]:
     from components.keystore.commands import COMMANDS  # noqa: PLC0415  # only a gateway needs them
 
     return COMMANDS
+
+
+@hookimpl
+def gatewright_health_checks() -> Sequence[HealthCheck]:
+    """Whether a keystore is degraded or unavailable."""
+    from components.keystore.health import HEALTH_CHECKS  # noqa: PLC0415  # only a gateway needs them
+
+    return HEALTH_CHECKS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from components.keystore import KeystoreError, KeystoreService, describe_public_key
+from components.keystore import KeystoreError, KeystoreService, describe_public_key, guarded
 from components.scep import enrolment, wording
 from components.scep.client import ScepClient, ServerLocation, locate_server
 from components.scep.enrolment import Configured, Enrollment, Journal, JournalFile, Purpose, State, Trust
@@ -64,7 +64,7 @@ class SCEPEnrollmentComponent(EnrollmentService):
         """Take up the enrolment where the journal and the keystore say that it is."""
         self._context = context
         self._keystore_pid = str(context.reference_properties("KeystoreService").get("kura.service.pid"))
-        self._store = IdentityStore(self.keystore)
+        self._store = IdentityStore(guarded(self.keystore, self._keystore_pid, context.clock))
         self._journal = JournalFile(context.data_directory, self._keystore_pid)
         self._settings: EnrollmentSettings | None = None
         self._chain: tuple[x509.Certificate, ...] = ()

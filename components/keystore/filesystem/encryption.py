@@ -1,7 +1,7 @@
 """Password-based encryption and integrity of PKCS #12 files (RFC 8018, RFC 7292 appendix B).
 
 Written: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC, MAC by HMAC-SHA-256. Read also: PBES2 with the other
-HMACs, AES sizes and triple DES, PKCS #12's own triple DES, and MACs with the other SHA digests.
+HMACs, AES sizes and triple DES, PKCS #12's own triple DES and RC2, and MACs with the other SHA digests.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from components.keystore import der
 from components.keystore.der import DerError
 from components.keystore.filesystem import object_identifiers as oid
+from components.keystore.filesystem import rc2
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
@@ -30,7 +31,10 @@ ITERATIONS: Final = 10_000
 """What is written, as Java does; the same for keys and MAC, since an attacker tries the weaker of both."""
 
 MOST_ITERATIONS: Final = 1_000_000
-"""What is read: a hostile file costs no more than a second."""
+"""What is read of one key: it costs no more than a second."""
+
+MOST_ITERATIONS_OF_ALL: Final = 10_000_000
+"""What is read of all keys of a file together. Old programs derive one for each entry, with up to 100,000."""
 
 _SALT_SIZE: Final = 16
 _MAC_KEY: Final = 3
@@ -142,14 +146,40 @@ class _KeyDerivation:
     iterations: int
     size: int
     digest: str
+    purpose: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Cipher:
+    """A cipher with its key and vector; `algorithm` is None for RC2."""
+
+    algorithm: BlockCipherAlgorithm | None
+    key: bytes
+    vector: bytes
+
+    @property
+    def block_bits(self) -> int:
+        return 8 * rc2.BLOCK_SIZE if self.algorithm is None else self.algorithm.block_size
+
+    def decrypt(self, ciphertext: bytes) -> bytes:
+        if self.algorithm is None:
+            return rc2.decrypt_cbc(self.key, self.vector, ciphertext)
+        decryptor = Cipher(self.algorithm, modes.CBC(self.vector)).decryptor()
+        return decryptor.update(ciphertext) + decryptor.finalize()
 
 
 class Decryptor:
-    """Decrypts the parts of one file; a key that several of them share is derived once."""
+    """Decrypts the parts of one file; a key that several of them share is derived once.
 
-    def __init__(self, password: Secret) -> None:
+    Args:
+        password: The file's password.
+        most_iterations: How many iterations all keys together may cost.
+    """
+
+    def __init__(self, password: Secret, most_iterations: int = MOST_ITERATIONS_OF_ALL) -> None:
         self._password = password
         self._keys: dict[_KeyDerivation, bytes] = {}
+        self._iterations_left = most_iterations
 
     def decrypt(self, algorithm: Element, ciphertext: bytes) -> bytes:
         """Decrypt what was encrypted by `algorithm`, an AlgorithmIdentifier.
@@ -158,20 +188,25 @@ class Decryptor:
             ValueError: The parameters or the padding are wrong (a DerError among others).
             UnknownAlgorithmError: The algorithm is not supported.
         """
+        cipher = self._cipher(algorithm)
+        unpadder = padding.PKCS7(cipher.block_bits).unpadder()
+        return unpadder.update(cipher.decrypt(ciphertext)) + unpadder.finalize()
+
+    def decrypt_altered(self, algorithm: Element, ciphertext: bytes) -> bytes:
+        """Decrypt what may have been altered: the padding is not looked at; errors as `decrypt`."""
+        cipher = self._cipher(algorithm)
+        return cipher.decrypt(ciphertext[: len(ciphertext) * 8 // cipher.block_bits * cipher.block_bits // 8])
+
+    def _cipher(self, algorithm: Element) -> _Cipher:
         fields = algorithm.children()
         identifier = fields.next().object_identifier()
         if identifier == oid.PBES2:
-            cipher, vector = self._pbes2(fields.next())
-        elif identifier == oid.PBE_SHA1_3DES:
-            cipher, vector = self._pbe_sha1_3des(fields.next())
-        else:
-            raise UnknownAlgorithmError(f"its content is encrypted by {identifier}, which is not supported")
-        decryptor = Cipher(cipher, modes.CBC(vector)).decryptor()
-        unpadder = padding.PKCS7(cipher.block_size).unpadder()
-        padded = decryptor.update(ciphertext) + decryptor.finalize()
-        return unpadder.update(padded) + unpadder.finalize()
+            return self._pbes2(fields.next())
+        if identifier in oid.PBE_SHA1_KEY_SIZES:
+            return self._pbe_sha1(identifier, fields.next())
+        raise UnknownAlgorithmError(f"its content is encrypted by {identifier}, which is not supported")
 
-    def _pbes2(self, parameters: Element) -> tuple[BlockCipherAlgorithm, bytes]:
+    def _pbes2(self, parameters: Element) -> _Cipher:
         fields = parameters.children()
         function = fields.next().children()
         scheme = fields.next().children()
@@ -180,9 +215,11 @@ class Decryptor:
         name = scheme.next().object_identifier()
         vector = scheme.next().expect(der.OCTET_STRING)
         if name in oid.AES_CBC_KEY_SIZES:
-            return algorithms.AES(self._pbkdf2(function.next(), oid.AES_CBC_KEY_SIZES[name])), vector
+            key = self._pbkdf2(function.next(), oid.AES_CBC_KEY_SIZES[name])
+            return _Cipher(algorithms.AES(key), key, vector)
         if name == oid.DES_EDE3_CBC:
-            return _triple_des(self._pbkdf2(function.next(), 24)), vector
+            key = self._pbkdf2(function.next(), 24)
+            return _Cipher(_triple_des(key), key, vector)
         raise UnknownAlgorithmError(f"its content is encrypted by {name}, which is not supported")
 
     def _pbkdf2(self, parameters: Element, size: int) -> bytes:
@@ -194,19 +231,37 @@ class Decryptor:
         name = oid.HMAC_SHA1 if fields.at_end else fields.next().children().next().object_identifier()
         if name not in oid.HMACS:
             raise UnknownAlgorithmError(f"its keys are derived with {name}, which is not supported")
-        derivation = _KeyDerivation(salt, iterations, size, oid.HMACS[name])
-        if derivation not in self._keys:
-            encoded = self._password.reveal().encode()
-            self._keys[derivation] = hashlib.pbkdf2_hmac(derivation.digest, encoded, salt, iterations, size)
-        return self._keys[derivation]
+        return self._derive(_KeyDerivation(salt, iterations, size, oid.HMACS[name]))
 
-    def _pbe_sha1_3des(self, parameters: Element) -> tuple[BlockCipherAlgorithm, bytes]:
+    def _pbe_sha1(self, identifier: str, parameters: Element) -> _Cipher:
         fields = parameters.children()
         salt = fields.next().expect(der.OCTET_STRING)
         count = _iterations(fields.next())
-        key = pkcs12_key(self._password, salt, count, purpose=_CIPHER_KEY, size=24, digest="sha1")
-        vector = pkcs12_key(self._password, salt, count, purpose=_CIPHER_IV, size=8, digest="sha1")
-        return _triple_des(key), vector
+        size = oid.PBE_SHA1_KEY_SIZES[identifier]
+        key = self._derive(_KeyDerivation(salt, count, size, "sha1", _CIPHER_KEY))
+        vector = self._derive(_KeyDerivation(salt, count, 8, "sha1", _CIPHER_IV))
+        is_rc2 = identifier in (oid.PBE_SHA1_RC2_128, oid.PBE_SHA1_RC2_40)
+        return _Cipher(None if is_rc2 else _triple_des(key), key, vector)
+
+    def _derive(self, wanted: _KeyDerivation) -> bytes:
+        if wanted not in self._keys:
+            self._iterations_left -= wanted.iterations
+            if self._iterations_left < 0:
+                raise DerError("its keys cost more iterations than any honest file has")
+            if wanted.purpose:
+                key = pkcs12_key(
+                    self._password,
+                    wanted.salt,
+                    wanted.iterations,
+                    purpose=wanted.purpose,
+                    size=wanted.size,
+                    digest=wanted.digest,
+                )
+            else:
+                encoded = self._password.reveal().encode()
+                key = hashlib.pbkdf2_hmac(wanted.digest, encoded, wanted.salt, wanted.iterations, wanted.size)
+            self._keys[wanted] = key
+        return self._keys[wanted]
 
 
 def _iterations(element: Element) -> int:
@@ -220,4 +275,4 @@ def _triple_des(key: bytes) -> BlockCipherAlgorithm:
     # Only old files need it; whoever has none does not load what is on its way out.
     from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES  # noqa: PLC0415  # see above
 
-    return TripleDES(key)
+    return TripleDES(key if len(key) == 24 else key + key[:8])

@@ -100,7 +100,7 @@ class Pkcs12Keystore(KeystoreService):
     @property
     def capabilities(self) -> KeystoreCapabilities:
         """Everything, for keys that can leave where they are."""
-        return KeystoreCapabilities()
+        return KeystoreCapabilities(stores_secret_keys=True)
 
     def aliases(self) -> tuple[str, ...]:
         """All aliases, sorted."""

@@ -10,6 +10,7 @@ ENCRYPTED_DATA: Final = "1.2.840.113549.1.7.6"
 KEY_BAG: Final = "1.2.840.113549.1.12.10.1.1"
 SHROUDED_KEY_BAG: Final = "1.2.840.113549.1.12.10.1.2"
 CERT_BAG: Final = "1.2.840.113549.1.12.10.1.3"
+SECRET_BAG: Final = "1.2.840.113549.1.12.10.1.5"  # noqa: S105  # an object identifier
 X509_CERTIFICATE: Final = "1.2.840.113549.1.9.22.1"
 
 FRIENDLY_NAME: Final = "1.2.840.113549.1.9.20"
@@ -24,7 +25,14 @@ two CA certificates of the same name and key a chain was stored with."""
 PBES2: Final = "1.2.840.113549.1.5.13"
 PBKDF2: Final = "1.2.840.113549.1.5.12"
 PBMAC1: Final = "1.2.840.113549.1.5.14"
-PBE_SHA1_3DES: Final = "1.2.840.113549.1.12.1.3"
+PBE_SHA1_RC2_128: Final = "1.2.840.113549.1.12.1.5"
+PBE_SHA1_RC2_40: Final = "1.2.840.113549.1.12.1.6"
+PBE_SHA1_KEY_SIZES: Final = {
+    "1.2.840.113549.1.12.1.3": 24,  # triple DES
+    "1.2.840.113549.1.12.1.4": 16,  # triple DES of two keys
+    PBE_SHA1_RC2_128: 16,
+    PBE_SHA1_RC2_40: 5,
+}
 HMAC_SHA1: Final = "1.2.840.113549.2.7"
 HMAC_SHA256: Final = "1.2.840.113549.2.9"
 AES_256_CBC: Final = "2.16.840.1.101.3.4.1.42"
@@ -50,3 +58,18 @@ AES_CBC_KEY_SIZES: Final = {
     "2.16.840.1.101.3.4.1.22": 24,
     AES_256_CBC: 32,
 }
+
+SECRET_KEY_ALGORITHMS: Final = {
+    "2.16.840.1.101.3.4.1": "AES",
+    "1.3.14.3.2.7": "DES",
+    DES_EDE3_CBC: "DESede",
+    HMAC_SHA1: "HmacSHA1",
+    "1.2.840.113549.2.8": "HmacSHA224",
+    HMAC_SHA256: "HmacSHA256",
+    "1.2.840.113549.2.10": "HmacSHA384",
+    "1.2.840.113549.2.11": "HmacSHA512",
+}
+"""Java's names of what secret keys are for."""
+
+MARKS: Final = (bytes.fromhex("2a864886f70d01"), bytes.fromhex("2a8648ce3d02"))
+"""How identifiers of PKCS and of elliptic curves begin in DER: what was decrypted aright has one of them."""

@@ -2,20 +2,19 @@
 
 Each private key is a shrouded key bag, its own certificate a bag with the same localKeyId, both with the
 alias as friendlyName. Other certificates of chains are bags without a name; trusted certificates bear
-Java's attribute. A certificate of a foreign file that belongs to no key is taken as trusted, so that
-nothing is lost when the file is written again. A file that holds what this keystore cannot keep (secret
-keys, CRLs, keys that are neither RSA nor EC) is refused rather than impoverished; of attributes, only the
-name, the key id and trust are kept.
+Java's attribute. Secret keys are kept as Java keeps them. A certificate of a foreign file that belongs to no key is
+taken as trusted, so that nothing is lost when the file is written again. A file that holds what this keystore cannot
+keep (CRLs, keys that are neither RSA nor EC) is refused rather than impoverished; of attributes, only the name, the
+key id and trust are kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -25,7 +24,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from components.keystore import der
 from components.keystore.der import DerError, Reader
-from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
+from components.keystore.entries import (
+    Entry,
+    PrivateKeyEntry,
+    SecretKeyEntry,
+    TrustedCertificateEntry,
+    check_alias,
+)
 from components.keystore.errors import (
     AliasError,
     DamagedKeystoreError,
@@ -34,7 +39,9 @@ from components.keystore.errors import (
     WrongPasswordError,
 )
 from components.keystore.filesystem import object_identifiers as oid
+from components.keystore.filesystem.assembly import Bag, Contents, ForeignContentError, assemble, digest_of
 from components.keystore.filesystem.encryption import (
+    MOST_ITERATIONS,
     Decryptor,
     Encryptor,
     UnknownAlgorithmError,
@@ -44,7 +51,7 @@ from components.keystore.filesystem.encryption import (
 from components.keystore.keys import SoftwarePrivateKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from components.keystore.der import Element
     from metatype import Secret
@@ -71,9 +78,12 @@ def encode_pkcs12(entries: Mapping[str, Entry], password: Secret) -> bytes:
             trusted = _attribute(oid.TRUSTED_KEY_USAGE, der.object_identifier(oid.ANY_EXTENDED_KEY_USAGE))
             certificate_bags.append(_certificate_bag(entry.certificate, name, trusted))
             continue
+        if isinstance(entry, SecretKeyEntry):
+            key_bags.append(_secret_bag(alias, entry, encryptor, name))
+            continue
         # Unique to the entry, not to its key: a key may stand under two aliases with different certificates.
         key_id = _attribute(oid.LOCAL_KEY_ID, der.octet_string(hashlib.sha256(alias.encode()).digest()[:20]))
-        digests = [_digest(certificate) for certificate in entry.chain]
+        digests = [digest_of(certificate) for certificate in entry.chain]
         chain = _attribute(oid.CHAIN, der.octet_string(b"".join(digests)))
         key_bags.append(_key_bag(entry, encryptor, name, key_id, chain))
         certificate_bags.append(_certificate_bag(entry.certificate, name, key_id))
@@ -107,34 +117,12 @@ def decode_pkcs12(data: bytes, password: Secret, source: str) -> dict[str, Entry
         UnsupportedOperationError: It holds what is not supported.
     """
     try:
-        return _assemble(_read_bags(_authenticated_safes(data, password, source), Decryptor(password)))
-    except (UnknownAlgorithmError, UnsupportedAlgorithm, EntryError, _ForeignContentError) as error:
+        return assemble(_read_bags(_authenticated_safes(data, password, source), Decryptor(password)))
+    except (UnknownAlgorithmError, UnsupportedAlgorithm, EntryError, ForeignContentError) as error:
         advice = "; `openssl pkcs12` and `keytool` can convert it"
         raise UnsupportedOperationError(f"read {source}", f"{error}{advice}") from error
     except ValueError as error:
         raise DamagedKeystoreError(source, str(error)) from error
-
-
-class _ForeignContentError(Exception):
-    """The file is sound, but holds what this keystore cannot keep."""
-
-
-@dataclass(slots=True)
-class _Bag:
-    """The attributes of a bag, as far as they matter."""
-
-    name: str | None = None
-    key_id: bytes | None = None
-    trusted: bool = False
-    chain: tuple[bytes, ...] = ()
-
-
-@dataclass(slots=True)
-class _Contents:
-    """Everything in a file."""
-
-    keys: list[tuple[_Bag, SoftwarePrivateKey]] = field(default_factory=list)
-    certificates: list[tuple[_Bag, x509.Certificate]] = field(default_factory=list)
 
 
 def _authenticated_safes(data: bytes, password: Secret, source: str) -> Element:
@@ -149,18 +137,46 @@ def _authenticated_safes(data: bytes, password: Secret, source: str) -> Element:
     if fields.at_end:
         raise DerError("it has no MAC, so whether it was altered cannot be told")
     if not mac_holds(fields.next(), safes, password):
+        if _is_proven(der.decode(safes), Decryptor(password, MOST_ITERATIONS)):
+            raise DerError("it was altered: the password is right, and yet its MAC does not hold")
         raise WrongPasswordError(source)
     return der.decode(safes)
 
 
-def _read_bags(safes: Element, decryptor: Decryptor) -> _Contents:
-    contents = _Contents()
+def _is_proven(safes: Element, decryptor: Decryptor) -> bool:
+    """Whether the password decrypts some part, of which not everything may be as it was."""
+    for algorithm, ciphertext in _encrypted_parts(safes):
+        try:
+            decrypted = decryptor.decrypt_altered(algorithm, ciphertext)
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        if any(mark in decrypted for mark in oid.MARKS):
+            return True
+    return False
+
+
+def _encrypted_parts(safes: Element) -> Iterator[tuple[Element, bytes]]:
+    """What is encrypted, with its AlgorithmIdentifier; DerError where the structure round it is broken."""
+    for content_info in safes.children():
+        kind, content = _read_content_info(content_info)
+        if kind == oid.ENCRYPTED_DATA:
+            yield _encrypted_content(content)
+        elif kind == oid.DATA:
+            for bag in der.decode(content.expect(der.OCTET_STRING)).children():
+                fields = bag.children()
+                if fields.next().object_identifier() == oid.SHROUDED_KEY_BAG:
+                    key_fields = der.decode(fields.next().expect(_EXPLICIT_0)).children()
+                    yield key_fields.next(), key_fields.next().expect(der.OCTET_STRING)
+
+
+def _read_bags(safes: Element, decryptor: Decryptor) -> Contents:
+    contents = Contents()
     for content_info in safes.children():
         kind, content = _read_content_info(content_info)
         if kind == oid.DATA:
             bags = content.expect(der.OCTET_STRING)
         elif kind == oid.ENCRYPTED_DATA:
-            bags = _decrypt_data(content, decryptor)
+            bags = decryptor.decrypt(*_encrypted_content(content))
         else:
             raise UnknownAlgorithmError(f"a part of it is protected in a way ({kind}) that is not supported")
         for element in der.decode(bags).children():
@@ -168,15 +184,15 @@ def _read_bags(safes: Element, decryptor: Decryptor) -> _Contents:
     return contents
 
 
-def _read_bag(element: Element, decryptor: Decryptor, contents: _Contents) -> None:
+def _read_bag(element: Element, decryptor: Decryptor, contents: Contents) -> None:
     fields = element.children()
     kind = fields.next().object_identifier()
     value = der.decode(fields.next().expect(_EXPLICIT_0))
-    bag = _Bag() if fields.at_end else _read_attributes(fields.next())
+    bag = Bag() if fields.at_end else _read_attributes(fields.next())
     if kind == oid.CERT_BAG:
         certificate_fields = value.children()
         if (form := certificate_fields.next().object_identifier()) != oid.X509_CERTIFICATE:
-            raise _ForeignContentError(f"it holds a certificate that is not X.509 ({form})")
+            raise ForeignContentError(f"it holds a certificate that is not X.509 ({form})")
         encoded = der.decode(certificate_fields.next().expect(_EXPLICIT_0)).expect(der.OCTET_STRING)
         contents.certificates.append((bag, x509.load_der_x509_certificate(encoded)))
     elif kind == oid.SHROUDED_KEY_BAG:
@@ -185,20 +201,35 @@ def _read_bag(element: Element, decryptor: Decryptor, contents: _Contents) -> No
         contents.keys.append((bag, _read_key(private_key_info)))
     elif kind == oid.KEY_BAG:
         contents.keys.append((bag, _read_key(value.encoded)))
+    elif kind == oid.SECRET_BAG:
+        contents.secrets.append((bag, _read_secret(value, decryptor)))
     else:
-        raise _ForeignContentError(f"it holds something (bag type {kind}) that this keystore does not keep")
+        raise ForeignContentError(f"it holds something (bag type {kind}) that this keystore does not keep")
 
 
 def _read_key(private_key_info: bytes) -> SoftwarePrivateKey:
     try:
-        key = load_der_private_key(private_key_info, None)
+        # The MAC holds, so the key is as it was written; to prove its primes once more would take 20 ms for each key.
+        key = load_der_private_key(private_key_info, None, unsafe_skip_rsa_key_validation=True)
     except TypeError as error:  # what cryptography raises where a key is encrypted once more
         raise DerError(str(error)) from error
     return SoftwarePrivateKey(key)
 
 
-def _read_attributes(attributes: Element) -> _Bag:
-    bag = _Bag()
+def _read_secret(value: Element, decryptor: Decryptor) -> SecretKeyEntry:
+    """A secret key as Java writes it: shrouded like a private key, inside of an OCTET STRING."""
+    fields = value.children()
+    if (kind := fields.next().object_identifier()) != oid.SHROUDED_KEY_BAG:
+        raise ForeignContentError(f"it holds a secret (type {kind}) that this keystore does not keep")
+    shrouded = der.decode(der.decode(fields.next().expect(_EXPLICIT_0)).expect(der.OCTET_STRING)).children()
+    info = der.decode(decryptor.decrypt(shrouded.next(), shrouded.next().expect(der.OCTET_STRING))).children()
+    info.next().integer()
+    algorithm = info.next().children().next().object_identifier()
+    return SecretKeyEntry(oid.SECRET_KEY_ALGORITHMS.get(algorithm, algorithm), info.next().expect(der.OCTET_STRING))
+
+
+def _read_attributes(attributes: Element) -> Bag:
+    bag = Bag()
     for attribute in attributes.children(der.SET):
         fields = attribute.children()
         kind = fields.next().object_identifier()
@@ -224,89 +255,27 @@ def _usable(name: str) -> str | None:
         return None
 
 
-def _assemble(contents: _Contents) -> dict[str, Entry]:
-    """Make entries of bags: keys with their chains first, then the certificates that no chain has used."""
-    entries: dict[str, Entry] = {}
-    in_chains: set[bytes] = set()
-    pool = [certificate for _, certificate in contents.certificates]
-    for bag, key in contents.keys:
-        own_bag, own = _own_certificate(bag, key, contents.certificates)
-        chain = _recorded_chain(bag, own, pool) or _issued_chain(own, pool)
-        in_chains.update(map(_digest, chain))
-        entries[_free_alias(bag.name or own_bag.name, entries)] = PrivateKeyEntry(key, chain)
-    for bag, certificate in contents.certificates:
-        if bag.trusted or _digest(certificate) not in in_chains:
-            entries[_free_alias(bag.name, entries)] = TrustedCertificateEntry(certificate)
-    return dict(sorted(entries.items()))
-
-
-def _own_certificate(
-    bag: _Bag, key: SoftwarePrivateKey, certificates: Iterable[tuple[_Bag, x509.Certificate]]
-) -> tuple[_Bag, x509.Certificate]:
-    """The certificate of a key: that with its id, else the first with its public key."""
-    fitting = [pair for pair in certificates if not pair[0].trusted and _certifies(pair[1], key)]
-    for pair in fitting:
-        if bag.key_id is not None and pair[0].key_id == bag.key_id:
-            return pair
-    if fitting:
-        return fitting[0]
-    raise _ForeignContentError(f"it holds a key (name {bag.name!r}) without a certificate")
-
-
-def _certifies(certificate: x509.Certificate, key: SoftwarePrivateKey) -> bool:
-    try:
-        return certificate.public_key() == key.public_key
-    except (ValueError, UnsupportedAlgorithm):
-        return False
-
-
-def _recorded_chain(bag: _Bag, own: x509.Certificate, pool: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """The chain that the key was stored with; empty if that is not known or no longer here."""
-    by_digest = {_digest(certificate): certificate for certificate in pool}
-    chain = tuple(by_digest[digest] for digest in bag.chain if digest in by_digest)
-    complete = len(chain) == len(bag.chain) and chain[:1] == (own,)
-    return chain if complete else ()
-
-
-def _issued_chain(own: x509.Certificate, pool: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """The chain as issuers tell it, up to a self-issued certificate or to where the issuer is not here."""
-    candidates = list(pool)
-    chain = [own]
-    while chain[-1].subject != chain[-1].issuer:
-        issuer = next((each for each in candidates if each not in chain and _issued(each, chain[-1])), None)
-        if issuer is None:
-            break
-        chain.append(issuer)
-    return tuple(chain)
-
-
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    if issuer.subject != certificate.issuer:
-        return False
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _free_alias(wanted: str | None, taken: Mapping[str, Entry]) -> str:
-    if wanted is not None and wanted not in taken:
-        return wanted
-    number = 1
-    while (alias := str(number) if wanted is None else f"{wanted}-{number}") in taken:
-        number += 1
-    return alias
-
-
-def _digest(certificate: x509.Certificate) -> bytes:
-    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-
-
 def _key_bag(entry: PrivateKeyEntry, encryptor: Encryptor, *attributes: bytes) -> bytes:
     material = entry.key.export().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     algorithm, ciphertext = encryptor.encrypt(material)
     return _bag(oid.SHROUDED_KEY_BAG, der.sequence(algorithm, der.octet_string(ciphertext)), attributes)
+
+
+def _secret_bag(alias: str, entry: SecretKeyEntry, encryptor: Encryptor, name: bytes) -> bytes:
+    by_name = {known: identifier for identifier, known in oid.SECRET_KEY_ALGORITHMS.items()}
+    identifier = by_name.get(entry.algorithm, entry.algorithm)
+    try:
+        algorithm = der.sequence(der.object_identifier(identifier))
+    except ValueError:
+        known = ", ".join(sorted(by_name))
+        raise UnsupportedOperationError(
+            f"store {alias}", f"{entry.algorithm} is neither an object identifier nor one of {known}"
+        ) from None
+    info = der.sequence(der.integer(0), algorithm, der.octet_string(entry.reveal()))
+    protection, ciphertext = encryptor.encrypt(info)
+    shrouded = der.octet_string(der.sequence(protection, der.octet_string(ciphertext)))
+    value = der.sequence(der.object_identifier(oid.SHROUDED_KEY_BAG), der.encode(_EXPLICIT_0, shrouded))
+    return _bag(oid.SECRET_BAG, value, (name,))
 
 
 def _certificate_bag(certificate: x509.Certificate, *attributes: bytes) -> bytes:
@@ -344,13 +313,13 @@ def _encrypted_data(content: bytes, encryptor: Encryptor) -> bytes:
     return der.sequence(der.integer(0), info)
 
 
-def _decrypt_data(element: Element, decryptor: Decryptor) -> bytes:
+def _encrypted_content(element: Element) -> tuple[Element, bytes]:
+    """The AlgorithmIdentifier and the ciphertext of EncryptedData."""
     fields = element.children()
     fields.next().integer()
     info = fields.next().children()
     info.next().object_identifier()
     algorithm, content = info.next(), info.next()
     if content.tag == _IMPLICIT_OCTETS_0:
-        return decryptor.decrypt(algorithm, content.content)
-    parts = Reader(content.expect(_EXPLICIT_0))
-    return decryptor.decrypt(algorithm, b"".join(part.expect(der.OCTET_STRING) for part in parts))
+        return algorithm, content.content
+    return algorithm, b"".join(part.expect(der.OCTET_STRING) for part in Reader(content.expect(_EXPLICIT_0)))

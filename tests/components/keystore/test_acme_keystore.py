@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.keystore import DamagedKeystoreError, KeystoreService
+from components.keystore import DamagedKeystoreError, KeystoreService, guarded
 from components.keystore.conformance import KeystoreConformance
 
 if TYPE_CHECKING:
@@ -30,6 +30,16 @@ class TestAcmeKeystore(KeystoreConformance):
         assert isinstance(keystore, KeystoreService)
         keystore.open(self.directory / "keys.json")  # type: ignore[attr-defined]  # the plugin is loaded at run time
         return keystore
+
+    def reopen(self, keystore: KeystoreService) -> KeystoreService:
+        return self.make_keystore()
+
+
+class TestGuardedAcmeKeystore(TestAcmeKeystore):
+    """Its handles stay in it, and go through the guard and back."""
+
+    def make_keystore(self) -> KeystoreService:
+        return guarded(super().make_keystore(), "AcmeKeystore")
 
     def reopen(self, keystore: KeystoreService) -> KeystoreService:
         return self.make_keystore()

