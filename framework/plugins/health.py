@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from framework.plugins.context import PluginContext
 
@@ -15,23 +15,27 @@ if TYPE_CHECKING:
 class Severity(StrEnum):
     """How much a finding matters."""
 
+    OK = "ok"
+    """All is well; the text says how it is."""
     WARNING = "warning"
     ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it should be.
+    """How something is that was looked at.
 
     Attributes:
         severity: How much it matters.
         text: What was found, in a sentence.
-        fix: What to do about it, or None if nobody knows.
+        fix: What to do about it, or None if there is nothing to do or nobody knows.
+        check: What was looked at, where a check looks at more than what its own name says.
     """
 
     severity: Severity
     text: str
     fix: str | None = None
+    check: str | None = None
 
     def as_data(self) -> dict[str, str | None]:
         """The same for JSON."""
@@ -47,11 +51,13 @@ class HealthCheck:
 
     Attributes:
         name: What is checked, in a few words.
-        run: Looks and tells; None if all is well. It is called on a thread of its own, and has 5 s.
+        run: Looks and tells; None, or nothing, if all is well. It is called on a thread of its own, and has 5 s.
+        thorough: It takes its time, or asks the network: only `gatewright doctor` runs it, and it has 30 s.
     """
 
     name: str
-    run: Callable[[PluginContext], Finding | None]
+    run: Callable[[PluginContext], Finding | Iterable[Finding] | None]
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,20 @@ class HealthReport:
 
     Attributes:
         plugin: Whose check it is.
-        check: Its name.
-        finding: What it found, or None if all is well.
+        check: What was looked at.
+        finding: What it found, or None if all is well and there is nothing to say.
     """
 
     plugin: str
     check: str
     finding: Finding | None
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters."""
+        return Severity.OK if self.finding is None else self.finding.severity
+
+    @property
+    def problem(self) -> Finding | None:
+        """What is not as it should be, or None."""
+        return None if self.severity is Severity.OK else self.finding

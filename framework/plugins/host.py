@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import logging
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pluggy
@@ -20,7 +21,7 @@ from framework.plugins.plugin import Plugin, PluginError, QuarantinedPlugin, Rem
 from metatype import MetatypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
     from framework.plugins.context import PluginContext
@@ -29,6 +30,9 @@ _log = logging.getLogger("framework.plugins")
 
 HEALTH_DEADLINE_S: Final = 5.0
 """How long all health checks together may take, in seconds; they run side by side."""
+
+THOROUGH_DEADLINE_S: Final = 30.0
+"""The same, where the thorough ones are among them."""
 
 REMOVAL_DEADLINE_S: Final = 10.0
 """How long the components of a plugin that is removed have to end, in seconds."""
@@ -74,7 +78,7 @@ class PluginHost:
         self._plugins: tuple[Plugin, ...] = ()
         self._quarantined: tuple[QuarantinedPlugin, ...] = ()
         self._contexts: dict[str, PluginContext] = {}
-        self._hanging: dict[tuple[str, str], GuardedCall[object]] = {}
+        self._hanging: dict[tuple[str, str], GuardedCall[tuple[object, ...]]] = {}
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Hooks)
 
@@ -157,21 +161,25 @@ class PluginHost:
             context.close()
         self._contexts.clear()
 
-    def check_health(self) -> tuple[HealthReport, ...]:
-        """Ask all plugins for their health, side by side."""
-        deadline = self._clock.monotonic() + HEALTH_DEADLINE_S
-        running: list[tuple[Plugin, str, GuardedCall[object]]] = []
+    def check_health(self, *, thorough: bool = False) -> tuple[HealthReport, ...]:
+        """Ask all plugins for their health, side by side; with `thorough` also what takes time."""
+        seconds = THOROUGH_DEADLINE_S if thorough else HEALTH_DEADLINE_S
+        deadline = self._clock.monotonic() + seconds
+        running: list[tuple[Plugin, str, GuardedCall[tuple[object, ...]]]] = []
         for plugin in self._plugins:
             context = self._contexts.get(plugin.name)
             for check in plugin.health_checks if context is not None else ():
+                if check.thorough and not thorough:
+                    continue
                 hanging = self._hanging.get((plugin.name, check.name))
                 if hanging is not None and not hanging.done:
                     call = hanging
                 else:
                     work = _asking(check.run, context)
-                    call = GuardedCall[object](self._clock, f"the health check {check.name!r} of {plugin.name}", work)
+                    call = GuardedCall(self._clock, f"the health check {check.name!r} of {plugin.name}", work)
                 running.append((plugin, check.name, call))
-        return tuple(self._health_of(plugin, check, call, deadline) for plugin, check, call in running)
+        found = (self._health_of(plugin, check, call, deadline, seconds) for plugin, check, call in running)
+        return tuple(report for reports in found for report in reports)
 
     def quarantine(self, plugin: Plugin, reason: str) -> None:
         """Note that a plugin is not taken, and forget what it contributed."""
@@ -304,19 +312,24 @@ class PluginHost:
         modules.forget(own)
         return own
 
-    def _health_of(self, plugin: Plugin, check: str, call: GuardedCall[object], deadline: float) -> HealthReport:
+    def _health_of(
+        self, plugin: Plugin, check: str, call: GuardedCall[tuple[object, ...]], deadline: float, seconds: float
+    ) -> list[HealthReport]:
         try:
-            answer = call.result(deadline, HEALTH_DEADLINE_S)
-            finding = answer if isinstance(answer, Finding) else None
-            if finding is not answer:
-                finding = Finding(
-                    Severity.ERROR, f"the health check {check!r} answered {answer!r}, which is no Finding"
-                )
+            answers = call.result(deadline, seconds)
         except GuardError as error:
-            finding = Finding(Severity.ERROR, str(error), f"tell the authors of {plugin.distribution or plugin.name}")
             if error.hung:
                 self._hanging[plugin.name, check] = call
-        return HealthReport(plugin.name, check, finding)
+            fix = f"tell the authors of {plugin.distribution or plugin.name}"
+            return [HealthReport(plugin.name, check, Finding(Severity.ERROR, str(error), fix))]
+        reports = []
+        for answer in answers:
+            finding = answer
+            if not isinstance(finding, Finding):
+                text = f"the health check {check!r} answered {answer!r}, which is no Finding"
+                finding = Finding(Severity.ERROR, text)
+            reports.append(HealthReport(plugin.name, finding.check or check, finding))
+        return reports or [HealthReport(plugin.name, check, None)]
 
     def _installed(self, name: str) -> EntryPoint:
         everything = loading.installed_plugins()
@@ -361,5 +374,16 @@ class PluginHost:
             self._busy = False
 
 
-def _asking(run: Callable[[Any], Finding | None], context: PluginContext | None) -> Callable[[], Finding | None]:
-    return lambda: run(context)
+def _asking(
+    run: Callable[[Any], Finding | Iterable[Finding] | None], context: PluginContext | None
+) -> Callable[[], tuple[object, ...]]:
+    """Ask a check, and go through its answers, all on the thread that is its own."""
+
+    def ask() -> tuple[object, ...]:
+        answer: Any = run(context)
+        if answer is None:
+            return ()
+        several = isinstance(answer, Iterable) and not isinstance(answer, Finding | str)
+        return tuple(answer) if several else (answer,)
+
+    return ask

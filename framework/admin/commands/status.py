@@ -19,7 +19,7 @@ def _status(invocation: Invocation) -> Answer:
         *(f"{one.pid}: {one.reason}" for one in components if one.reason is not None),
         *(f"plugin {one.name} is not used: {one.reason}" for one in quarantined),
         *gateway.configuration_admin.notices,
-        *(f"plugin {one.plugin}: {one.finding}" for one in health if one.finding is not None),
+        *(f"plugin {one.plugin}: {one.finding}" for one in health if one.problem is not None),
         *(f"a handler of events{f' of {one.owner}' if one.owner else ''} gets none: {one.reason}" for one in denied),
         *(f"configuration file {one}" for one in gateway.configuration_admin.file_problems),
     ]
