@@ -78,7 +78,7 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
         if wants_help:
             print(help_without_gateway(argv))
             return 0
-        message = run_without_gateway(argv, as_json=as_json)
+        message = run_without_gateway(argv, state_dir, as_json=as_json, colour=_shows_colours())
         if message is not None:
             return _finish(message, argv)
         if state_dir is None:
@@ -91,7 +91,7 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     wire = Wire(connection)
     try:
         with contextlib.suppress(DisconnectedError):  # a gateway that turns us away says why before it goes
-            wire.send({"argv": argv, "json": as_json})
+            wire.send({"argv": argv, "json": as_json, "colour": _shows_colours()})
         for message in wire.messages():
             if "ask" in message:
                 wire.send(_read(str(message["ask"]), argv, secret=bool(message.get("secret"))))
@@ -106,6 +106,11 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
         wire.close()
     print("gatewright: the gateway ended the connection", file=sys.stderr)
     return 1
+
+
+def _shows_colours() -> bool:
+    """Whether the answer is seen on a terminal by somebody who does not mind colours (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _is_about_a_descriptor_file(argv: list[str]) -> bool:

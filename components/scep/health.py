@@ -1,4 +1,4 @@
-"""What `gatewright status` says of the enrolment: only what needs somebody."""
+"""What `gatewright status` and `gatewright doctor` say of the enrolment: the identity, and what needs somebody."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from components.scep.enrolment import State
 from components.scep.service import EnrollmentService
+from components.scep.text import printable
 from framework.plugins import Finding, HealthCheck, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from components.scep.service import EnrollmentStatus
     from framework.plugins.context import PluginContext
 
 _NEEDS_SOMEBODY: Final = frozenset(
@@ -16,20 +23,57 @@ _NEEDS_SOMEBODY: Final = frozenset(
 )
 """The states that a person has to do something about; the others end by themselves."""
 
+_SEE: Final = "see gatewright cert status"
 
-def _check(context: PluginContext) -> Finding | None:
+
+def _check(context: PluginContext) -> Iterator[Finding]:
+    for status in statuses(context):
+        yield from _findings(status, context.clock.now())
+
+
+def statuses(context: PluginContext) -> Iterator[EnrollmentStatus]:
+    """How each enrolment is that is enabled."""
     for reference in context.find_all(EnrollmentService):
         service = context.get(reference)
-        status = service.status() if isinstance(service, EnrollmentService) else None
-        if status is None or status.state is State.DISABLED:
-            continue
-        certificate, problem = status.certificate, status.problem
-        if certificate is not None and certificate.not_valid_after_utc < context.clock.now():
-            text = f"the certificate has expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
-            return Finding(Severity.ERROR, text, "see gatewright cert status")
-        if problem is not None and status.state in _NEEDS_SOMEBODY:
-            return Finding(Severity.ERROR, f"the enrolment is {status.state}: {problem.message}", problem.what_to_do)
-    return None
+        if isinstance(service, EnrollmentService) and (status := service.status()).state is not State.DISABLED:
+            yield status
 
 
-HEALTH_CHECKS: Final = (HealthCheck("enrolment", _check),)
+def _findings(status: EnrollmentStatus, now: datetime) -> Iterator[Finding]:
+    certificate, problem = status.certificate, status.problem
+    expired = certificate is not None and certificate.not_valid_after_utc < now
+    if certificate is not None and expired:
+        text = f"the certificate has expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+        yield Finding(Severity.ERROR, text, _SEE)
+    elif problem is not None and status.state in _NEEDS_SOMEBODY:
+        yield Finding(Severity.ERROR, f"the enrolment is {status.state}: {problem.message}", problem.what_to_do)
+    elif problem is not None and certificate is None:
+        text = f"there is no certificate yet: {problem.message}"
+        yield Finding(Severity.WARNING, text, f"{problem.what_to_do}; it is tried again by itself")
+    if certificate is not None and not expired:
+        yield Finding(Severity.OK, _identity(certificate, status, now), check="identity")
+    elif certificate is None and problem is None:
+        yield Finding(Severity.OK, f"none yet ({status.state}): {status.next_step}", check="identity")
+    for warning in status.warnings:
+        yield Finding(Severity.WARNING, warning, _SEE)
+
+
+def _identity(certificate: x509.Certificate, status: EnrollmentStatus, now: datetime) -> str:
+    ends = certificate.not_valid_after_utc
+    subject = printable(certificate.subject.rfc4514_string(), 120) or "(no subject)"
+    when = "" if status.next_at is None else f"; next look {status.next_at:%Y-%m-%d %H:%M} UTC"
+    return f"{subject}, valid until {ends:%Y-%m-%d} ({_left(certificate, now)}){when}"
+
+
+def _left(certificate: x509.Certificate, now: datetime) -> str:
+    left = certificate.not_valid_after_utc - now
+    return f"{left.days} days left" if left.days else f"{int(left.total_seconds() // 60)} minutes left"
+
+
+def _examine(context: PluginContext) -> Iterable[Finding]:
+    from components.scep.diagnosis import examine  # noqa: PLC0415  # only doctor needs it
+
+    return examine(context)
+
+
+HEALTH_CHECKS: Final = (HealthCheck("enrolment", _check), HealthCheck("SCEP server", _examine, thorough=True))

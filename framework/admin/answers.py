@@ -6,16 +6,19 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+from framework.admin.rendering import paint
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from framework.admin.command import Answer
 
 
-def final_message(answer: Answer, *, as_json: bool) -> dict[str, Any]:
+def final_message(answer: Answer, *, as_json: bool, colour: bool = False) -> dict[str, Any]:
     """The answer of a command that came to its end."""
+    text = paint(answer.text, colour=colour)
     return {
-        "out": json.dumps(answer.data, indent=2, default=str, ensure_ascii=False) if as_json else answer.text,
+        "out": json.dumps(answer.data, indent=2, default=str, ensure_ascii=False) if as_json else text,
         "err": "",
         "exit": answer.exit_status,
         "files": [

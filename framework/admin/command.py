@@ -172,9 +172,11 @@ class OfflineInvocation:
 
     Attributes:
         options: What `Command.arguments` declared, parsed.
+        state_directory: The state directory that is named and that no gateway runs on, or None.
     """
 
     options: argparse.Namespace
+    state_directory: Path | None = None
 
     def read_input(self, path: str) -> bytes:
         """The content of a file, `-` for standard input; CommandError if it cannot be read."""

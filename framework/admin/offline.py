@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from framework.admin.answers import error_message, final_message, help_message
@@ -21,8 +22,16 @@ def help_without_gateway(argv: list[str]) -> str:
     return ""
 
 
-def run_without_gateway(argv: list[str], *, as_json: bool) -> dict[str, Any] | None:
+def run_without_gateway(
+    argv: list[str], state_dir: str | None, *, as_json: bool, colour: bool
+) -> dict[str, Any] | None:
     """Run a command that needs no gateway here and now.
+
+    Args:
+        argv: The command line, without what all commands have in common.
+        state_dir: The state directory that no gateway runs on, or None if none is named.
+        as_json: Whether the answer is to be JSON.
+        colour: Whether it may have colours.
 
     Returns:
         The message that a gateway would have ended with, or None if the command needs one.
@@ -33,7 +42,8 @@ def run_without_gateway(argv: list[str], *, as_json: bool) -> dict[str, Any] | N
         return None
     try:
         _, options = table.parse(argv)
-        return final_message(command.offline(OfflineInvocation(options)), as_json=as_json)
+        invocation = OfflineInvocation(options, None if state_dir is None else Path(state_dir).absolute())
+        return final_message(command.offline(invocation), as_json=as_json, colour=colour)
     except HelpAsked as help_asked:
         return help_message(help_asked.text)
     except CommandError as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from framework.admin.answers import error_message, final_message, help_message, refusal_message
 from framework.admin.command import CommandError, GatewayView, Invocation
 from framework.admin.parsing import CommandTable, HelpAsked
+from framework.admin.rendering import paint
 from framework.admin.wire import Wire, WireError, socket_path
 from framework.errors import FrameworkError
 
@@ -121,7 +122,8 @@ class AdminServer:
         argv, as_json = request.get("argv"), bool(request.get("json"))
         if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
             raise WireError("sent a request without argv")
-        client = _Client(wire, tuple(argv), as_json)
+        colour = bool(request.get("colour"))
+        client = _Client(wire, tuple(argv), as_json=as_json, colour=colour)
         try:
             command, options = CommandTable(self._commands()).parse(argv)
             answer = command.run(Invocation(options, self._gateway, client))
@@ -137,16 +139,17 @@ class AdminServer:
             _log.exception("the command %s failed", " ".join(argv[:2]))
             wire.send(refusal_message("the command failed inside the gateway; its log says why", 1))
         else:
-            wire.send(final_message(answer, as_json=as_json))
+            wire.send(final_message(answer, as_json=as_json, colour=colour))
 
 
 class _Client:
     """What a running command can ask of its client."""
 
-    def __init__(self, wire: Wire, argv: tuple[str, ...], as_json: bool) -> None:
+    def __init__(self, wire: Wire, argv: tuple[str, ...], *, as_json: bool, colour: bool) -> None:
         self._wire = wire
         self._argv = argv
         self._as_json = as_json
+        self._colour = colour
 
     def read_input(self, path: str, *, secret: bool = False) -> bytes:
         self._wire.send({"ask": path, "secret": secret})
@@ -161,7 +164,7 @@ class _Client:
             raise WireError("sent a file that is not in base64") from None
 
     def emit(self, data: Any, text: str) -> None:
-        self._wire.send({"out": json.dumps(data, default=str) if self._as_json else text})
+        self._wire.send({"out": json.dumps(data, default=str) if self._as_json else paint(text, colour=self._colour)})
 
     def is_gone(self) -> bool:
         return self._wire.is_closed()

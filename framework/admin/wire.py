@@ -1,6 +1,6 @@
 """How client and gateway talk: one JSON object a line over a socket in the state directory.
 
-The client sends `{"argv": [...], "json": bool}`. The gateway answers with any number of
+The client sends `{"argv": [...], "json": bool, "colour": bool}`. The gateway answers with any number of
 `{"ask": path, "secret": bool}` (the client sends `{"content": base64}` or `{"error": text}`), `{"out": text}`, and at
 last `{"out": text, "err": text, "exit": status, "files": [...]}`. Only the standard library's lightest modules are
 used here: the command line imports this file at each call.

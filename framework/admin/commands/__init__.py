@@ -15,6 +15,7 @@ def framework_commands() -> tuple[Command, ...]:
         configuration,
         configuration_batch,
         configuration_history,
+        doctor,
         events,
         metatype,
         plugins,
@@ -23,6 +24,7 @@ def framework_commands() -> tuple[Command, ...]:
 
     return (
         *status.COMMANDS,
+        *doctor.COMMANDS,
         *configuration.COMMANDS,
         *configuration_batch.COMMANDS,
         *configuration_history.COMMANDS,

@@ -1,40 +1,54 @@
-"""`status`: one screen that says how the gateway is."""
+"""`status`: one screen that says how the gateway is, what its identity is, and what needs somebody."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any, Final
 
 from framework._version import __version__
 from framework.admin.command import Answer, Command, Invocation
-from framework.admin.rendering import fields, table
+from framework.admin.commands.doctor import TONES
+from framework.admin.rendering import Tone, Toned, fields, mark, table
+from framework.diagnosis import OWN, quick_reports
+from framework.plugins.health import Severity
+
+if TYPE_CHECKING:
+    import argparse
+
+    from framework.admin.command import GatewayView
+    from framework.declarative_services import ComponentSnapshot
+    from framework.diagnosis import Examination
+    from framework.plugins.health import HealthReport
+
+MOST_LINES: Final = 8
+"""Problems, and components, that one screen has room for."""
 
 
 def _status(invocation: Invocation) -> Answer:
     gateway = invocation.gateway
     components = gateway.components()
-    quarantined = gateway.plugins.quarantined
-    denied = gateway.event_admin.denied
-    health = gateway.plugins.check_health()
-    problems = [
-        *(f"{one.pid}: {one.reason}" for one in components if one.reason is not None),
-        *(f"plugin {one.name} is not used: {one.reason}" for one in quarantined),
-        *gateway.configuration_admin.notices,
-        *(f"plugin {one.plugin}: {one.finding}" for one in health if one.problem is not None),
-        *(f"a handler of events{f' of {one.owner}' if one.owner else ''} gets none: {one.reason}" for one in denied),
-        *(f"configuration file {one}" for one in gateway.configuration_admin.file_problems),
-    ]
-    data = {
+    examination = quick_reports(gateway)
+    return Answer(
+        _data(gateway, components, examination),
+        _text(gateway, components, examination, everything=invocation.options.all),
+    )
+
+
+def _data(gateway: GatewayView, components: tuple[ComponentSnapshot, ...], examination: Examination) -> dict[str, Any]:
+    return {
+        "healthy": examination.severity is Severity.OK,
         "version": __version__,
         "process_id": os.getpid(),
         "state_directory": str(gateway.state_directory),
         "conf_directory": None if gateway.conf_directory is None else str(gateway.conf_directory),
         "started_at": gateway.started_at.isoformat().replace("+00:00", "Z"),
+        "configuration_revision": gateway.configuration_admin.revision,
         "components": [
             {"pid": one.pid, "state": one.state, "reason": one.reason, "plugin": one.plugin} for one in components
         ],
         "plugins": {
             "loaded": [one.name for one in gateway.plugins.plugins],
-            "quarantined": [{"name": one.name, "reason": one.reason} for one in quarantined],
+            "quarantined": [{"name": one.name, "reason": one.reason} for one in gateway.plugins.quarantined],
         },
         "health": [
             {
@@ -42,27 +56,60 @@ def _status(invocation: Invocation) -> Answer:
                 "check": one.check,
                 "finding": None if one.finding is None else one.finding.as_data(),
             }
-            for one in health
+            for one in examination.reports
         ],
-        "problems": problems,
+        "problems": [_problem(one) for one in examination.problems],
     }
+
+
+def _problem(report: HealthReport) -> str:
+    """A report on one line; of a plugin with the plugin's name, since nobody else knows what it means."""
+    finding = report.finding
+    if finding is None:
+        return report.check
+    if report.plugin != OWN:
+        return f"plugin {report.plugin}: {finding}"
+    return f"{finding.text}{f' ({finding.fix})' if finding.fix else ''}"
+
+
+def _text(
+    gateway: GatewayView,
+    components: tuple[ComponentSnapshot, ...],
+    examination: Examination,
+    *,
+    everything: bool,
+) -> str:
     seconds = int((gateway.clock.now() - gateway.started_at).total_seconds())
-    lines = [
-        fields(
-            [
-                ("gatewright", f"{__version__}, process id {os.getpid()}, up {_duration(seconds)}"),
-                ("state", gateway.state_directory),
-                ("configuration", gateway.conf_directory or "(no files)"),
-                ("plugins", ", ".join(one.name for one in gateway.plugins.plugins) or "none"),
-            ]
-        ),
-        "",
-        table(("COMPONENT", "STATE"), [(one.pid, one.state) for one in components]) if components else "no components",
-        "",
-        "needs attention:" if problems else "nothing needs attention",
-        *(f"  {problem}" for problem in problems),
+    count = len(examination.problems)
+    verdict = "healthy" if not count else "needs attention"
+    process = f"{__version__}, process id {os.getpid()}, up {_duration(seconds)}"
+    rows: list[tuple[str, object]] = [
+        ("gatewright", Toned(verdict, TONES[examination.severity])),
+        ("process", process),
+        ("state", gateway.state_directory),
+        ("files", gateway.conf_directory or "(none)"),
+        *((one.check, one.finding.text) for one in examination.reports if one.finding and one.problem is None),
     ]
-    return Answer(data, "\n".join(lines))
+    lines = [fields(rows)]
+    shown = components if everything else tuple(one for one in components if one.state != "active")
+    if shown:
+        kept = shown if everything else shown[:MOST_LINES]
+        states = [(one.pid, Toned(one.state, _tone(one))) for one in kept]
+        lines += ["", table(("COMPONENT", "STATE"), states)]
+        if len(kept) < len(shown):
+            lines.append(f"and {len(shown) - len(kept)} more: gatewright component list")
+    lines += ["", "needs you:" if count else "nothing needs you"]
+    problems = examination.problems if everything else examination.problems[:MOST_LINES]
+    lines += [f"  {mark(Toned('•', TONES[one.severity]))} {mark(_problem(one))}" for one in problems]
+    if len(problems) < count:
+        lines.append(f"  and {count - len(problems)} more: gatewright doctor --problems")
+    return "\n".join(lines)
+
+
+def _tone(component: ComponentSnapshot) -> Tone:
+    if component.state == "active":
+        return Tone.GOOD
+    return Tone.BAD if component.hangs or component.state == "failed" else Tone.WARNING
 
 
 def _duration(seconds: int) -> str:
@@ -70,14 +117,20 @@ def _duration(seconds: int) -> str:
     hours, rest = divmod(rest, 3_600)
     minutes, rest = divmod(rest, 60)
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join(f"{number} {unit}" for number, unit in parts if number)[:40] or "0 s"
+    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2]) or "0 s"
 
 
-COMMANDS = (
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="show every component and every problem")
+
+
+COMMANDS: Final = (
     Command(
         path=("status",),
-        help="how the gateway is: components, plugins, and what needs attention",
+        help="how the gateway is, what its identity is and until when, and what needs you",
         run=_status,
-        examples=("gatewright status --state-dir /var/lib/gatewright",),
+        arguments=_arguments,
+        examples=("gatewright status --state-dir /var/lib/gatewright", "gatewright status --all"),
+        exit_statuses={1: "no gateway runs there"},
     ),
 )

@@ -1,0 +1,190 @@
+"""What `gatewright doctor` finds out about an enrolment: the way to the server, what it offers, and the identity.
+
+Nothing is changed and nothing secret is sent: the server is looked at as `scep probe` does.
+"""
+
+from __future__ import annotations
+
+import socket
+import urllib.parse
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from components.keystore import KeystoreError, KeystoreService, PrivateKeyEntry, guarded
+from components.scep.client import normalize_endpoint
+from components.scep.errors import AnswerError, EndpointError, TransportError, UntrustedIssuerError
+from components.scep.health import statuses
+from components.scep.identity import ENROLLED_KEY_PAIR
+from components.scep.probe import CLOCK_TOLERANCE, SMALLEST_KEY, ProbeReport, probe, signature_digest
+from components.scep.settings import SettingsError, read_settings
+from components.scep.text import printable
+from components.scep.trust import CaTrust, fingerprint, is_valid_at
+from framework import ConfigurationAdmin, ConfigurationError
+from framework.plugins import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from components.scep.service import EnrollmentStatus
+    from components.scep.settings import EnrollmentSettings
+    from framework.clock import Clock
+    from framework.plugins.context import PluginContext
+
+PID: Final = "gatewright.scep.SCEPEnrollmentService"
+
+_LITTLE_TIME: Final = 0.1
+"""The part of a certificate's life that should not be left without a renewal."""
+
+
+def examine(context: PluginContext) -> Iterator[Finding]:
+    """Look at everything that an enrolment depends on, in the order in which it does."""
+    for status in statuses(context):
+        yield from _identity(context, status)
+        settings = _settings(context)
+        if settings is not None and (yield from _name_resolution(settings.endpoint)):
+            yield from _server(settings, context.clock)
+
+
+def _settings(context: PluginContext) -> EnrollmentSettings | None:
+    """What is configured; None if it is not right, which the enrolment's own state tells."""
+    (reference,) = context.find_all(ConfigurationAdmin)
+    admin: ConfigurationAdmin = context.get(reference)
+    try:
+        return read_settings(admin.get(PID).properties)
+    except (ConfigurationError, SettingsError):
+        return None
+
+
+def _name_resolution(endpoint: str) -> Generator[Finding, None, bool]:
+    """Whether the server's name leads anywhere; what it returns is whether to go on."""
+    try:
+        host = urllib.parse.urlsplit(normalize_endpoint(endpoint)).hostname or ""
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except EndpointError as error:
+        yield Finding(Severity.ERROR, str(error), "correct server.url", "name resolution")
+        return False
+    except OSError as error:
+        text = f"{host} cannot be resolved: {error.strerror or error}"
+        fix = "see to DNS (/etc/resolv.conf) and to the name in server.url; with a proxy only that needs to resolve it"
+        yield Finding(Severity.WARNING, text, fix, "name resolution")
+        return True
+    yield Finding(Severity.OK, f"{host} is {', '.join(sorted(found))}", check="name resolution")
+    return True
+
+
+def _server(settings: EnrollmentSettings, clock: Clock) -> Iterator[Finding]:
+    try:
+        report = probe(
+            settings.endpoint,
+            clock=clock,
+            pin=settings.pin,
+            profile=settings.profile,
+            ca_identifier=settings.ca_identifier,
+        )
+    except TransportError as error:
+        yield Finding(Severity.ERROR, str(error), "see to the network, the server, and server.url", "endpoint")
+        return
+    except (AnswerError, EndpointError) as error:
+        yield Finding(Severity.ERROR, str(error), "correct server.url: host, port and path", "endpoint")
+        return
+    software = f" ({report.location.server})" if report.location.server else ""
+    yield Finding(Severity.OK, f"a SCEP server answers at {report.location.url}{software}", check="endpoint")
+    yield _fingerprint(report, settings)
+    yield from _server_clock(report)
+    yield from _algorithms(report)
+
+
+def _fingerprint(report: ProbeReport, settings: EnrollmentSettings) -> Finding:
+    if report.trust is not None:
+        text = f"the CA is the pinned one: {fingerprint(report.trust.anchor)}"
+        return Finding(Severity.OK, text, check="fingerprint")
+    shown = ", ".join(fingerprint(one.certificate) for one in report.certificates)
+    text = f"the server's CA is not the pinned one: pinned is {settings.pin.sha256}, the server has {shown}"
+    fix = "compare with the CA's operator by another way than this network, then correct what is pinned"
+    return Finding(Severity.ERROR, text, fix, "fingerprint")
+
+
+def _server_clock(report: ProbeReport) -> Iterator[Finding]:
+    """The difference of the clocks, if it is small; a large one is among what the probe found."""
+    difference = report.location.clock_difference
+    if difference is not None and abs(difference) <= CLOCK_TOLERANCE:
+        text = f"the server's clock differs by {round(difference.total_seconds()):+d} s"
+        yield Finding(Severity.OK, text, check="server's clock")
+
+
+def _algorithms(report: ProbeReport) -> Iterator[Finding]:
+    offered = ", ".join(sorted(printable(one, 60) for one in report.location.capabilities.keywords))
+    yield Finding(Severity.OK, offered or "the server does not say what it can do", check="capabilities")
+    if report.trust is None:
+        return
+    for text in report.findings:
+        yield Finding(Severity.WARNING, text, "see gatewright scep probe, and ask the CA's operator", "weak algorithms")
+    if not report.findings:
+        yield Finding(Severity.OK, "none found", check="weak algorithms")
+
+
+def _identity(context: PluginContext, status: EnrollmentStatus) -> Iterator[Finding]:
+    """Whether the stored certificate, its key and its chain belong together, and how long that lasts."""
+    certificate = status.certificate
+    if certificate is None:
+        return
+    now = context.clock.now()
+    try:
+        entry = _entry(context, status.keystore)
+    except KeystoreError as error:
+        yield Finding(Severity.ERROR, str(error), "see gatewright keystore list", "key matches certificate")
+        return
+    if entry is None or entry.key.public_key != certificate.public_key():
+        text = f"the key of {ENROLLED_KEY_PAIR} in {status.keystore} is not the certificate's"
+        yield Finding(Severity.ERROR, text, "gatewright cert enroll", "key matches certificate")
+    else:
+        yield Finding(Severity.OK, "the key is the certificate's", check="key matches certificate")
+        yield _chain(entry, status)
+    yield _days_left(certificate, now)
+    public_key = certificate.public_key()
+    weak = [f"signed with {signature_digest(certificate).upper()}"] if signature_digest(certificate) == "sha1" else []
+    if isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size < SMALLEST_KEY:
+        weak.append(f"an RSA key of {public_key.key_size} bits")
+    if weak:
+        fix = "set client.keypair.size to 2048 or more, then gatewright cert rekey; or ask the CA's operator"
+        yield Finding(Severity.WARNING, f"the identity is weak: {', '.join(weak)}", fix, "identity")
+
+
+def _entry(context: PluginContext, keystore_pid: str) -> PrivateKeyEntry | None:
+    for reference in context.find_all(KeystoreService):
+        if str(reference.properties.get("kura.service.pid")) == keystore_pid:
+            service = context.get(reference)
+            if isinstance(service, KeystoreService):
+                entry = guarded(service, keystore_pid, context.clock).get(ENROLLED_KEY_PAIR)
+                return entry if isinstance(entry, PrivateKeyEntry) else None
+    return None
+
+
+def _chain(entry: PrivateKeyEntry, status: EnrollmentStatus) -> Finding:
+    cas = status.ca_certificates
+    fix = "gatewright cert ca shows what is trusted; gatewright cert enroll obtains a certificate of that CA"
+    if not cas:
+        return Finding(Severity.ERROR, "there is no trusted CA certificate", fix, "chain")
+    for anchor in cas:
+        try:
+            chain = CaTrust(anchor, (*cas, *entry.chain[1:])).chain_of(entry.chain[0])
+        except UntrustedIssuerError:
+            continue
+        return Finding(Severity.OK, f"{len(chain)} certificates up to the trusted CA", check="chain")
+    return Finding(Severity.ERROR, "the certificate does not lead to a trusted CA", fix, "chain")
+
+
+def _days_left(certificate: x509.Certificate, now: datetime) -> Finding:
+    ends = certificate.not_valid_after_utc
+    if not is_valid_at(certificate, now):
+        text = f"the certificate is valid from {certificate.not_valid_before_utc} to {ends}, and now it is {now}"
+        return Finding(Severity.ERROR, text, "see to the clock; gatewright cert enroll", "days left")
+    left = ends - now
+    if left < (ends - certificate.not_valid_before_utc) * _LITTLE_TIME:
+        fix = "see gatewright cert status for why it was not renewed, then gatewright cert renew"
+        return Finding(Severity.WARNING, f"{left.days} days, less than a tenth of its life", fix, "days left")
+    return Finding(Severity.OK, f"{left.days} days, until {ends:%Y-%m-%d %H:%M} UTC", check="days left")

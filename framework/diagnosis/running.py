@@ -1,0 +1,54 @@
+"""Checks of a gateway that runs: its configuration, plugins, components, and handlers of events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from framework.plugins.health import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from framework.admin.command import GatewayView
+
+
+def check_configuration(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether what is configured is used: files and store."""
+    admin = gateway.configuration_admin
+    for problem in admin.file_problems:
+        yield Finding(Severity.ERROR, f"configuration file {problem}", "correct it; it is read again within seconds")
+    for notice in admin.notices:
+        yield Finding(Severity.WARNING, notice)
+    if not admin.file_problems and not admin.notices:
+        yield Finding(Severity.OK, f"revision {admin.revision}, {len(admin.pids())} pids")
+
+
+def check_plugins(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether all that is installed is used."""
+    for one in gateway.plugins.quarantined:
+        fix = f"see gatewright plugin check {one.name}"
+        yield Finding(Severity.ERROR, f"plugin {one.name} is not used: {one.reason}", fix)
+    if not gateway.plugins.quarantined:
+        yield Finding(Severity.OK, ", ".join(one.name for one in gateway.plugins.plugins) or "none are installed")
+
+
+def check_components(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether all components are active, or why not."""
+    components = gateway.components()
+    waiting = [one for one in components if one.reason is not None]
+    for one in waiting:
+        severity = Severity.ERROR if one.hangs or one.state == "failed" else Severity.WARNING
+        yield Finding(severity, f"{one.pid}: {one.reason}", f"gatewright explain {one.pid}")
+    if not waiting:
+        active = sum(one.state == "active" for one in components)
+        yield Finding(Severity.OK, f"{active} of {len(components)} active" if components else "there are none")
+
+
+def check_event_handlers(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether all who want events get them."""
+    denied = gateway.event_admin.denied
+    for one in denied:
+        text = f"a handler of events{f' of {one.owner}' if one.owner else ''} gets none: {one.reason}"
+        yield Finding(Severity.ERROR, text, "restart the component or the plugin that it is of, and tell its authors")
+    if not denied:
+        yield Finding(Severity.OK, "all get what they want")

@@ -1,0 +1,85 @@
+"""`status` and `doctor` on a gateway as a person meets it: well, unwell, and not there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+SCEP = "gatewright.scep.SCEPEnrollmentService"
+
+
+def checks(gateway: Any, exit_status: int) -> dict[str, dict[str, Any]]:
+    done = gateway.run("doctor", "--json")
+    assert done.returncode == exit_status, done.stdout + done.stderr
+    return {one["check"]: one for one in json.loads(done.stdout)["checks"]}
+
+
+@pytest.mark.peer("scepserver")
+def test_a_gateway_with_an_identity_is_healthy_and_all_of_it_was_looked_at(gateway: Any, scep_server: Any) -> None:
+    gateway.configure_enrolment(scep_server)
+    gateway.start()
+    gateway.wait_for("enrolled")
+    found = checks(gateway, 2)
+    assert {
+        *("clock", "disk", "secrets", "credentials", "configuration", "plugins", "components", "event handlers"),
+        *("identity", "key matches certificate", "chain", "days left"),
+        *("name resolution", "endpoint", "fingerprint", "capabilities"),
+    } <= set(found)
+    unwell = {name for name, one in found.items() if one["severity"] == "error"}
+    assert unwell == {"configuration"}, "the challenge password stands in a file, and nothing else is wrong"
+    assert scep_server.challenge not in json.dumps(found)
+    shown = gateway.run("status").stdout
+    assert "CN=gateway-17,O=Example, valid until" in shown
+    assert len(shown.splitlines()) <= 24, "it fits one screen"
+
+
+@pytest.mark.peer("scepserver")
+def test_another_ca_than_the_pinned_one_is_found_and_told_what_to_do(gateway: Any, scep_server: Any) -> None:
+    pinned = "0" * 64
+    gateway.configure_enrolment(scep_server, **{"server.ca.fingerprint": pinned})
+    gateway.start()
+    gateway.wait_for("untrusted-ca")
+    found = checks(gateway, 2)["fingerprint"]
+    assert found["severity"] == "error"
+    assert pinned in found["finding"]
+    assert scep_server.fingerprint in found["finding"]
+    assert found["fix"]
+    status = gateway.json("status")
+    assert not status["healthy"]
+    assert "untrusted-ca" in " ".join(status["problems"])
+
+
+def test_a_server_that_is_not_there_is_found(gateway: Any) -> None:
+    properties = {"enabled": True, "server.url": "http://127.0.0.1:9", "server.ca.fingerprint": "0" * 64}
+    document = {
+        "gatewright.keystore.FilesystemKeystore~EnrollmentKeystore": {"keystore.path": "a.p12"},
+        SCEP: {**properties, "client.subject.dn": "CN=a", "connect.retry-interval": 600},
+    }
+    (gateway.conf_dir / "enrolment.json").write_text(json.dumps(document))
+    gateway.start()
+    gateway.wait_for("unreachable")
+    assert checks(gateway, 2)["endpoint"]["severity"] == "error"
+
+
+def test_problems_of_files_and_components_are_told_with_their_fix(gateway: Any) -> None:
+    (gateway.conf_dir / "10-broken.json").write_text("{")
+    gateway.start()
+    done = gateway.run("doctor", "--problems", "--json")
+    assert done.returncode == 2
+    told = {one["check"]: one for one in json.loads(done.stdout)["checks"]}
+    assert set(told) == {"configuration", "components"}
+    assert "10-broken.json" in told["configuration"]["finding"]
+    assert told["components"]["fix"] == f"gatewright explain {SCEP}"
+
+
+def test_without_a_gateway_it_says_what_can_be_told(gateway: Any) -> None:
+    gateway.state_dir.mkdir(mode=0o755)
+    gateway.state_dir.chmod(0o755)
+    (gateway.conf_dir / "10-broken.json").write_text("{")
+    done = gateway.run("doctor", "--conf-dir", str(gateway.conf_dir), "--json")
+    assert done.returncode == 2
+    found = {one["check"]: one["severity"] for one in json.loads(done.stdout)["checks"]}
+    assert found["gateway"] == found["secrets"] == found["configuration files"] == "error"
+    assert found["disk"] == "ok"
