@@ -70,7 +70,7 @@ def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
 
 
 def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
-    wants_help = not argv or "--help" in argv or "-h" in argv
+    wants_help = not argv or any(word in ("--help", "-h") for word in _before_separator(argv))
     connection = None if state_dir is None or _is_about_a_descriptor_file(argv) else _connect(state_dir)
     if connection is None:
         from framework.admin.offline import help_without_gateway, run_without_gateway
@@ -106,6 +106,10 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
         wire.close()
     print("gatewright: the gateway ended the connection", file=sys.stderr)
     return 1
+
+
+def _before_separator(argv: list[str]) -> list[str]:
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def _shows_colours() -> bool:

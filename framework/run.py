@@ -16,6 +16,7 @@ from framework.admin.server import AdminServer
 from framework.errors import FrameworkError
 from framework.gateway import Gateway
 from framework.instance_lock import InstanceLock
+from framework.recent_log import RecentLog
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
@@ -29,12 +30,13 @@ READY_DEADLINE_S: Final = 2.0
 
 def main(argv: Sequence[str]) -> int:
     """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its configuration files again. The exit status."""
-    options = _parser().parse_args(argv)
+    options = run_parser().parse_args(argv)
     if options.state_dir is None:
-        _parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
+        run_parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
     logging.basicConfig(
         level=options.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger().addHandler(RecentLog())
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
@@ -78,7 +80,8 @@ def _reload(gateway: Gateway) -> None:
         _log.exception("the configuration files could not be read again")
 
 
-def _parser() -> argparse.ArgumentParser:
+def run_parser() -> argparse.ArgumentParser:
+    """What reads the arguments of `gatewright run`."""
     parser = argparse.ArgumentParser(
         prog="gatewright run",
         description="Start a gateway in the foreground; SIGTERM or Ctrl-C stops it, "

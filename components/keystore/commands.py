@@ -73,6 +73,7 @@ COMMANDS = (
         arguments=_list_arguments,
         examples=("gatewright keystore list", "gatewright keystore list EnrollmentKeystore"),
         exit_statuses={1: "a keystore does not exist, or cannot be read"},
+        diagnostic=(),
     ),
     Command(
         path=("keystore", "export"),

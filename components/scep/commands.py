@@ -279,6 +279,7 @@ COMMANDS: Final = (
             MISCONFIGURED: "the configuration, the keystore or the pinned CA is not right",
             WORKING: "it is working on it",
         },
+        diagnostic=(),
     ),
     Command(
         path=("cert", "enroll"),
@@ -310,11 +311,13 @@ COMMANDS: Final = (
         run=_ca,
         arguments=_ca_arguments,
         examples=("gatewright cert ca", "gatewright cert ca --look-for-next"),
+        diagnostic=(),
     ),
     Command(
         path=("cert", "inspect"),
         help="the gateway's certificate in all its parts",
         run=_inspect,
         examples=("gatewright cert inspect",),
+        diagnostic=(),
     ),
 )

@@ -63,10 +63,11 @@ def _name_resolution(endpoint: str) -> Generator[Finding, None, bool]:
     """Whether the server's name leads anywhere; what it returns is whether to go on."""
     try:
         host = urllib.parse.urlsplit(normalize_endpoint(endpoint)).hostname or ""
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except EndpointError as error:
         yield Finding(Severity.ERROR, str(error), "correct server.url", "name resolution")
         return False
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except OSError as error:
         text = f"{host} cannot be resolved: {error.strerror or error}"
         fix = "see to DNS (/etc/resolv.conf) and to the name in server.url; with a proxy only that needs to resolve it"

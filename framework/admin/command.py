@@ -12,7 +12,7 @@ from framework.errors import FrameworkError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from framework.clock import Clock
@@ -63,6 +63,11 @@ class GatewayView(Protocol):
     @property
     def started_at(self) -> datetime:
         """When the gateway was started."""
+        ...
+
+    @property
+    def commands(self) -> Sequence[Command]:
+        """The commands that plugins contribute."""
         ...
 
     def components(self) -> tuple[ComponentSnapshot, ...]:
@@ -198,6 +203,9 @@ class Command:
         examples: Whole command lines.
         exit_statuses: What exit statuses other than 0 mean.
         offline: What it does in the client's process when no gateway runs, or None if it needs one.
+        values: What a shell may complete an argument to, by the argument's name; asked of a running gateway.
+        diagnostic: Arguments with which its JSON answer helps to understand a gateway, so that `diagnostics` takes
+            it along; None if it does not.
     """
 
     path: tuple[str, ...]
@@ -207,3 +215,5 @@ class Command:
     examples: tuple[str, ...] = ()
     exit_statuses: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     offline: Callable[[OfflineInvocation], Answer] | None = None
+    values: Mapping[str, Callable[[GatewayView], Iterable[str]]] = field(default_factory=lambda: MappingProxyType({}))
+    diagnostic: tuple[str, ...] | None = None

@@ -16,7 +16,7 @@ from framework.plugins import PluginHost
 def help_without_gateway(argv: list[str]) -> str:
     """What `--help` with these words says."""
     try:
-        _table().parse([*argv, "--help"])
+        installed_commands().parse([*argv, "--help"])
     except (HelpAsked, CommandError) as answer:
         return str(answer)
     return ""
@@ -36,7 +36,7 @@ def run_without_gateway(
     Returns:
         The message that a gateway would have ended with, or None if the command needs one.
     """
-    table = _table()
+    table = installed_commands()
     command = table.find(argv)
     if command is None or command.offline is None:
         return None
@@ -52,7 +52,8 @@ def run_without_gateway(
         return error_message(error, 1, {}, as_json=as_json)
 
 
-def _table() -> CommandTable:
+def installed_commands() -> CommandTable:
+    """The framework's commands and those of the plugins that are installed."""
     host = PluginHost()
     host.load_entry_points()
     contributed = (command for plugin in host.plugins for command in plugin.commands)

@@ -47,14 +47,15 @@ class CommandTable:
             CommandError: There is no such command, or its arguments are wrong.
             HelpAsked: Help was asked for.
         """
-        words = [word for word in argv if word not in ("-h", "--help")]
+        own = argv[: argv.index("--")] if "--" in argv else argv
+        words = [word for word in own if word not in ("-h", "--help")]
         command = self.find(words)
-        wants_help = len(words) != len(argv)
+        wants_help = len(words) != len(own)
         if command is None:
             if wants_help or not words:
                 raise HelpAsked(self.overview(tuple(words)))
             raise CommandError(f"there is no command {' '.join(words[:2])!r}\n\n{self.overview(())}", USAGE_ERROR)
-        parser = self._parser(command)
+        parser = self.parser(command)
         if wants_help:
             raise HelpAsked(parser.format_help())
         with contextlib.redirect_stderr(io.StringIO()):
@@ -79,7 +80,12 @@ class CommandTable:
         tail = ["", "gatewright COMMAND --help tells more of each."]
         return "\n".join([*(head if not prefix or not chosen else []), *lines, *tail])
 
-    def _parser(self, command: Command) -> argparse.ArgumentParser:
+    def commands(self) -> tuple[Command, ...]:
+        """All commands, by their words."""
+        return tuple(command for _, command in sorted(self._commands.items()))
+
+    def parser(self, command: Command) -> argparse.ArgumentParser:
+        """What reads a command's arguments, and knows its help."""
         epilog = ""
         if command.examples:
             epilog += "examples:\n" + "".join(f"  {example}\n" for example in command.examples)

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 def framework_commands() -> tuple[Command, ...]:
     """All of them."""
     from framework.admin.commands import (  # noqa: PLC0415  # light facade
+        completion,
         components,
         configuration,
         configuration_batch,
         configuration_history,
+        diagnostics,
         doctor,
         events,
+        manual,
         metatype,
         plugins,
         status,
@@ -25,6 +28,7 @@ def framework_commands() -> tuple[Command, ...]:
     return (
         *status.COMMANDS,
         *doctor.COMMANDS,
+        *diagnostics.COMMANDS,
         *configuration.COMMANDS,
         *configuration_batch.COMMANDS,
         *configuration_history.COMMANDS,
@@ -32,4 +36,6 @@ def framework_commands() -> tuple[Command, ...]:
         *events.COMMANDS,
         *metatype.COMMANDS,
         *plugins.COMMANDS,
+        *completion.COMMANDS,
+        *manual.COMMANDS,
     )

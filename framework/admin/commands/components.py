@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from framework.admin.command import Answer, Command, CommandError, Invocation
 from framework.admin.rendering import json_properties, table
+from framework.admin.values import component_names, component_pids
 
 if TYPE_CHECKING:
     import argparse
@@ -86,8 +87,9 @@ COMMANDS = (
         arguments=_pid,
         examples=("gatewright explain gatewright.scep.SCEPEnrollmentService",),
         exit_statuses={1: "there is no such component"},
+        values={"pid": component_pids},
     ),
-    Command(path=("component", "list"), help="all components and their states", run=_component_list),
+    Command(path=("component", "list"), help="all components and their states", run=_component_list, diagnostic=()),
     Command(
         path=("component", "enable"),
         help="let a component be active that was disabled",
@@ -95,6 +97,7 @@ COMMANDS = (
         arguments=_name,
         examples=("gatewright component enable gatewright.scep.SCEPEnrollmentService",),
         exit_statuses={1: "there is no such component"},
+        values={"name": component_names},
     ),
     Command(
         path=("component", "disable"),
@@ -103,6 +106,7 @@ COMMANDS = (
         arguments=_name,
         examples=("gatewright component disable gatewright.scep.SCEPEnrollmentService",),
         exit_statuses={1: "there is no such component"},
+        values={"name": component_names},
     ),
-    Command(path=("service", "list"), help="all services and their properties", run=_service_list),
+    Command(path=("service", "list"), help="all services and their properties", run=_service_list, diagnostic=()),
 )

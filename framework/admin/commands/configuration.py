@@ -19,6 +19,7 @@ from framework.admin.commands.configuration_answers import (
 )
 from framework.admin.commands.configuration_batch import changes_in
 from framework.admin.rendering import as_text, json_properties, table
+from framework.admin.values import configuration_pids
 from framework.configuration import ConfigurationError, Origin
 from metatype import AttributeType
 
@@ -197,6 +198,7 @@ COMMANDS = (
         arguments=_get_arguments,
         examples=("gatewright config get gatewright.scep.SCEPEnrollmentService --show-origin",),
         exit_statuses={1: "there is no such configuration"},
+        values={"pid": configuration_pids},
     ),
     Command(
         path=("config", "set"),
@@ -209,6 +211,7 @@ COMMANDS = (
             "gatewright config set gatewright.keystore.FilesystemKeystore~Backup keystore.path=backup.p12",
         ),
         exit_statuses=CHANGING_STATUSES,
+        values={"pid": configuration_pids},
     ),
     Command(
         path=("config", "plan"),
@@ -220,6 +223,7 @@ COMMANDS = (
             "gatewright config plan changes.json",
         ),
         exit_statuses=STATUSES,
+        values={"pid": configuration_pids},
     ),
     Command(path=("config", "list"), help="the pids of all configurations", run=_list),
     Command(
@@ -228,6 +232,7 @@ COMMANDS = (
         run=_delete,
         arguments=_delete_arguments,
         examples=("gatewright config delete gatewright.keystore.FilesystemKeystore~Backup",),
+        values={"pid": configuration_pids},
     ),
     Command(
         path=("config", "lock"),
@@ -235,6 +240,7 @@ COMMANDS = (
         run=_lock,
         arguments=_pid,
         examples=("gatewright config lock gatewright.keystore.FilesystemKeystore~Backup",),
+        values={"pid": configuration_pids},
     ),
     Command(
         path=("config", "unlock"),
@@ -242,5 +248,6 @@ COMMANDS = (
         run=_unlock,
         arguments=_pid,
         examples=("gatewright config unlock gatewright.keystore.FilesystemKeystore~Backup",),
+        values={"pid": configuration_pids},
     ),
 )

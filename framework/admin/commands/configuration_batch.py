@@ -16,6 +16,7 @@ from framework.admin.commands.configuration_answers import (
     result_text,
 )
 from framework.admin.rendering import json_properties
+from framework.admin.values import configuration_pids
 from framework.configuration import (
     Change,
     ConfigurationBatchError,
@@ -184,6 +185,8 @@ COMMANDS = (
         run=_export,
         arguments=_export_arguments,
         examples=("gatewright config export -o configuration.json",),
+        values={"pids": configuration_pids},
+        diagnostic=("--effective",),
     ),
     Command(
         path=("config", "import"),

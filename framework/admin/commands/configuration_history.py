@@ -136,6 +136,7 @@ COMMANDS = (
         run=_history,
         arguments=_history_arguments,
         examples=("gatewright config history -n 5",),
+        diagnostic=(),
     ),
     Command(
         path=("config", "diff"),

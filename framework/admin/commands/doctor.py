@@ -90,5 +90,6 @@ COMMANDS: Final = (
         arguments=_arguments,
         examples=("gatewright doctor", "gatewright doctor --problems --json"),
         exit_statuses={WARNINGS: "there are warnings", ERRORS: "there are errors"},
+        diagnostic=(),
     ),
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
 from framework.admin.rendering import printable, table
+from framework.admin.values import plugin_names
 from framework.plugins import Plugin, PluginHost, QuarantinedPlugin, Severity
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ COMMANDS = (
         help="all plugins, also those in quarantine, with the reason",
         run=_list,
         offline=_list_offline,
+        diagnostic=(),
     ),
     Command(
         path=("plugin", "check"),
@@ -165,5 +167,6 @@ COMMANDS = (
         arguments=_name,
         examples=("gatewright plugin remove acme-keystore",),
         exit_statuses={1: "there is no such plugin", ODD: "it left something behind, such as a thread"},
+        values={"name": plugin_names},
     ),
 )

@@ -132,5 +132,6 @@ COMMANDS: Final = (
         arguments=_arguments,
         examples=("gatewright status --state-dir /var/lib/gatewright", "gatewright status --all"),
         exit_statuses={1: "no gateway runs there"},
+        diagnostic=(),
     ),
 )

@@ -1,0 +1,111 @@
+"""`completion`: lines for a shell's start-up file; `complete`: what they ask at each press of TAB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from framework.admin.command import Answer, Command, Invocation, OfflineInvocation
+from framework.admin.completion import FILE_NAMES, candidates
+from framework.admin.parsing import CommandTable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from framework.admin.command import GatewayView
+
+_BASH: Final = """\
+_gatewright() {
+    local IFS=$'\\n' found
+    found=$(gatewright complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    if [ "$found" = "(files)" ]; then
+        compopt -o filenames -o default
+        COMPREPLY=()
+    else
+        COMPREPLY=($found)
+    fi
+}
+complete -F _gatewright gatewright
+"""
+
+_ZSH: Final = """\
+#compdef gatewright
+_gatewright() {
+    local found
+    found=$(gatewright complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)
+    if [[ "$found" == "(files)" ]]; then
+        _files
+    else
+        compadd -- ${(f)found}
+    fi
+}
+compdef _gatewright gatewright
+"""
+
+_FISH: Final = """\
+function __gatewright_complete
+    set -l words (commandline -opc) (commandline -ct)
+    set -l found (gatewright complete -- $words[2..-1] 2>/dev/null)
+    if test "$found" = "(files)"
+        __fish_complete_path (commandline -ct)
+    else
+        printf '%s\\n' $found
+    end
+end
+complete -c gatewright -f -a '(__gatewright_complete)'
+"""
+
+SHELLS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
+
+def _completion(invocation: Invocation | OfflineInvocation) -> Answer:
+    shell = invocation.options.shell
+    return Answer({"shell": shell, "script": SHELLS[shell]}, SHELLS[shell].rstrip("\n"))
+
+
+def _completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=sorted(SHELLS), help="whose language to speak")
+
+
+def _complete(invocation: Invocation) -> Answer:
+    from framework.admin.commands import framework_commands  # noqa: PLC0415  # which lists this command, too
+
+    gateway = invocation.gateway
+    return _candidates(CommandTable([*framework_commands(), *gateway.commands]), invocation.options.words, gateway)
+
+
+def _complete_offline(invocation: OfflineInvocation) -> Answer:
+    from framework.admin.offline import installed_commands  # noqa: PLC0415  # which uses the list of commands
+
+    return _candidates(installed_commands(), invocation.options.words, None)
+
+
+def _candidates(table: CommandTable, words: list[str], gateway: GatewayView | None) -> Answer:
+    found = candidates(table, words, gateway)
+    return Answer(found, "(files)" if found == [FILE_NAMES] else "\n".join(found))
+
+
+def _complete_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", metavar="WORD", nargs="*", help="the words so far, after --; the last may be empty")
+
+
+COMMANDS: Final = (
+    Command(
+        path=("completion",),
+        help="lines for a shell's start-up file, so that TAB completes commands, options, pids and aliases",
+        run=_completion,
+        offline=_completion,
+        arguments=_completion_arguments,
+        examples=(
+            "gatewright completion bash",
+            "gatewright completion fish",
+        ),
+    ),
+    Command(
+        path=("complete",),
+        help="what may come next in a command line; shells ask it",
+        run=_complete,
+        offline=_complete_offline,
+        arguments=_complete_arguments,
+        examples=("gatewright complete -- config g",),
+    ),
+)

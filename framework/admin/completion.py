@@ -1,0 +1,97 @@
+"""What may come next in a command line, for shells; the table of commands is the only source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from framework.admin.command import Command, GatewayView
+    from framework.admin.parsing import CommandTable
+
+ELSEWHERE: Final = ("run",)
+"""Commands that the client knows by itself."""
+
+FILE_NAMES: Final = "\x00files"
+"""Said in place of candidates where a file belongs, which shells complete by themselves."""
+
+_FILE_ARGUMENTS: Final = frozenset({"FILE", "DIR"})
+
+
+def candidates(table: CommandTable, words: Sequence[str], gateway: GatewayView | None) -> list[str]:
+    """What the last of these words may become.
+
+    Args:
+        table: The commands that there are.
+        words: The words after `gatewright`, the last one perhaps empty or not complete.
+        gateway: Asked for values such as pids; nothing is asked if None.
+
+    Returns:
+        Candidates, sorted; `FILE_NAMES` alone where a file's name belongs.
+    """
+    *before, current = words or [""]
+    command = table.find(before)
+    found = set(_next_words(table, before))
+    if command is not None:
+        arguments = before[len(command.path) :]
+        offered = list(_for_command(table, command, arguments, current, gateway))
+        if offered == [FILE_NAMES]:
+            return offered
+        found.update(offered)
+    return sorted(one for one in found if one.startswith(current))
+
+
+def _next_words(table: CommandTable, before: list[str]) -> Iterator[str]:
+    length = len(before)
+    for command in table.commands():
+        if len(command.path) > length and list(command.path[:length]) == before:
+            yield command.path[length]
+    if not before:
+        yield from ELSEWHERE
+
+
+def _for_command(
+    table: CommandTable, command: Command, arguments: list[str], current: str, gateway: GatewayView | None
+) -> Iterator[str]:
+    actions = table.parser(command)._actions  # noqa: SLF001  # argparse has no other way to ask
+    options = {name: action for action in actions for name in action.option_strings}
+    if arguments and (option := options.get(arguments[-1])) is not None and _takes_value(option):
+        yield from _values(command, option, gateway)
+        return
+    if current.startswith("-"):
+        yield from (name for name in (*options, "--help") if name.startswith("--"))
+        return
+    positional = [action for action in actions if not action.option_strings]
+    place = _place(arguments, options)
+    if positional and (place < len(positional) or positional[-1].nargs in ("*", "+")):
+        yield from _values(command, positional[min(place, len(positional) - 1)], gateway)
+
+
+def _takes_value(action: argparse.Action) -> bool:
+    return action.nargs != 0
+
+
+def _place(arguments: list[str], options: dict[str, argparse.Action]) -> int:
+    """How many positional arguments have been given."""
+    place, skip = 0, False
+    for word in arguments:
+        if skip:
+            skip = False
+        elif word.startswith("-"):
+            option = options.get(word)
+            skip = option is not None and _takes_value(option)
+        else:
+            place += 1
+    return place
+
+
+def _values(command: Command, action: argparse.Action, gateway: GatewayView | None) -> Iterator[str]:
+    if action.choices is not None:
+        yield from map(str, action.choices)
+    elif action.dest in command.values:
+        if gateway is not None:
+            yield from command.values[action.dest](gateway)
+    elif action.metavar in _FILE_ARGUMENTS:
+        yield FILE_NAMES
