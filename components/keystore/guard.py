@@ -273,21 +273,28 @@ class _Calls:
     @classmethod
     def of(cls, keystore: KeystoreService, name: str, clock: Clock) -> _Calls:
         """Those of `keystore`; by identity, since a keystore may define what equality it likes."""
+        cls._forget_gone()
         key = id(keystore)
         with cls._all_lock:
             known = cls._all.get(key)
-            if known is not None and known[0]() is keystore:
-                return known[1]
-            calls = cls(name, clock)
-            cls._all[key] = (weakref.ref(keystore, lambda gone: cls._forget(key, gone)), calls)
-            return calls
+            if known is None or known[0]() is not keystore:
+                known = cls._all[key] = (weakref.ref(keystore), cls(name, clock))
+            return known[1]
 
     @classmethod
-    def _forget(cls, key: int, gone: weakref.ref[KeystoreService]) -> None:
-        # No lock: this runs wherever garbage is collected, perhaps while this very thread holds it.
-        known = cls._all.get(key)
-        if known is not None and known[0] is gone:
-            cls._all.pop(key, None)
+    def _forget_gone(cls) -> None:
+        """Forget what is known of keystores that are no more.
+
+        They are looked for here rather than by callbacks of their references, which would run wherever garbage is
+        collected; and without the lock, since to look may be to let go of the last reference.
+        """
+        with cls._all_lock:
+            kept = tuple(cls._all.items())
+        gone = [(key, known) for key, known in kept if known[0]() is None]
+        with cls._all_lock:
+            for key, known in gone:
+                if cls._all.get(key) is known:
+                    del cls._all[key]
 
     def make(self, operation: str, work: Callable[[], T], seconds: float) -> T:
         """Run the keystore's code, and return what it does.
@@ -302,8 +309,8 @@ class _Calls:
             hanging = self._hanging[0] if self._hanging else None
         if hanging is not None:
             raise KeystoreTimeoutError(self.keystore, hanging.operation, hanging.seconds)
-        call = _Call(self.keystore, operation, work, seconds)
-        if not call.wait(self._clock):
+        call = _Call(self.keystore, operation, work, seconds, self._clock)
+        if not call.wait():
             with self._lock:
                 self._hanging.append(call)
             _log.error("keystore %s: %s has not ended within %g s", self.keystore, operation, seconds)
@@ -345,22 +352,23 @@ class _Calls:
 class _Call(Generic[T]):
     """One call of a keystore's code, on a thread of its own."""
 
-    def __init__(self, keystore: str, operation: str, work: Callable[[], T], seconds: float) -> None:
+    def __init__(self, keystore: str, operation: str, work: Callable[[], T], seconds: float, clock: Clock) -> None:
         self.operation = operation
         self.seconds = seconds
         self.done = False
         self.value: list[T] = []
         self.error: BaseException | None = None
+        self._clock = clock
+        self._deadline = clock.monotonic() + seconds
         self._ended = threading.Condition()
         name = f"gatewright-keystore-{keystore}"
         threading.Thread(target=self._run, args=(work,), name=name, daemon=True).start()
 
-    def wait(self, clock: Clock) -> bool:
+    def wait(self) -> bool:
         """Wait for the end; whether it came in time."""
-        deadline = clock.monotonic() + self.seconds
         with self._ended:
-            while not self.done and (left := deadline - clock.monotonic()) > 0:
-                clock.wait(self._ended, left)
+            while not self.done and (left := self._deadline - self._clock.monotonic()) > 0:
+                self._clock.wait(self._ended, left)
             return self.done
 
     def _run(self, work: Callable[[], T]) -> None:
