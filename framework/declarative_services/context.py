@@ -93,7 +93,6 @@ class ComponentContext:
         properties: Typed properties, defaults filled, at the time of activation.
         clock: The gateway's clock, the only source of time.
         state_directory: What relative paths in properties are relative to.
-        secrets: Secrets that the component keeps.
         bound: What is bound, by reference name: each service's reference with its object. The runtime's to change.
     """
 
@@ -115,21 +114,26 @@ class ComponentContext:
         self.properties = properties
         self.clock = facilities.clock
         self.state_directory = facilities.state_directory
-        self.secrets = facilities.secrets(pid)
         self.bound: dict[str, dict[ServiceReference, object]] = {}
         self._policies = policies
         self._registry = registry
         self._mailbox = mailbox
         self._facilities = facilities
-        self._timers: set[Timer] = set()
-        self._subscriptions: list[EventSubscription] = []
-        self._registrations: list[ServiceRegistration] = []
+        # Tuples, since most components have none of these, and there may be many components.
+        self._timers: tuple[Timer, ...] = ()
+        self._subscriptions: tuple[EventSubscription, ...] = ()
+        self._registrations: tuple[ServiceRegistration, ...] = ()
         self._closed = False
 
     @functools.cached_property
     def logger(self) -> logging.Logger:
         """A logger named after the pid."""
         return logging.getLogger(f"gatewright.{self.pid.removeprefix('gatewright.')}")
+
+    @property
+    def secrets(self) -> ComponentSecrets:
+        """Secrets that the component keeps."""
+        return self._facilities.secrets(self.pid)
 
     @property
     def service_pid(self) -> str:
@@ -175,7 +179,7 @@ class ComponentContext:
             RegistryError: As `ServiceRegistry.register` does.
         """
         registration = self._registry.register(interfaces, service, properties, bundle=self.plugin)
-        self._registrations.append(registration)
+        self._registrations = (*self._registrations, registration)
         return registration
 
     def subscribe(
@@ -198,7 +202,7 @@ class ComponentContext:
         subscription = self._facilities.event_admin.subscribe(
             topics, handle, filter, owner=self.pid, executor=self._mailbox.post
         )
-        self._subscriptions.append(subscription)
+        self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
@@ -244,10 +248,10 @@ class ComponentContext:
             subscription.close()
         for timer in self._timers:
             timer.cancel()
-        self._timers.clear()
+        self._timers = ()
 
     def _keep(self, timer: Timer) -> Timer:
-        self._timers = {kept for kept in self._timers if kept.active} | {timer}
+        self._timers = (*(kept for kept in self._timers if kept.active), timer)
         return timer
 
     def _guarded(self, callback: Callable[[], None]) -> Callable[[], None]:

@@ -14,22 +14,24 @@ if TYPE_CHECKING:
 
 
 class Cardinality(enum.Enum):
-    """How many services a reference takes: at least `minimum`, and more than one if `multiple`."""
+    """How many services a reference takes.
+
+    Attributes:
+        minimum: The number of services without which the component is not satisfied.
+        multiple: Whether all matching services are bound, or only the best one.
+    """
 
     OPTIONAL = "0..1"
     MANDATORY = "1..1"
     MULTIPLE = "0..n"
     AT_LEAST_ONE = "1..n"
 
-    @property
-    def minimum(self) -> int:
-        """The number of services without which the component is not satisfied."""
-        return int(self.value[0])
+    minimum: int
+    multiple: bool
 
-    @property
-    def multiple(self) -> bool:
-        """Whether all matching services are bound, or only the best one."""
-        return self.value.endswith("n")
+    def __init__(self, text: str) -> None:
+        self.minimum = int(text[0])
+        self.multiple = text.endswith("n")
 
 
 class ReferencePolicy(enum.Enum):

@@ -104,13 +104,16 @@ def as_boolean(literal: str) -> bool:
 
 
 def _equality(key: str, literal: str) -> Matcher:
-    """Most properties are texts, and most filters ask what they equal."""
-    test = _comparison_test(Operator.EQUAL, literal)
+    """Most properties are texts, and most filters ask what they equal: the rest is made when it is first needed."""
+    test: Test | None = None
 
     def matches(properties: Mapping[str, Any]) -> bool:
         value = properties.get(key)
         if value.__class__ is str:
             return bool(value == literal)
+        nonlocal test
+        if test is None:
+            test = _comparison_test(Operator.EQUAL, literal)
         return _one_passes(test, value)
 
     return matches

@@ -48,6 +48,16 @@ class ServiceProperties(Mapping[str, Any]):
         self._keys = keys
         self.folded: dict[str, Any] = folded
 
+    @property
+    def framework(self) -> dict[str, Any]:
+        """What the framework says, as it is handed to the next snapshot."""
+        folded = self.folded
+        return {
+            SERVICE_ID: folded[SERVICE_ID],
+            OBJECT_CLASS: folded[FOLDED_OBJECT_CLASS],
+            SERVICE_SCOPE: folded[SERVICE_SCOPE],
+        }
+
     def __getitem__(self, key: str) -> Any:
         return self.folded[key.lower()]
 

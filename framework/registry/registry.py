@@ -89,7 +89,7 @@ class ServiceRegistry:
         names = tuple(dict.fromkeys(map(interface_name, given)))
         framework = {SERVICE_ID: service_id, OBJECT_CLASS: names, SERVICE_SCOPE: scope}
         offered = ServiceProperties(properties or {}, framework)
-        state = ServiceState(uses, framework)
+        state = ServiceState(uses)
         reference = ServiceReference(service_id, bundle, offered, state)
         registration = ServiceRegistration(self, reference)
         if isinstance(uses, FactoryUses):
@@ -102,7 +102,7 @@ class ServiceRegistry:
                 value = folded.get(attribute)
                 if value is not None:
                     index.add(keys_of_value(value), reference)
-            state.news.append((ServiceEventKind.REGISTERED, None, offered))
+            state.news = ((ServiceEventKind.REGISTERED, None, offered),)
             state.telling = True
         self._tell(reference)
         return registration
@@ -179,7 +179,7 @@ class ServiceRegistry:
     def replace_properties(self, reference: ServiceReference, properties: Mapping[str, Any]) -> None:
         """What `ServiceRegistration.set_properties` does."""
         state = reference.state
-        after = ServiceProperties(properties, state.framework)
+        after = ServiceProperties(properties, reference.properties.framework)
         with self._lock:
             if reference not in self._registered:
                 raise UnregisteredServiceError(reference.id)
@@ -191,7 +191,7 @@ class ServiceRegistry:
                 old, new = before.folded.get(attribute), after.folded.get(attribute)
                 if old is not new or reference.order != order:
                     index.move(old, new, reference, order)
-            state.news.append((ServiceEventKind.MODIFIED, before, after))
+            state.news = (*state.news, (ServiceEventKind.MODIFIED, before, after))
             if state.telling:
                 return
             state.telling = True
@@ -208,7 +208,7 @@ class ServiceRegistry:
             self._all.remove(reference, reference.order)
             for attribute, index in self._indexes.items():
                 index.remove(keys_of_value(last.folded.get(attribute)), reference, reference.order)
-            state.news.append((ServiceEventKind.UNREGISTERING, None, last))
+            state.news = (*state.news, (ServiceEventKind.UNREGISTERING, None, last))
             if state.telling:
                 return
             state.telling = True
@@ -277,7 +277,8 @@ class ServiceRegistry:
                     state.telling = False
                     going = state.going
                     break
-                kind, before, after = state.news.popleft()
+                (kind, before, after), *later = state.news
+                state.news = tuple(later)
             self._tell_one(reference, kind, before, after)
             if kind is ServiceEventKind.UNREGISTERING:
                 for barrier in self._release_barriers:

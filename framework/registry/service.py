@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections import deque
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any
@@ -79,18 +78,16 @@ class ServiceState:
 
     Attributes:
         uses: Gives the object; None once the service has gone.
-        framework: The properties that the framework sets.
         news: What listeners are still to be told of it, in order.
         telling: Whether somebody is telling them.
         going: Whether it is to go when they have been told.
     """
 
-    __slots__ = ("framework", "going", "news", "telling", "uses")
+    __slots__ = ("going", "news", "telling", "uses")
 
-    def __init__(self, uses: ServiceUses, framework: Mapping[str, Any]) -> None:
+    def __init__(self, uses: ServiceUses) -> None:
         self.uses: ServiceUses | None = uses
-        self.framework = framework
-        self.news: deque[tuple[ServiceEventKind, ServiceProperties | None, ServiceProperties]] = deque()
+        self.news: tuple[tuple[ServiceEventKind, ServiceProperties | None, ServiceProperties], ...] = ()
         self.telling = False
         self.going = False
 

@@ -108,7 +108,7 @@ def _turned_away(state: Lifecycle, event: Event) -> tuple[Action, ...]:
 def _record(state: Lifecycle, event: Event) -> Decision:
     match event:
         case ConfigurationChanged(properties, candidates, minimums, delivery):
-            state = state._replace(
+            state = state.but(
                 configuration=properties,
                 candidates=candidates,
                 minimums=minimums,
@@ -116,15 +116,17 @@ def _record(state: Lifecycle, event: Event) -> Decision:
             )
             return _reconsider(state), ()
         case CandidatesChanged(candidates, modified):
-            before = _bindings(state)
-            state = state._replace(candidates=candidates, updates=_updates(state, modified))
-            return (_reconsider(state) if _bindings(state) != before else state), ()
+            before = state
+            state = state.but(candidates=candidates, updates=_updates(state, modified))
+            if before.phase is Phase.FAILED and _bindings(state) != _bindings(before):
+                state = _reconsider(state)
+            return state, ()
         case EnablementChanged(enabled):
-            return _reconsider(state._replace(enabled=enabled)), ()
+            return _reconsider(state.but(enabled=enabled)), ()
         case Demanded(token):
-            return state._replace(demands=(*state.demands, token)), ()
+            return state.but(demands=(*state.demands, token)), ()
         case Ended(reason, delivery):
-            return _reconsider(state._replace(ending=state.ending or reason, owed=_and(state.owed, delivery))), ()
+            return _reconsider(state.but(ending=state.ending or reason, owed=_and(state.owed, delivery))), ()
         case RetryDue(failures):
             return (_reconsider(state) if failures == state.failures else state), ()
         case _:
@@ -137,7 +139,7 @@ def _and(owed: tuple[object, ...], delivery: object | None) -> tuple[object, ...
 
 def _reconsider(state: Lifecycle) -> Lifecycle:
     """A failed component gets another try, now that something has changed."""
-    return state._replace(phase=Phase.UNSATISFIED) if state.phase is Phase.FAILED else state
+    return state.but(phase=Phase.UNSATISFIED) if state.phase is Phase.FAILED else state
 
 
 def _updates(state: Lifecycle, modified: frozenset[ServiceReference]) -> tuple[tuple[str, ServiceReference], ...]:
@@ -156,24 +158,24 @@ def _updates(state: Lifecycle, modified: frozenset[ServiceReference]) -> tuple[t
 def _after_callback(state: Lifecycle, event: Event) -> Decision:
     match event, state.phase:
         case Offered(None), Phase.OFFERING:
-            return state._replace(phase=Phase.SATISFIED, failure=None, failures=0), ()
+            return state.but(phase=Phase.SATISFIED, failure=None, failures=0), ()
         case Offered(str() as error), Phase.OFFERING:
             return _after_failure(state, error)
         case Activated(), Phase.ACTIVATING:
-            return state._replace(phase=Phase.ACTIVE, failure=None, failures=0), ()
+            return state.but(phase=Phase.ACTIVE, failure=None, failures=0), ()
         case ActivationFailed(error), Phase.ACTIVATING:
             return _after_refusal(state, error) if state.description.lazy else _after_failure(state, error)
         case Modified(failure), Phase.MODIFYING:
-            return state._replace(phase=Phase.ACTIVE, failure=failure), ()
+            return state.but(phase=Phase.ACTIVE, failure=failure), ()
         case Rebound(bindings), Phase.REBINDING:
-            return state._replace(phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings})), ()
+            return state.but(phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings})), ()
         case Updated(), Phase.UPDATING:
-            return state._replace(phase=Phase.ACTIVE), ()
+            return state.but(phase=Phase.ACTIVE), ()
         case Released(), Phase.WITHDRAWING:
             reason = state.reason or DeactivationReason.UNSPECIFIED
-            return state._replace(phase=Phase.DEACTIVATING), (Deactivate(reason),)
+            return state.but(phase=Phase.DEACTIVATING), (Deactivate(reason),)
         case Deactivated(), Phase.DEACTIVATING:
-            return state._replace(phase=Phase.UNSATISFIED, bound=MappingProxyType({}), updates=()), ()
+            return state.but(phase=Phase.UNSATISFIED, bound=MappingProxyType({}), updates=()), ()
         case _:
             return state, ()
 
@@ -181,7 +183,7 @@ def _after_callback(state: Lifecycle, event: Event) -> Decision:
 def _after_failure(state: Lifecycle, error: str) -> Decision:
     meanwhile = state.configuration != state.applied or _bindings(state) != state.bound
     failures = state.failures + 1
-    state = state._replace(
+    state = state.but(
         phase=Phase.FAILED, bound=MappingProxyType({}), failure=error, failures=failures, applied=None
     )
     if meanwhile or state.ending is not None or not satisfied(state):
@@ -192,7 +194,7 @@ def _after_failure(state: Lifecycle, error: str) -> Decision:
 def _after_refusal(state: Lifecycle, error: str) -> Decision:
     """A lazy component that failed goes on to offer its service; who asks next gets the next try."""
     supply = (Supply(state.demands, active=False),) if state.demands else ()
-    offering = state._replace(
+    offering = state.but(
         phase=Phase.SATISFIED,
         bound=MappingProxyType({}),
         updates=(),
@@ -209,7 +211,7 @@ def _decide(state: Lifecycle) -> Decision:
     if state.phase is Phase.SATISFIED:
         return _decide_offered(state)
     if state.ending is not None:
-        gone = state._replace(phase=Phase.DISPOSED, owed=(), demands=(), applied=None)
+        gone = state.but(phase=Phase.DISPOSED, owed=(), demands=(), applied=None)
         return gone, (*_supply(state, active=False), *_answer(state, state.owed), Dispose())
     if state.phase is Phase.FAILED or not satisfied(state):
         return _settled(state)
@@ -237,32 +239,38 @@ def _decide_active(state: Lifecycle) -> Decision:
         return _withdraw(state, reason, policy)
     rebindings = _rebindings(state)
     if rebindings:
-        return state._replace(phase=Phase.REBINDING), (Rebind(MappingProxyType(rebindings)),)
+        return state.but(phase=Phase.REBINDING), (Rebind(MappingProxyType(rebindings)),)
     if changed:
         modify = Modify(state.applied or {}, _properties(state), frozenset(changed))
-        modifying = state._replace(phase=Phase.MODIFYING, applied=state.configuration)
-        return _with_effect(modifying, Effect.MODIFIED), (modify,)
+        effect = max(state.effect, Effect.MODIFIED)
+        return state.but(phase=Phase.MODIFYING, applied=state.configuration, effect=effect), (modify,)
     updates = tuple((name, service) for name, service in state.updates if service in state.bound.get(name, ()))
     if updates:
-        return state._replace(phase=Phase.UPDATING, updates=()), (TellUpdates(updates),)
+        return state.but(phase=Phase.UPDATING, updates=()), (TellUpdates(updates),)
     return _settled(state)
 
 
 def _offer(state: Lifecycle, effect: Effect) -> Decision:
-    offering = state._replace(phase=Phase.OFFERING, applied=state.configuration)
-    return _with_effect(offering, effect), (Offer(_properties(state)),)
+    offering = state.but(phase=Phase.OFFERING, applied=state.configuration, effect=max(state.effect, effect))
+    return offering, (Offer(_properties(state)),)
 
 
 def _activate(state: Lifecycle, effect: Effect) -> Decision:
     bindings = _bindings(state)
-    activating = state._replace(phase=Phase.ACTIVATING, applied=state.configuration, bound=bindings, updates=())
-    return _with_effect(activating, effect), (Activate(_properties(state), bindings),)
+    activating = state.but(
+        phase=Phase.ACTIVATING,
+        applied=state.configuration,
+        bound=bindings,
+        updates=(),
+        effect=max(state.effect, effect),
+    )
+    return activating, (Activate(_properties(state), bindings),)
 
 
 def _withdraw(state: Lifecycle, reason: DeactivationReason, policy: ChangePolicy | None) -> Decision:
     """End this life. Who waits for its object may hold its service, so they are not left waiting."""
-    withdrawing = state._replace(phase=Phase.WITHDRAWING, reason=reason, demands=())
-    withdrawing = _with_effect(withdrawing, _effect_of(policy, Effect.REACTIVATED))
+    effect = max(state.effect, _effect_of(policy, Effect.REACTIVATED))
+    withdrawing = state.but(phase=Phase.WITHDRAWING, reason=reason, demands=(), effect=effect)
     return withdrawing, (*_supply(state, active=False), Withdraw())
 
 
@@ -358,7 +366,7 @@ def _settled(state: Lifecycle) -> Decision:
     actions = (*_supply(state, active=state.phase is Phase.ACTIVE), *_answer(state, state.owed))
     if not actions and state.effect is Effect.UNCHANGED:
         return state, ()
-    return state._replace(owed=(), demands=(), effect=Effect.UNCHANGED), actions
+    return state.but(owed=(), demands=(), effect=Effect.UNCHANGED), actions
 
 
 def _supply(state: Lifecycle, *, active: bool) -> tuple[Action, ...]:
@@ -367,8 +375,3 @@ def _supply(state: Lifecycle, *, active: bool) -> tuple[Action, ...]:
 
 def _answer(state: Lifecycle, deliveries: tuple[object, ...]) -> tuple[Action, ...]:
     return (Answer(deliveries, state.phase, state.effect, state.failure),) if deliveries else ()
-
-
-def _with_effect(state: Lifecycle, effect: Effect) -> Lifecycle:
-    """Remember the heaviest effect until the senders are answered."""
-    return state._replace(effect=max(state.effect, effect))

@@ -97,6 +97,16 @@ class Lifecycle(NamedTuple):
     ending: DeactivationReason | None = None
     reason: DeactivationReason | None = None
 
+    def but(self, **facts: Any) -> Lifecycle:
+        """The same with some facts made anew; as `_replace`, in half the time."""
+        values = list(self)
+        for name, fact in facts.items():
+            values[_PLACES[name]] = fact
+        return tuple.__new__(Lifecycle, values)
+
+
+_PLACES: Final = {name: place for place, name in enumerate(Lifecycle._fields)}
+
 
 def minimum_of(state: Lifecycle, reference: ReferenceDescription) -> int:
     """How many services the reference needs, raised by `<name>.cardinality.minimum` or not."""
