@@ -6,10 +6,10 @@ command line pays only for what it uses.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 from framework._version import __version__
+from metatype.facade import facade
 
 if TYPE_CHECKING:
     from framework.configuration import ConfigurationAdmin, ConfigurationError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from framework.event_admin import Event, EventAdmin
     from framework.filter import Filter, FilterError
     from framework.gateway import Gateway
+    from framework.kernel import Kernel
     from framework.plugins import hookimpl, hookspec
     from framework.registry import ServiceEvent, ServiceFactory, ServiceReference, ServiceRegistration, ServiceRegistry
     from metatype import Secret
@@ -51,6 +52,7 @@ _HOMES = {
     "framework.event_admin": ("Event", "EventAdmin"),
     "framework.filter": ("Filter", "FilterError"),
     "framework.gateway": ("Gateway",),
+    "framework.kernel": ("Kernel",),
     "framework.plugins": ("hookimpl", "hookspec"),
     "framework.registry": (
         "ServiceEvent",
@@ -61,21 +63,7 @@ _HOMES = {
     ),
     "metatype": ("Secret",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'framework' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
+__getattr__, __dir__ = facade(__name__, _HOMES)
 
 __all__ = [
     "BackgroundResult",
@@ -94,6 +82,7 @@ __all__ = [
     "FilterError",
     "FrameworkError",
     "Gateway",
+    "Kernel",
     "Secret",
     "ServiceEvent",
     "ServiceFactory",

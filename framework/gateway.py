@@ -6,9 +6,8 @@ import concurrent.futures
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from framework.clock import Clock, SystemClock
 from framework.configuration import (
     ConfigurationAdmin,
     ConfigurationDirectory,
@@ -22,19 +21,11 @@ from framework.configuration import (
     open_store,
     rotate_key,
 )
-from framework.declarative_services import (
-    ComponentRuntime,
-    ComponentSnapshot,
-    Explanation,
-    Facilities,
-)
 from framework.errors import FrameworkError
 from framework.event_admin import EventAdmin
-from framework.execution import Activity, WorkerPool
 from framework.installation import PluginInstallation
+from framework.kernel import Kernel
 from framework.plugins import PluginHost
-from framework.registry import ServiceRegistry
-from framework.scheduler import Scheduler
 from framework.sealing import KeyRing
 from framework.storage import make_private_directory
 
@@ -44,20 +35,17 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from framework.admin import Command
+    from framework.clock import Clock
     from framework.configuration import DeliveryOutcome
+    from framework.declarative_services import (
+        ComponentRuntime,
+        ComponentSnapshot,
+        Explanation,
+    )
 
 T = TypeVar("T")
 
 _log = logging.getLogger("framework.gateway")
-
-STOP_DEADLINE_S: Final = 7.0
-"""How long components have to end; with what else is to be closed a gateway stops within 10 s, whatever they do."""
-
-EVENT_WORKERS: Final = 4
-"""Threads for handlers of events, started when there is work for them."""
-
-BACKGROUND_WORKERS: Final = 8
-"""Threads for work that components do in the background, such as waiting for a network."""
 
 
 class Gateway:
@@ -90,25 +78,29 @@ class Gateway:
     ) -> None:
         self.state_directory = Path(state_directory).absolute()
         self.conf_directory = None if conf_directory is None else Path(conf_directory).absolute()
-        self.clock: Clock = clock or SystemClock()
+        self._kernel = Kernel(
+            clock=clock,
+            state_directory=self.state_directory,
+            secrets=lambda pid: _running(self._store).component_secrets(pid),
+            keep_time=keep_time,
+        )
+        self.clock: Clock = self._kernel.clock
         self.started_at: datetime = self.clock.now()
-        self.activity = Activity()
-        self.registry = ServiceRegistry()
-        self.scheduler = Scheduler(self.clock)
+        self.activity = self._kernel.activity
+        self.registry = self._kernel.registry
+        self.scheduler = self._kernel.scheduler
+        self.event_admin = self._kernel.event_admin
         self._environ = os.environ if environ is None else environ
         self._extra_plugins = tuple(plugins)
         self._discover = discover
         self._keep_time = keep_time
-        self._event_pool = WorkerPool("gatewright-events", EVENT_WORKERS, self.activity)
-        self._background = WorkerPool("gatewright-background", BACKGROUND_WORKERS, self.activity)
-        self.event_admin = EventAdmin(self.clock, self._event_pool, self.scheduler)
         self._catalogue = DescriptorCatalogue()
         self._installation = PluginInstallation(
             clock=self.clock,
             registry=self.registry,
             event_admin=self.event_admin,
             scheduler=self.scheduler,
-            background=self._background,
+            background=self._kernel.background,
             catalogue=self._catalogue,
             state_directory=self.state_directory,
         )
@@ -116,7 +108,6 @@ class Gateway:
         self._store: ConfigurationStore | None = None
         self._copies: StoreCopies | None = None
         self._configuration_admin: ConfigurationAdmin | None = None
-        self._runtime: ComponentRuntime | None = None
         self._first_deliveries: tuple[Future[DeliveryOutcome], ...] = ()
 
     def __enter__(self) -> Self:
@@ -134,7 +125,8 @@ class Gateway:
     @property
     def runtime(self) -> ComponentRuntime:
         """The component runtime of the running gateway."""
-        return _running(self._runtime)
+        _running(self._configuration_admin)
+        return self._kernel.runtime
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -159,53 +151,40 @@ class Gateway:
         keys = KeyRing.load(self.state_directory, self._environ)
         store = open_store(self.state_directory, keys, self.clock)
         self._store = store
-        facilities = Facilities(
-            clock=self.clock,
-            scheduler=self.scheduler,
-            event_admin=self.event_admin,
-            background=self._background,
-            state_directory=self.state_directory,
-            secrets=store.component_secrets,
-        )
-        runtime = ComponentRuntime(self.registry, facilities, self.activity)
-        self._runtime = runtime
         credentials = Credentials(self._environ)
         files = None if self.conf_directory is None else ConfigurationDirectory(self.conf_directory, credentials)
         admin = ConfigurationAdmin(
-            store, files, self._catalogue, runtime.deliver, registry=self.registry, activity=self.activity
+            store, files, self._catalogue, self._kernel.runtime.deliver, registry=self.registry, activity=self.activity
         )
         self._configuration_admin = admin
         self.registry.register(ConfigurationAdmin, admin)
         self.registry.register(EventAdmin, self.event_admin)
         self.registry.register(ConfigurationListener, _ConfigurationEvents(self.event_admin))
-        if self._keep_time:
-            self.scheduler.start()
-        self._installation.open(runtime, admin)
+        self._kernel.start()
+        self._installation.open(self._kernel.runtime, admin)
         if self._discover:
             self.plugins.load_entry_points()
         self.plugins.load_objects(self._extra_plugins)
         admin.load_files()
         self._first_deliveries = admin.deliver_all()
         self.plugins.start()
-        self._copies = StoreCopies(store, self.scheduler, self._background.submit)
+        self._copies = StoreCopies(store, self.scheduler, self._kernel.background.submit)
         self._copies.start()
         if files is not None and self._keep_time:
-            DirectoryWatch(files, self.scheduler, self._background.submit, lambda: admin.reload(timeout=0)).start()
+            DirectoryWatch(
+                files, self.scheduler, self._kernel.background.submit, lambda: admin.reload(timeout=0)
+            ).start()
 
     def stop(self) -> None:
         """Deactivate all components, dependents first, and close what was opened; at most 10 s."""
         self.plugins.stop()
-        if self._runtime is not None and not self._runtime.stop(STOP_DEADLINE_S):
+        if not self._kernel.stop():
             _log.error("some components did not end in time; the gateway stops without them")
-        self.scheduler.stop()
-        self._background.close()
-        self.event_admin.close()
-        self._event_pool.close()
         if self._copies is not None:
             self._copies.make()
         if self._store is not None:
             self._store.close()
-        self._runtime = self._configuration_admin = self._store = self._copies = None
+        self._configuration_admin = self._store = self._copies = None
 
     def rotate_master_key(self) -> None:
         """Make a new master key and seal all stored secrets under it.

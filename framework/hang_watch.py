@@ -6,8 +6,9 @@ import logging
 import sys
 import threading
 import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from framework.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,7 @@ HUNG_AFTER_S: Final = 10.0
 """A job that takes longer, in seconds, is reported."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hang:
+class Hang(Record):
     """A job that has not ended for long.
 
     Attributes:

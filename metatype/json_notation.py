@@ -13,12 +13,13 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from metatype.change_policy import ChangePolicy
 from metatype.errors import MetatypeError, ReadingWarning
 from metatype.foreign import canonical
 from metatype.json_places import SURROGATE, Fault, first_fault, place_at, places
 from metatype.kura_notation import KuraDocument, UnknownTypeError
 from metatype.limits import DEEPEST, LARGEST, MOST_ELEMENTS
-from metatype.model import Attribute, ChangePolicy, Designate, Icon, MetaData, ObjectClass, Option
+from metatype.model import Attribute, Designate, Icon, MetaData, ObjectClass, Option
 from metatype.reading import attribute_warnings, cardinality_read
 from metatype.values import AttributeType
 

@@ -5,13 +5,13 @@ Immutable; both notations load to it.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from metatype import validation
+from metatype.change_policy import ChangePolicy
 from metatype.errors import MetatypeError, Problem, ReadingWarning
 from metatype.values import NO_LIMIT, AttributeType, scalar
 
@@ -26,14 +26,6 @@ Unknown = Literal["refuse", "report", "keep"]
 
 _TEXT_AREA: Final = "textarea"
 _TEXT_PROPERTIES: Final = ("kura.service.pid", "service.pid", "service.factoryPid")
-
-
-class ChangePolicy(enum.StrEnum):
-    """What a change of a property means for a live component, lightest first."""
-
-    MODIFY = "modify"
-    REACTIVATE = "reactivate"
-    BOOTSTRAP = "bootstrap"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import NoReturn, final
 
 
@@ -30,6 +29,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        import hmac  # noqa: PLC0415  # hashing comes with it, which few who name this class need
+
         return hmac.compare_digest(self._bytes(), other._bytes())
 
     def __hash__(self) -> int:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
 
+from metatype.change_policy import ChangePolicy
 from metatype.errors import MetatypeError, ReadingWarning
 from metatype.foreign import ElementText, is_foreign
 from metatype.limits import DEEPEST, LARGEST, LONGEST_NAMESPACE, MOST_ATTRIBUTES, MOST_ELEMENTS
-from metatype.model import Attribute, ChangePolicy, Designate, Icon, MetaData, ObjectClass, Option
+from metatype.model import Attribute, Designate, Icon, MetaData, ObjectClass, Option
 from metatype.names import CHANGE, EXTENSION_NAMESPACE, KEPT, MODELLED, NAMESPACES, PARENTS
 from metatype.reading import attribute_warnings, cardinality_read, type_named
 from metatype.values import AttributeType, NotOfTypeError, scalar

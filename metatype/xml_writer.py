@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
+from metatype.change_policy import ChangePolicy
 from metatype.errors import MetatypeError
 from metatype.foreign import canonical
-from metatype.model import ChangePolicy
 from metatype.names import CHANGE, EXTENSION_NAMESPACE, MODELLED, NAMESPACES, XML_NAMESPACE
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from framework.configuration.errors import (
     ConfigurationError,
     ConfigurationStoreError,
 )
+from framework.configuration.event import ConfigurationEvent, DeliveryOutcome
 from framework.configuration.files import FileProblem
 from framework.configuration.importing import NotTaken, changes_from
 from framework.configuration.planning import Plan, PlannedEffect, Properties
@@ -27,8 +28,6 @@ from framework.configuration.results import (
     BatchResult,
     Change,
     Configuration,
-    ConfigurationEvent,
-    DeliveryOutcome,
     ReloadResult,
     UpdateResult,
 )

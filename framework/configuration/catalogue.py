@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from framework.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metatype import ObjectClass
 
 INSTANCE_SEPARATOR: Final = "~"
 """Between a factory pid and the name of an instance."""
+
+STABLE_ID: Final = "kura.service.pid"
+"""The user-visible id of a component; the pid, or an instance's name, unless the properties say otherwise."""
 
 
 def factory_pid_of(pid: str) -> str | None:
@@ -24,8 +31,14 @@ def instance_name_of(pid: str) -> str | None:
     return name if separator else None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationType:
+def with_identities(pid: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Properties with the identities that the admin sets, whatever is given for them (Compendium R8 104.4.2)."""
+    factory_pid = factory_pid_of(pid)
+    identities = {"service.pid": pid, **({} if factory_pid is None else {"service.factoryPid": factory_pid})}
+    return MappingProxyType({STABLE_ID: instance_name_of(pid) or pid, **properties, **identities})
+
+
+class ConfigurationType(Record):
     """What is known of a pid or factory pid.
 
     Attributes:

@@ -14,12 +14,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from framework.configuration.event import ConfigurationEvent, DeliveryOutcome
 from framework.configuration.planning import ADMINS_OWN
-from framework.configuration.results import ChangeKind, ConfigurationEvent, ConfigurationNotice, DeliveryOutcome
+from framework.configuration.results import ChangeKind, ConfigurationNotice
 from framework.execution import Activity, Mailbox, WorkerPool
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Deliveries:
         current = event.current
         for reference in plugins:
             current = self._ask(reference, event.pid, {} if current is None else current)
-        delivered = self._target(replace(event, current=current))
+        delivered = self._target(event.but(current=current))
         delivered.add_done_callback(lambda done: taken.set_result(done.result()))
 
     def _ask(self, reference: ServiceReference, pid: str, properties: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.configuration import planning
-from framework.configuration.catalogue import INSTANCE_SEPARATOR
+from framework.configuration.catalogue import INSTANCE_SEPARATOR, STABLE_ID
 from framework.configuration.results import Change
 
 if TYPE_CHECKING:
@@ -79,4 +79,4 @@ def _our_pid(one: KuraConfiguration, table: Mapping[str, str | None]) -> str | N
     if not isinstance(factory_pid, str):
         return one.pid
     ours = table.get(factory_pid, factory_pid)
-    return None if ours is None else f"{ours}{INSTANCE_SEPARATOR}{one.properties.get(planning.STABLE_ID, one.pid)}"
+    return None if ours is None else f"{ours}{INSTANCE_SEPARATOR}{one.properties.get(STABLE_ID, one.pid)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from framework.configuration.catalogue import ConfigurationType, factory_pid_of, instance_name_of
+from framework.configuration.catalogue import STABLE_ID, ConfigurationType, instance_name_of, with_identities
 from framework.filter import Filter, FilterError
 from metatype import ChangePolicy, Problem, Secret
 
@@ -20,9 +20,6 @@ UNCHANGED: Final = "$unchanged"
 
 ADMINS_OWN: Final = ("service.pid", "service.factoryPid")
 """Properties that the admin sets, whatever is given for them (Compendium R8 104.4.2)."""
-
-STABLE_ID: Final = "kura.service.pid"
-"""The user-visible id of a component; the pid, or an instance's name, unless the properties say otherwise."""
 
 
 class Origin(enum.StrEnum):
@@ -106,10 +103,7 @@ def problems_of(kind: ConfigurationType, properties: Properties) -> tuple[Proble
 def effective(kind: ConfigurationType, pid: str, layers: Layers) -> Properties:
     """All properties, typed, defaults filled, with the identities that the admin sets; they must be valid."""
     merged = layers.merged()
-    typed = merged if kind.object_class is None else kind.object_class.coerce(merged)
-    factory_pid = factory_pid_of(pid)
-    identities = {"service.pid": pid, **({} if factory_pid is None else {"service.factoryPid": factory_pid})}
-    return MappingProxyType({STABLE_ID: instance_name_of(pid) or pid, **typed, **identities})
+    return with_identities(pid, merged if kind.object_class is None else kind.object_class.coerce(merged))
 
 
 def coerced(kind: ConfigurationType, properties: Properties) -> dict[str, Any]:

@@ -14,33 +14,6 @@ if TYPE_CHECKING:
     from metatype import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationEvent:
-    """A change that is stored and is to be taken by a component.
-
-    Attributes:
-        factory_pid: The factory pid if `pid` is an instance's, else None.
-        current: All properties as they are now, or None if there is no configuration (any more).
-        revision: Grows with every change; of two events for a pid the higher one is the later.
-        configured: Whether a file or the store has a configuration, be it empty; otherwise `current` is what defaults
-            say.
-    """
-
-    pid: str
-    factory_pid: str | None
-    current: Properties | None
-    revision: int
-    configured: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryOutcome:
-    """What a component did with a change; `outcome` as in `UpdateResult`."""
-
-    outcome: str
-    error: str | None
-
-
 class ChangeKind(enum.StrEnum):
     """What happened to a configuration (Compendium R8 104.5.3.2)."""
 

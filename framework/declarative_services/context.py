@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
-from urllib.parse import quote
 
 from framework.declarative_services.errors import MailboxFullError
-from framework.storage import make_private_directory
+from framework.errors import FrameworkError
+from framework.record import Record
 from metatype import ChangePolicy, Secret
 
 if TYPE_CHECKING:
@@ -45,8 +42,33 @@ class ComponentSecrets(Protocol):
         """Remove a secret; nothing happens if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationChange:
+class MemorySecrets:
+    """Secrets of components that are forgotten when the process ends."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[tuple[str, str], Secret] = {}
+
+    def of(self, pid: str) -> ComponentSecrets:
+        """Those of one component configuration."""
+        return _SecretsInMemory(self._secrets, pid)
+
+
+class _SecretsInMemory:
+    def __init__(self, secrets: dict[tuple[str, str], Secret], pid: str) -> None:
+        self._secrets = secrets
+        self._pid = pid
+
+    def get(self, name: str) -> Secret | None:
+        return self._secrets.get((self._pid, name))
+
+    def set(self, name: str, secret: Secret) -> None:
+        self._secrets[self._pid, name] = secret
+
+    def delete(self, name: str) -> None:
+        self._secrets.pop((self._pid, name), None)
+
+
+class ConfigurationChange(Record):
     """What `modified` is told.
 
     Attributes:
@@ -60,23 +82,21 @@ class ConfigurationChange:
     changed: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundResult(Generic[T]):
+class BackgroundResult(Record, Generic[T]):
     """What came of work in the background: a value, or the error that it raised."""
 
     value: T | None
     error: BaseException | None
 
 
-@dataclass(frozen=True, slots=True)
-class Facilities:
+class Facilities(Record):
     """What the gateway lends to components; one for all of them."""
 
     clock: Clock
     scheduler: Scheduler
     event_admin: EventAdmin
     background: Pool
-    state_directory: Path
+    state_directory: Path | None
     secrets: Callable[[str], ComponentSecrets]
 
 
@@ -92,7 +112,6 @@ class ComponentContext:
         plugin: The plugin that contributes it, which is the bundle that uses and offers its services.
         properties: Typed properties, defaults filled, at the time of activation.
         clock: The gateway's clock, the only source of time.
-        state_directory: What relative paths in properties are relative to.
         bound: What is bound, by reference name: each service's reference with its object. The runtime's to change.
     """
 
@@ -113,7 +132,6 @@ class ComponentContext:
         self.plugin = plugin
         self.properties = properties
         self.clock = facilities.clock
-        self.state_directory = facilities.state_directory
         self.bound: dict[str, dict[ServiceReference, object]] = {}
         self._policies = policies
         self._registry = registry
@@ -129,6 +147,18 @@ class ComponentContext:
     def logger(self) -> logging.Logger:
         """A logger named after the pid."""
         return logging.getLogger(f"gatewright.{self.pid.removeprefix('gatewright.')}")
+
+    @property
+    def state_directory(self) -> Path:
+        """What relative paths in properties are relative to.
+
+        Raises:
+            FrameworkError: The component runs where nothing is kept: in a `Kernel` without state directory.
+        """
+        directory = self._facilities.state_directory
+        if directory is None:
+            raise FrameworkError(f"{self.pid} keeps files, and there is no state directory; give the kernel one")
+        return directory
 
     @property
     def secrets(self) -> ComponentSecrets:
@@ -147,6 +177,9 @@ class ComponentContext:
         A component that derives something durable from them (trust, an identity) stores this value with it. When
         the two differ at activation, what was stored belongs to other properties, whenever they were changed.
         """
+        import hashlib  # noqa: PLC0415  # most components derive nothing
+        import json  # noqa: PLC0415  # as above
+
         derived_from = {
             name: _plain(self.properties.get(name))
             for name, policy in self._policies.items()
@@ -157,7 +190,11 @@ class ComponentContext:
     @property
     def data_directory(self) -> Path:
         """A private directory (0700) of this component configuration that survives restarts."""
-        directory = self._facilities.state_directory / "data" / quote(self.pid, safe="~")
+        from urllib.parse import quote  # noqa: PLC0415  # most components have no directory
+
+        from framework.storage import make_private_directory  # noqa: PLC0415  # as above
+
+        directory = self.state_directory / "data" / quote(self.pid, safe="~")
         make_private_directory(directory.parent)
         make_private_directory(directory)
         return directory
@@ -268,6 +305,8 @@ class ComponentContext:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Secret):
+        import hashlib  # noqa: PLC0415  # most components derive nothing
+
         return {"secret": hashlib.sha256(value.reveal().encode()).hexdigest()}
     if isinstance(value, list | tuple):
         return [_plain(element) for element in value]

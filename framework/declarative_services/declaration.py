@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, overload
+from types import FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 from framework.declarative_services.description import (
     Cardinality,
@@ -23,6 +21,7 @@ from framework.registry import interface_name
 if TYPE_CHECKING:
     import enum
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -32,6 +31,9 @@ E = TypeVar("E", bound="enum.Enum")
 
 ReferenceCallback: TypeAlias = "Callable[[C, S, Mapping[str, Any]], None]"
 """A method that is told of a service and its properties."""
+
+_NOT_PLAIN: Final = 0x80 | 0x100 | 0x200
+"""Flags of the code of coroutines, of generators made awaitable, and of asynchronous generators."""
 
 _DESCRIPTION = "__gatewright_component__"
 
@@ -298,17 +300,15 @@ def _references(cls: type) -> tuple[ReferenceDescription, ...]:
 
 def _check_callback(cls: type, name: str) -> None:
     method = getattr(cls, name, None)
-    if method is None:
-        return
-    if not callable(method) or inspect.iscoroutinefunction(method):
-        raise DeclarationError(cls.__name__, name, "must be a plain method")
-    try:
-        inspect.signature(method).bind(None, None)
-    except TypeError as error:
-        raise DeclarationError(cls.__name__, name, f"must take self and one argument: {error}") from error
+    if method is not None:
+        _check_takes(method, 2, cls, name, "must be a plain method", "must take self and one argument")
 
 
 def _check_constructor(cls: type) -> None:
+    if not _defines(cls, "__init__") and not _defines(cls, "__new__"):
+        return
+    import inspect  # noqa: PLC0415  # costs a tenth of a start; most constructors are not there
+
     try:
         inspect.signature(cls).bind()
     except TypeError as error:
@@ -317,21 +317,46 @@ def _check_constructor(cls: type) -> None:
         return
 
 
+def _defines(cls: type, name: str) -> bool:
+    return any(name in vars(each) for each in cls.__mro__ if each is not object)
+
+
 def _reference_callback(cls: type, method: Callable[..., None]) -> str:
     """The name of a `bind`, `unbind` or `updated` method, by which a subclass may override it."""
     name = getattr(method, "__name__", repr(method))
-    present = getattr(cls, name, None)
-    if not callable(present) or inspect.iscoroutinefunction(present):
-        raise DeclarationError(cls.__name__, name, "must be a plain method of the class")
-    try:
-        inspect.signature(present).bind(None, None, None)
-    except TypeError as error:
-        message = f"must take self, the service and its properties: {error}"
-        raise DeclarationError(cls.__name__, name, message) from error
+    what = "must take self, the service and its properties"
+    _check_takes(getattr(cls, name, None), 3, cls, name, "must be a plain method of the class", what)
     return name
 
 
+def _check_takes(method: object, number: int, cls: type, name: str, plain: str, what: str) -> None:
+    """Whether a method can be called with so many arguments; DeclarationError if not."""
+    if isinstance(method, FunctionType) and _plainly_takes(method, number):
+        return
+    import inspect  # noqa: PLC0415  # costs a tenth of a start; it is for what is not plain, and for the message
+
+    if not callable(method) or inspect.iscoroutinefunction(method):
+        raise DeclarationError(cls.__name__, name, plain)
+    try:
+        inspect.signature(method).bind(*[None] * number)
+    except TypeError as error:
+        raise DeclarationError(cls.__name__, name, f"{what}: {error}") from error
+
+
+def _plainly_takes(function: FunctionType, number: int) -> bool:
+    """Whether it is a function of so many positional arguments, without anything that would need a closer look."""
+    code = function.__code__
+    return (
+        code.co_argcount == number
+        and not code.co_kwonlyargcount
+        and not code.co_flags & _NOT_PLAIN
+        and not hasattr(function, "__wrapped__")
+    )
+
+
 def _beside(cls: type, descriptor: str) -> Path:
+    from pathlib import Path  # noqa: PLC0415  # only for components with a descriptor
+
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
     if file is None:

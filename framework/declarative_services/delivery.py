@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
-from framework.configuration import DeliveryOutcome
+from framework.configuration.event import DeliveryOutcome
 from framework.declarative_services.lifecycle import Effect, Phase
 
 if TYPE_CHECKING:

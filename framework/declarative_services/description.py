@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from framework.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +69,7 @@ class DeactivationReason(enum.Enum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceDescription:
+class ReferenceDescription(Record):
     """One reference of a component.
 
     Attributes:
@@ -104,8 +104,7 @@ class ReferenceDescription:
         return f"{self.name}.cardinality.minimum"
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentDescription:
+class ComponentDescription(Record):
     """One declared component.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from framework.declarative_services.lazy_service import LazyService, WaitGraph
 from framework.declarative_services.lifecycle import HAVING_A_LIFE, Lifecycle, Phase
 from framework.declarative_services.tracking import ReferenceTracker
 from framework.execution import Mailbox
+from framework.record import Record
 from framework.registry import ServiceEventKind
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ SUPPLY_DEADLINE_S: Final = 5.0
 """How long somebody who asks for the object of a lazy component waits for its activation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Record):
     """What all component configurations of a runtime share.
 
     Attributes:
@@ -62,11 +61,13 @@ class Surroundings:
     waits: WaitGraph
 
 
-@dataclass(slots=True)
 class _Demand:
     """Somebody who waits for the object of a lazy component."""
 
-    decided: threading.Event = field(default_factory=threading.Event)
+    __slots__ = ("decided",)
+
+    def __init__(self) -> None:
+        self.decided = threading.Event()
 
 
 class ManagedComponent:

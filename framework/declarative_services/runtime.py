@@ -12,27 +12,27 @@ import itertools
 import logging
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from framework.configuration import DeliveryOutcome
+from framework.configuration.event import DeliveryOutcome
 from framework.declarative_services import lifecycle as life
 from framework.declarative_services.declaration import description_of
 from framework.declarative_services.description import ComponentDescription, ConfigurationPolicy, DeactivationReason
 from framework.declarative_services.errors import DeclarationError, UnknownComponentError
-from framework.declarative_services.explanation import ComponentSnapshot, Explainer, Explanation
 from framework.declarative_services.lazy_service import WaitGraph
 from framework.declarative_services.managed import RELEASE_DEADLINE_S, ManagedComponent, Surroundings
 from framework.declarative_services.release import ReleaseLedger
 from framework.execution import Dispatcher, Mailbox, WorkerPool
 from framework.hang_watch import HUNG_AFTER_S, HangWatch, stack_of
+from framework.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from framework.configuration import ConfigurationEvent
     from framework.declarative_services.context import Facilities
+    from framework.declarative_services.explanation import ComponentSnapshot, Explainer, Explanation
     from framework.execution import Activity, Pool
     from framework.hang_watch import Hang
     from framework.registry import ServiceReference, ServiceRegistry
@@ -47,8 +47,7 @@ WORKERS: Final = 8
 """Threads for callbacks of components."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Component:
+class _Component(Record):
     description: ComponentDescription
     plugin: str
     policies: Mapping[str, ChangePolicy]
@@ -322,5 +321,7 @@ class ComponentRuntime:
         self._circles = found
 
     def _explainer(self) -> Explainer:
+        from framework.declarative_services.explanation import Explainer  # noqa: PLC0415  # only who asks pays for it
+
         descriptions = {name: component.description for name, component in self._components.items()}
         return Explainer(self._managed.copy(), descriptions, self._registry, self._ledger, self._facilities.clock)

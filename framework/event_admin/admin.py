@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,7 @@ from framework.errors import FrameworkError
 from framework.event_admin.event import Event, check_pattern, check_topic
 from framework.event_admin.subscription import HANDLER_DEADLINE_S, EventSubscription
 from framework.filter import Filter
+from framework.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +31,7 @@ _REMEMBERED_TOPICS: Final = 1024
 _REMEMBERED_DENIALS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class DeniedHandler:
+class DeniedHandler(Record):
     """A handler that raised or hung and gets no more events.
 
     Attributes:

@@ -1,9 +1,10 @@
-"""A filter as an immutable tree of named tuples; each node knows its normal text form (Core R8 3.2.7)."""
+"""A filter as an immutable tree; each node knows its normal text form (Core R8 3.2.7)."""
 
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+
+from framework.record import Record
 
 
 class Operator(enum.Enum):
@@ -15,49 +16,31 @@ class Operator(enum.Enum):
     LESS_OR_EQUAL = "<="
 
 
-class Comparison(NamedTuple):
+class Comparison(Record):
     """`(attribute=value)` and its kin."""
 
     attribute: str
     operator: Operator
     value: str
 
-    def __eq__(self, other: object) -> bool:
-        return _same(self, other)
-
-    def __hash__(self) -> int:
-        return tuple.__hash__(self)
-
     def __str__(self) -> str:
         return f"({self.attribute}{self.operator.value}{_escape(self.value)})"
 
 
-class Presence(NamedTuple):
+class Presence(Record):
     """`(attribute=*)`."""
 
     attribute: str
-
-    def __eq__(self, other: object) -> bool:
-        return _same(self, other)
-
-    def __hash__(self) -> int:
-        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"({self.attribute}=*)"
 
 
-class Substring(NamedTuple):
+class Substring(Record):
     """`(attribute=a*b*c)`: the literal parts, of which the first and the last are anchored and may be empty."""
 
     attribute: str
     parts: tuple[str, ...]
-
-    def __eq__(self, other: object) -> bool:
-        return _same(self, other)
-
-    def __hash__(self) -> int:
-        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         first, *others = map(_escape, self.parts)
@@ -67,46 +50,28 @@ class Substring(NamedTuple):
         return f"({self.attribute}={pattern})"
 
 
-class Not(NamedTuple):
+class Not(Record):
     """`(!(...))`."""
 
     operand: Node
-
-    def __eq__(self, other: object) -> bool:
-        return _same(self, other)
-
-    def __hash__(self) -> int:
-        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"(!{self.operand})"
 
 
-class And(NamedTuple):
+class And(Record):
     """`(&(...)(...))`."""
 
     operands: tuple[Node, ...]
-
-    def __eq__(self, other: object) -> bool:
-        return _same(self, other)
-
-    def __hash__(self) -> int:
-        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"(&{''.join(map(str, self.operands))})"
 
 
-class Or(NamedTuple):
+class Or(Record):
     """`(|(...)(...))`."""
 
     operands: tuple[Node, ...]
-
-    def __eq__(self, other: object) -> bool:
-        return _same(self, other)
-
-    def __hash__(self) -> int:
-        return tuple.__hash__(self)
 
     def __str__(self) -> str:
         return f"(|{''.join(map(str, self.operands))})"
@@ -124,11 +89,6 @@ def attributes_of(node: Node) -> frozenset[str]:
             return attributes_of(operand)
         case Comparison(attribute) | Presence(attribute) | Substring(attribute):
             return frozenset({attribute})
-
-
-def _same(node: tuple[object, ...], other: object) -> bool:
-    """Nodes are tuples, which are made fast; but nodes of two kinds are not the same, whatever they hold."""
-    return type(node) is type(other) and tuple.__eq__(node, other)
 
 
 def _escape(value: str) -> str:

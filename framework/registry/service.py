@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any
 
+from framework.record import Record
 from framework.registry.properties import OBJECT_CLASS, SERVICE_RANKING, ServiceProperties
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ class ServiceEventKind(enum.Enum):
     UNREGISTERING = "unregistering"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceEvent:
+class ServiceEvent(Record):
     """Something that happened to a service.
 
     Attributes:

@@ -183,9 +183,7 @@ def _after_callback(state: Lifecycle, event: Event) -> Decision:
 def _after_failure(state: Lifecycle, error: str) -> Decision:
     meanwhile = state.configuration != state.applied or _bindings(state) != state.bound
     failures = state.failures + 1
-    state = state.but(
-        phase=Phase.FAILED, bound=MappingProxyType({}), failure=error, failures=failures, applied=None
-    )
+    state = state.but(phase=Phase.FAILED, bound=MappingProxyType({}), failure=error, failures=failures, applied=None)
     if meanwhile or state.ending is not None or not satisfied(state):
         return _reconsider(state), ()
     return state, (ScheduleRetry(retry_delay_s(failures), failures),)
@@ -339,8 +337,10 @@ def _differ(one: object, other: object) -> bool:
 
 def _policy(state: Lifecycle, changed: set[str]) -> ChangePolicy | None:
     """The heaviest policy of the changed properties."""
+    if not changed:
+        return None
     policies = (state.policies.get(name, ChangePolicy.MODIFY) for name in changed)
-    return max(policies, key=_WEIGHTS.__getitem__, default=None)
+    return max(policies, key=_WEIGHTS.__getitem__)
 
 
 def _effect_of(policy: ChangePolicy | None, otherwise: Effect) -> Effect:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from framework.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,96 +14,84 @@ if TYPE_CHECKING:
     from framework.declarative_services.lifecycle.state import Bindings, Effect, Phase
     from framework.registry import ServiceReference
 
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationChanged:
+
+class ConfigurationChanged(Record):
     """The configuration is now `properties` (None: there is none), with what it makes of targets and minimums."""
 
     properties: Mapping[str, Any] | None
     candidates: Bindings
-    minimums: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    minimums: Mapping[str, int] = _NOTHING
     delivery: object | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CandidatesChanged:
+class CandidatesChanged(Record):
     """Other services match the references now, or the properties of some of them are others."""
 
     candidates: Bindings
     modified: frozenset[ServiceReference] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class EnablementChanged:
+class EnablementChanged(Record):
     """The component is enabled or disabled now (Compendium R8 112.5.1)."""
 
     enabled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Demanded:
+class Demanded(Record):
     """Somebody wants the object of a lazy component's service, and waits for `Supply` with this token."""
 
     token: object
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Record):
     """`Offer` was performed; `error` tells why it could not be."""
 
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Activated:
+class Activated(Record):
     """`Activate` succeeded."""
 
 
-@dataclass(frozen=True, slots=True)
-class ActivationFailed:
+class ActivationFailed(Record):
     """`Activate` failed; nothing is bound and nothing registered."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Modified:
+class Modified(Record):
     """`Modify` was performed; `error` tells what the component raised, if it did."""
 
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rebound:
+class Rebound(Record):
     """`Rebind` was performed: these are bound now, and what was bound before is let go."""
 
     bindings: Bindings
 
 
-@dataclass(frozen=True, slots=True)
-class Updated:
+class Updated(Record):
     """`TellUpdates` was performed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Record):
     """The service is withdrawn and nobody holds it any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deactivated:
+class Deactivated(Record):
     """`Deactivate` was performed."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryDue:
+class RetryDue(Record):
     """The time to retry after failure number `failures` has come."""
 
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Record):
     """This component configuration is to go for good."""
 
     reason: DeactivationReason
@@ -127,31 +116,27 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Activate:
+class Activate(Record):
     """Make an instance, bind it, call `activate`, register its service unless it is registered already."""
 
     properties: Mapping[str, Any]
     bindings: Bindings
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Record):
     """Register a lazy component's service, or give it these properties if it is registered; make no instance."""
 
     properties: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+class Supply(Record):
     """Tell those who wait for a lazy component's object that it is there, or that it will not be."""
 
     tokens: tuple[object, ...]
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Modify:
+class Modify(Record):
     """Call `modified` and set the service's properties."""
 
     previous: Mapping[str, Any]
@@ -159,42 +144,36 @@ class Modify:
     changed: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Rebind:
+class Rebind(Record):
     """Give dynamic references other services, the new before the old are let go."""
 
     bindings: Bindings
 
 
-@dataclass(frozen=True, slots=True)
-class TellUpdates:
+class TellUpdates(Record):
     """Tell the instance that the properties of services that it is bound to have changed."""
 
     updates: tuple[tuple[str, ServiceReference], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(Record):
     """Take the service out of the registry and wait until those who hold it have let go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deactivate:
+class Deactivate(Record):
     """Call `deactivate` and unbind all, if there is an instance; let the service go."""
 
     reason: DeactivationReason
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleRetry:
+class ScheduleRetry(Record):
     """Send `RetryDue(failures)` in `delay_s` seconds."""
 
     delay_s: float
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record):
     """Tell the senders of configuration what came of it."""
 
     deliveries: tuple[object, ...]
@@ -203,8 +182,7 @@ class Answer:
     failure: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Dispose:
+class Dispose(Record):
     """This component configuration has gone."""
 
 

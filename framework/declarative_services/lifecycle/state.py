@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from framework.declarative_services.description import (
     ComponentDescription,
@@ -13,6 +13,7 @@ from framework.declarative_services.description import (
     DeactivationReason,
     ReferenceDescription,
 )
+from framework.record import Record
 
 if TYPE_CHECKING:
     from framework.registry import ServiceReference
@@ -56,8 +57,8 @@ class Effect(enum.IntEnum):
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class Lifecycle(NamedTuple):
-    """All facts about one component configuration; a tuple, since each step makes some anew.
+class Lifecycle(Record):
+    """All facts about one component configuration; each step makes some anew.
 
     Attributes:
         defaults: The properties that it has without a configuration.
@@ -97,16 +98,6 @@ class Lifecycle(NamedTuple):
     ending: DeactivationReason | None = None
     reason: DeactivationReason | None = None
 
-    def but(self, **facts: Any) -> Lifecycle:
-        """The same with some facts made anew; as `_replace`, in half the time."""
-        values = list(self)
-        for name, fact in facts.items():
-            values[_PLACES[name]] = fact
-        return tuple.__new__(Lifecycle, values)
-
-
-_PLACES: Final = {name: place for place, name in enumerate(Lifecycle._fields)}
-
 
 def minimum_of(state: Lifecycle, reference: ReferenceDescription) -> int:
     """How many services the reference needs, raised by `<name>.cardinality.minimum` or not."""
@@ -115,11 +106,7 @@ def minimum_of(state: Lifecycle, reference: ReferenceDescription) -> int:
 
 def unsatisfied_references(state: Lifecycle) -> tuple[ReferenceDescription, ...]:
     """The references that have fewer services than they need."""
-    return tuple(
-        reference
-        for reference in state.description.references
-        if len(state.candidates.get(reference.name, ())) < minimum_of(state, reference)
-    )
+    return tuple(reference for reference in state.description.references if _lacks(state, reference))
 
 
 def configuration_missing(state: Lifecycle) -> bool:
@@ -129,4 +116,13 @@ def configuration_missing(state: Lifecycle) -> bool:
 
 def satisfied(state: Lifecycle) -> bool:
     """Whether nothing keeps the component from being active (Compendium R8 112.5.2)."""
-    return state.enabled and not configuration_missing(state) and not unsatisfied_references(state)
+    if not state.enabled or configuration_missing(state):
+        return False
+    for reference in state.description.references:  # noqa: SIM110  # half the time of any()
+        if _lacks(state, reference):
+            return False
+    return True
+
+
+def _lacks(state: Lifecycle, reference: ReferenceDescription) -> bool:
+    return len(state.candidates.get(reference.name, ())) < minimum_of(state, reference)

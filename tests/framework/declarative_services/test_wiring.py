@@ -240,7 +240,7 @@ class Hanging:
 def test_a_component_that_hangs_stalls_itself_alone_and_the_gateway_stops(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("framework.gateway.STOP_DEADLINE_S", 0.2)
+    monkeypatch.setattr("framework.kernel.STOP_DEADLINE_S", 0.2)
     harness = GatewayHarness(components=[Hanging, Provider])
     harness.gateway.start()
     try:

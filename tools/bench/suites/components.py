@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from framework import ComponentContext, DeactivationReason, component, reference
-from framework.testing import GatewayHarness
+from framework import ComponentContext, DeactivationReason, Kernel, component, reference
 from tools.bench import ipopo
 from tools.bench.measure import seconds_of
 from tools.bench.model import OURS, AtMost, Case, FasterThan, Quotient, Suite
@@ -55,16 +54,16 @@ class _Wiring(Protocol):
 
 
 class _Ours:
-    def __init__(self, harness: GatewayHarness) -> None:
-        self._harness = harness
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
 
     def register(self, number: int) -> Callable[[], None]:
-        registration = self._harness.registry.register(INTERFACE, Provider(), {"kura.service.pid": f"p{number}"})
-        self._harness.settle()
+        registration = self._kernel.registry.register(INTERFACE, Provider(), {"kura.service.pid": f"p{number}"})
+        self._kernel.settle()
 
         def unregister() -> None:
             registration.unregister()
-            self._harness.settle()
+            self._kernel.settle()
 
         return unregister
 
@@ -81,9 +80,10 @@ class _Ipopo:
 
 @contextlib.contextmanager
 def _our_components(number: int) -> Iterator[_Wiring]:
-    conf = {f"bench.Consumer~c{one}": {"provider.target": f"(kura.service.pid=p{one})"} for one in range(number)}
-    with GatewayHarness(components=[Consumer], conf=conf) as harness:
-        yield _Ours(harness)
+    with Kernel([Consumer]) as kernel:
+        for one in range(number):
+            kernel.configure(f"bench.Consumer~c{one}", {"provider.target": f"(kura.service.pid=p{one})"})
+        yield _Ours(kernel)
 
 
 @contextlib.contextmanager
@@ -163,8 +163,7 @@ SUITE: Final = Suite(
         (
             "Each provider is registered, or leaves, only after the one before has had its whole effect. "
             "iPOPO calls components on the caller's thread; here they run on threads of their own, "
-            "and the change of threads counts. Ours are configured by a file that is read and validated, "
-            "and the whole gateway starts with it."
+            "and the change of threads counts. Ours is a kernel, which has what iPOPO's framework has, and keeps time."
         ),
     ),
 )
