@@ -82,9 +82,13 @@ class Attribute:
     change: ChangePolicy = ChangePolicy.MODIFY
     extras: Extras = field(default_factory=dict)
     extra_elements: tuple[str, ...] = ()
+    _default_value: tuple[str, ...] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         _freeze(self, "extras")
+        # Once: a default is looked at whenever a configuration is.
+        value = None if validation.default_problem(self) else validation.default_texts(self)
+        object.__setattr__(self, "_default_value", value)
 
     @property
     def is_password(self) -> bool:
@@ -109,7 +113,7 @@ class Attribute:
     @property
     def default_value(self) -> tuple[str, ...] | None:
         """OSGi's `getDefaultValue`: the default's elements; None if there is none, or none that is valid."""
-        return None if validation.default_problem(self) else validation.default_texts(self)
+        return self._default_value
 
     def validate(self, text: str | None) -> tuple[Problem, ...]:
         """OSGi's `validate`: all that is wrong with a value given as text (None: absent)."""

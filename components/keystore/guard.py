@@ -8,6 +8,7 @@ so that it costs one thread and not one for each call; its calls fail at once un
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -268,6 +269,7 @@ class _Calls:
         self._clock = clock
         self._lock = threading.Lock()
         self._hanging: list[_Call[Any]] = []
+        self._idle: _Worker | None = None
         self._faults: dict[str, str] = {}
 
     @classmethod
@@ -309,12 +311,16 @@ class _Calls:
             hanging = self._hanging[0] if self._hanging else None
         if hanging is not None:
             raise KeystoreTimeoutError(self.keystore, hanging.operation, hanging.seconds)
-        call = _Call(self.keystore, operation, work, seconds, self._clock)
+        call = _Call(operation, work, seconds, self._clock)
+        worker = self._take_worker()
+        worker.run(call)
         if not call.wait():
             with self._lock:
                 self._hanging.append(call)
+            worker.leave()
             _log.error("keystore %s: %s has not ended within %g s", self.keystore, operation, seconds)
             raise KeystoreTimeoutError(self.keystore, operation, seconds)
+        self._give_back(worker)
         error = call.error
         if error is not None and not isinstance(error, KeystoreError):
             raise self._fault(operation, error) from error
@@ -323,6 +329,22 @@ class _Calls:
         if error is not None:
             raise error
         return call.value[0]
+
+    def _take_worker(self) -> _Worker:
+        with self._lock:
+            worker, self._idle = self._idle, None
+        return worker or _Worker(f"gatewright-keystore-{self.keystore}")
+
+    def _give_back(self, worker: _Worker) -> None:
+        """Keep a worker for the next call; one is enough for who does one thing after another."""
+        with self._lock:
+            kept, self._idle = self._idle, self._idle or worker
+        if kept is not None:
+            worker.leave()
+
+    def __del__(self) -> None:
+        if self._idle is not None:
+            self._idle.leave()
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the keystore, as far as its calls have shown."""
@@ -350,19 +372,18 @@ class _Calls:
 
 
 class _Call(Generic[T]):
-    """One call of a keystore's code, on a thread of its own."""
+    """One call of a keystore's code."""
 
-    def __init__(self, keystore: str, operation: str, work: Callable[[], T], seconds: float, clock: Clock) -> None:
+    def __init__(self, operation: str, work: Callable[[], T], seconds: float, clock: Clock) -> None:
         self.operation = operation
         self.seconds = seconds
         self.done = False
         self.value: list[T] = []
         self.error: BaseException | None = None
+        self._work: Callable[[], T] | None = work
         self._clock = clock
         self._deadline = clock.monotonic() + seconds
-        self._ended = threading.Condition()
-        name = f"gatewright-keystore-{keystore}"
-        threading.Thread(target=self._run, args=(work,), name=name, daemon=True).start()
+        self._ended = threading.Condition(threading.Lock())
 
     def wait(self) -> bool:
         """Wait for the end; whether it came in time."""
@@ -371,9 +392,12 @@ class _Call(Generic[T]):
                 self._clock.wait(self._ended, left)
             return self.done
 
-    def _run(self, work: Callable[[], T]) -> None:
+    def perform(self) -> None:
+        """Do the work, on the worker's thread."""
+        work, self._work = self._work, None
         try:
-            self.value.append(work())
+            if work is not None:
+                self.value.append(work())
         except BaseException as error:  # noqa: BLE001  # foreign code may raise anything, even try to exit
             self.error = error
         finally:
@@ -381,6 +405,28 @@ class _Call(Generic[T]):
             with self._ended:
                 self.done = True
                 self._ended.notify_all()
+
+
+class _Worker:
+    """A thread that makes one call after another; nothing that it was given is kept between them."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[_Call[Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=_perform_all, args=(self._calls,), name=name, daemon=True).start()
+
+    def run(self, call: _Call[Any]) -> None:
+        """Make a call, after those that were given before."""
+        self._calls.put(call)
+
+    def leave(self) -> None:
+        """End when all calls have ended; may be said anywhere, even while garbage is collected."""
+        self._calls.put(None)
+
+
+def _perform_all(calls: queue.SimpleQueue[_Call[Any] | None]) -> None:
+    while (call := calls.get()) is not None:
+        call.perform()
+        del call
 
 
 def _demand(value: object, kind: type[T]) -> T:

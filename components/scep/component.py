@@ -18,7 +18,7 @@ from components.scep.enrolment.timing import CHECK_INTERVAL, CLOCK_SKEW
 from components.scep.errors import EnvelopeError, HttpStatusError, OperationUnsupportedError, ScepError
 from components.scep.exchange import Exchange, open_exchange, verify_again
 from components.scep.identity import IdentityStore, key_facts
-from components.scep.service import EnrollmentService, EnrollmentStatus, event_properties
+from components.scep.service import EnrollmentService, EnrollmentStatus
 from components.scep.settings import EnrollmentSettings, SettingsError, read_settings
 from components.scep.transaction import (
     Capabilities,
@@ -74,7 +74,6 @@ class SCEPEnrollmentComponent(EnrollmentService):
         configured = self._configure(context.properties)
         facts = self._store.facts()
         self._enrollment = Enrollment(State.DISABLED, configured, facts, journal)
-        self._status = self._make_status()
         self._feed(enrolment.Began(context.clock.now()))
 
     def modified(self, change: ConfigurationChange) -> None:
@@ -87,7 +86,40 @@ class SCEPEnrollmentComponent(EnrollmentService):
 
     def status(self) -> EnrollmentStatus:
         """See `EnrollmentService.status`."""
-        return self._make_status() if self._status.state is State.ENROLLED else self._status
+        enrollment = self._enrollment
+        warnings = [*enrollment.journal.warnings, *([self._damage] if self._damage else [])]
+        try:
+            entry, ca_certificates = self._store.enrolled_entry(), self._store.ca_certificates()
+        except KeystoreError as error:
+            entry, ca_certificates = None, ()
+            warnings.append(f"the keystore cannot be read: {error}")
+        certificate = None if entry is None else entry.chain[0]
+        if enrollment.configured.enabled and enrollment.configured.key_size < WEAK_KEY_BITS:
+            warnings.append(f"client.keypair.size is {enrollment.configured.key_size}: weak, use 2048 or more")
+        now, verdicts = self._context.clock.now(), self._verdicts(enrollment)
+        warnings += [found.message for found in verdicts if found.check == "not-for-this-subject" and found.applies]
+        trust, request = enrollment.journal.staged or enrollment.journal.trust, enrollment.journal.request
+        if trust is not None and trust.warning:
+            warnings.append(trust.warning)
+        if certificate is not None and certificate.not_valid_before_utc > now + CLOCK_SKEW:
+            warnings.append(
+                f"the certificate is valid from {certificate.not_valid_before_utc}, and it is {now} by this "
+                "gateway's clock: set the clock"
+            )
+        return EnrollmentStatus(
+            state=enrollment.state,
+            keystore=self._keystore_pid,
+            certificate=certificate,
+            problem=self._problem(enrollment),
+            next_step=wording.next_step(enrollment, verdicts),
+            next_at=wording.next_at(enrollment, now),
+            warnings=tuple(warnings),
+            ca_certificates=ca_certificates,
+            server_url=None if trust is None else trust.url,
+            verdicts=verdicts,
+            transaction_id=None if request is None else request.transaction_id,
+            ca_check=enrollment.journal.ca_check,
+        )
 
     def enroll(self) -> None:
         """See `EnrollmentService.enroll`."""
@@ -430,66 +462,46 @@ class SCEPEnrollmentComponent(EnrollmentService):
 
     def _step(self, message: str) -> None:
         self._context.logger.info("%s", message)
-        self._context.publish(STEP, event_properties(self._context.pid, self._status, message=message))
+        self._publish(STEP, message=message)
 
     def _tell(self, before: State) -> None:
-        self._status = self._make_status()
-        state = self._enrollment.state
+        enrollment = self._enrollment
+        state = enrollment.state
         if state is before:
             return
-        problem = self._status.problem
-        message = self._status.next_step if problem is None else problem.message
+        problem = self._problem(enrollment)
+        message = wording.next_step(enrollment, self._verdicts(enrollment)) if problem is None else problem.message
         log = self._context.logger.warning if problem is not None else self._context.logger.info
         log("enrolment: %s (was: %s): %s", state.value, before.value, message)
-        self._context.publish(
-            STATE_CHANGED,
-            event_properties(self._context.pid, self._status, previous=before.value, message=message),
-        )
+        self._publish(STATE_CHANGED, previous=before.value, message=message)
 
-    def _make_status(self) -> EnrollmentStatus:
+    def _publish(self, topic: str, **more: str) -> None:
+        """Tell of the enrolment as it is; no secret is among the properties."""
         enrollment = self._enrollment
-        warnings = [*enrollment.journal.warnings, *([self._damage] if self._damage else [])]
-        try:
-            entry, ca_certificates = self._store.enrolled_entry(), self._store.ca_certificates()
-        except KeystoreError as error:
-            entry, ca_certificates = None, ()
-            warnings.append(f"the keystore cannot be read: {error}")
-        certificate = None if entry is None else entry.chain[0]
-        if enrollment.configured.enabled and enrollment.configured.key_size < WEAK_KEY_BITS:
-            warnings.append(f"client.keypair.size is {enrollment.configured.key_size}: weak, use 2048 or more")
-        now, keystore = self._context.clock.now(), enrollment.keystore
-        verdicts = enrolment.verdicts(enrollment.configured, keystore, enrollment.journal.trust, now)
-        warnings += [found.message for found in verdicts if found.check == "not-for-this-subject" and found.applies]
-        problem = enrollment.journal.problem
-        if enrollment.state is State.MISCONFIGURED:
-            problem = enrolment.Problem(
-                State.MISCONFIGURED,
-                "misconfigured",
-                "; ".join(enrollment.configured.problems),
-                "correct these properties with: gatewright config set",
-                self._context.clock.now(),
-            )
-        trust, request = enrollment.journal.staged or enrollment.journal.trust, enrollment.journal.request
-        if trust is not None and trust.warning:
-            warnings.append(trust.warning)
-        if certificate is not None and certificate.not_valid_before_utc > now + CLOCK_SKEW:
-            warnings.append(
-                f"the certificate is valid from {certificate.not_valid_before_utc}, and it is {now} by this "
-                "gateway's clock: set the clock"
-            )
-        return EnrollmentStatus(
-            state=enrollment.state,
-            keystore=self._keystore_pid,
-            certificate=certificate,
-            problem=None if enrollment.state is State.ENROLLED else problem,
-            next_step=wording.next_step(enrollment, verdicts),
-            next_at=wording.next_at(enrollment, now),
-            warnings=tuple(warnings),
-            ca_certificates=ca_certificates,
-            server_url=None if trust is None else trust.url,
-            verdicts=verdicts,
-            transaction_id=None if request is None else request.transaction_id,
-            ca_check=enrollment.journal.ca_check,
+        properties = {
+            "pid": self._context.pid,
+            "keystore": self._keystore_pid,
+            "state": enrollment.state.value,
+            "next_action": wording.next_step(enrollment, self._verdicts(enrollment)),
+        }
+        self._context.publish(topic, properties | more)
+
+    def _verdicts(self, enrollment: Enrollment) -> tuple[enrolment.Verdict, ...]:
+        now = self._context.clock.now()
+        return enrolment.verdicts(enrollment.configured, enrollment.keystore, enrollment.journal.trust, now)
+
+    def _problem(self, enrollment: Enrollment) -> enrolment.Problem | None:
+        """What is in the way, if anything is."""
+        if enrollment.state is State.ENROLLED:
+            return None
+        if enrollment.state is not State.MISCONFIGURED:
+            return enrollment.journal.problem
+        return enrolment.Problem(
+            State.MISCONFIGURED,
+            "misconfigured",
+            "; ".join(enrollment.configured.problems),
+            "correct these properties with: gatewright config set",
+            self._context.clock.now(),
         )
 
 

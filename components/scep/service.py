@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,14 +85,3 @@ class EnrollmentService(abc.ABC):
     def ca_certificates(self) -> tuple[x509.Certificate, ...]:
         """The trusted CA certificates, the present CA's first."""
         return self.status().ca_certificates
-
-
-def event_properties(pid: str, status: EnrollmentStatus, **more: Any) -> dict[str, Any]:
-    """The properties of the events that tell of an enrolment; no secret is among them."""
-    return {
-        "pid": pid,
-        "keystore": status.keystore,
-        "state": status.state.value,
-        "next_action": status.next_step,
-        **more,
-    }

@@ -6,6 +6,7 @@ HMACs, AES sizes and triple DES, PKCS #12's own triple DES and RC2, and MACs wit
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import hmac
@@ -80,17 +81,8 @@ def _fill(data: bytes, block: int) -> bytes:
     return (data * (size // len(data) + 1))[:size] if data else b""
 
 
-def mac_data(content: bytes, password: Secret) -> bytes:
-    """Make the MacData of a file (RFC 7292 section 4)."""
-    salt = os.urandom(_SALT_SIZE)
-    key = pkcs12_key(password, salt, ITERATIONS, purpose=_MAC_KEY, size=32, digest="sha256")
-    value = hmac.digest(key, content, "sha256")
-    digest_info = der.sequence(der.sequence(der.object_identifier(oid.SHA256), der.NULL), der.octet_string(value))
-    return der.sequence(digest_info, der.octet_string(salt), der.integer(ITERATIONS))
-
-
-def mac_holds(mac: Element, content: bytes, password: Secret) -> bool:
-    """Whether the MacData `mac` is that of `content` under this password.
+def mac_holds(mac: Element, content: bytes, keys: DerivedKeys) -> bool:
+    """Whether the MacData `mac` is that of `content` under the password of these keys.
 
     Raises:
         DerError: It is no MacData.
@@ -107,20 +99,86 @@ def mac_holds(mac: Element, content: bytes, password: Secret) -> bool:
         kind = "PBMAC1" if algorithm == oid.PBMAC1 else algorithm
         raise UnknownAlgorithmError(f"its MAC is by {kind}, which is not supported")
     size = hashlib.new(digest, usedforsecurity=False).digest_size
-    key = pkcs12_key(password, salt, iterations, purpose=_MAC_KEY, size=size, digest=digest)
+    key = keys.get(Derivation(salt, iterations, size, digest, _MAC_KEY))
     return hmac.compare_digest(hmac.digest(key, content, digest), expected)
 
 
-class Encryptor:
-    """Encrypts the parts of one file: one key for all of them, an initialization vector for each."""
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """What a key is derived from besides the password; `purpose` is 0 for PBKDF2, else that of `pkcs12_key`."""
+
+    salt: bytes
+    iterations: int
+    size: int
+    digest: str
+    purpose: int = 0
+
+
+class DerivedKeys:
+    """The keys of one password, each derived once and kept as long as this is: to derive them is what files cost.
+
+    Attributes:
+        password: The password.
+    """
 
     def __init__(self, password: Secret) -> None:
-        self._salt = os.urandom(_SALT_SIZE)
-        encoded = password.reveal().encode()
-        self._key = hashlib.pbkdf2_hmac("sha256", encoded, self._salt, ITERATIONS, 32)
+        self.password = password
+        self._keys: dict[Derivation, bytes] = {}
+
+    def __contains__(self, wanted: Derivation) -> bool:
+        """Whether a key was derived already."""
+        return wanted in self._keys
+
+    def get(self, wanted: Derivation) -> bytes:
+        """The key."""
+        key = self._keys.get(wanted)
+        if key is None:
+            key = self._keys[wanted] = self._derive(wanted)
+        return key
+
+    def salt_like(self, wanted: Derivation) -> bytes:
+        """A salt by which such a key was derived, else a new one.
+
+        All generations of one file may share their salts, which make work on its password useless for other files.
+        """
+        known = (one.salt for one in self._keys if dataclasses.replace(one, salt=wanted.salt) == wanted)
+        return next((salt for salt in known if len(salt) == _SALT_SIZE), None) or os.urandom(_SALT_SIZE)
+
+    def _derive(self, wanted: Derivation) -> bytes:
+        if not wanted.purpose:
+            encoded = self.password.reveal().encode()
+            return hashlib.pbkdf2_hmac(wanted.digest, encoded, wanted.salt, wanted.iterations, wanted.size)
+        return pkcs12_key(
+            self.password,
+            wanted.salt,
+            wanted.iterations,
+            purpose=wanted.purpose,
+            size=wanted.size,
+            digest=wanted.digest,
+        )
+
+
+class Protection:
+    """What files are written under: PBES2 and a MAC, by keys of one password."""
+
+    def __init__(self, keys: DerivedKeys) -> None:
+        content, mac = Derivation(b"", ITERATIONS, 32, "sha256"), Derivation(b"", ITERATIONS, 32, "sha256", _MAC_KEY)
+        self._salt, self._mac_salt = keys.salt_like(content), keys.salt_like(mac)
+        self._key = keys.get(dataclasses.replace(content, salt=self._salt))
+        self._mac_key = keys.get(dataclasses.replace(mac, salt=self._mac_salt))
+
+    def mac_data(self, content: bytes) -> bytes:
+        """Make the MacData of a file (RFC 7292 section 4)."""
+        value = hmac.digest(self._mac_key, content, "sha256")
+        digest_info = der.sequence(der.sequence(der.object_identifier(oid.SHA256), der.NULL), der.octet_string(value))
+        return der.sequence(digest_info, der.octet_string(self._mac_salt), der.integer(ITERATIONS))
 
     def encrypt(self, data: bytes) -> tuple[bytes, bytes]:
-        """Encrypt `data`; returns the AlgorithmIdentifier and the ciphertext."""
+        """Encrypt a part of a file under an initialization vector of its own.
+
+        Returns:
+            The AlgorithmIdentifier as DER, and the ciphertext.
+        """
         vector = os.urandom(16)
         padder = padding.PKCS7(128).padder()
         encryptor = Cipher(algorithms.AES(self._key), modes.CBC(vector)).encryptor()
@@ -136,17 +194,6 @@ class Encryptor:
             der.sequence(der.object_identifier(oid.AES_256_CBC), der.octet_string(vector)),
         )
         return der.sequence(der.object_identifier(oid.PBES2), parameters), ciphertext
-
-
-@dataclass(frozen=True, slots=True)
-class _KeyDerivation:
-    """What a key is derived from; parts of a file often share it."""
-
-    salt: bytes
-    iterations: int
-    size: int
-    digest: str
-    purpose: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +219,12 @@ class Decryptor:
     """Decrypts the parts of one file; a key that several of them share is derived once.
 
     Args:
-        password: The file's password.
+        keys: Those of the file's password.
         most_iterations: How many iterations all keys together may cost.
     """
 
-    def __init__(self, password: Secret, most_iterations: int = MOST_ITERATIONS_OF_ALL) -> None:
-        self._password = password
-        self._keys: dict[_KeyDerivation, bytes] = {}
+    def __init__(self, keys: DerivedKeys, most_iterations: int = MOST_ITERATIONS_OF_ALL) -> None:
+        self._keys = keys
         self._iterations_left = most_iterations
 
     def decrypt(self, algorithm: Element, ciphertext: bytes) -> bytes:
@@ -231,37 +277,24 @@ class Decryptor:
         name = oid.HMAC_SHA1 if fields.at_end else fields.next().children().next().object_identifier()
         if name not in oid.HMACS:
             raise UnknownAlgorithmError(f"its keys are derived with {name}, which is not supported")
-        return self._derive(_KeyDerivation(salt, iterations, size, oid.HMACS[name]))
+        return self._derive(Derivation(salt, iterations, size, oid.HMACS[name]))
 
     def _pbe_sha1(self, identifier: str, parameters: Element) -> _Cipher:
         fields = parameters.children()
         salt = fields.next().expect(der.OCTET_STRING)
         count = _iterations(fields.next())
         size = oid.PBE_SHA1_KEY_SIZES[identifier]
-        key = self._derive(_KeyDerivation(salt, count, size, "sha1", _CIPHER_KEY))
-        vector = self._derive(_KeyDerivation(salt, count, 8, "sha1", _CIPHER_IV))
+        key = self._derive(Derivation(salt, count, size, "sha1", _CIPHER_KEY))
+        vector = self._derive(Derivation(salt, count, 8, "sha1", _CIPHER_IV))
         is_rc2 = identifier in (oid.PBE_SHA1_RC2_128, oid.PBE_SHA1_RC2_40)
         return _Cipher(None if is_rc2 else _triple_des(key), key, vector)
 
-    def _derive(self, wanted: _KeyDerivation) -> bytes:
+    def _derive(self, wanted: Derivation) -> bytes:
         if wanted not in self._keys:
             self._iterations_left -= wanted.iterations
             if self._iterations_left < 0:
                 raise DerError("its keys cost more iterations than any honest file has")
-            if wanted.purpose:
-                key = pkcs12_key(
-                    self._password,
-                    wanted.salt,
-                    wanted.iterations,
-                    purpose=wanted.purpose,
-                    size=wanted.size,
-                    digest=wanted.digest,
-                )
-            else:
-                encoded = self._password.reveal().encode()
-                key = hashlib.pbkdf2_hmac(wanted.digest, encoded, wanted.salt, wanted.iterations, wanted.size)
-            self._keys[wanted] = key
-        return self._keys[wanted]
+        return self._keys.get(wanted)
 
 
 def _iterations(element: Element) -> int:

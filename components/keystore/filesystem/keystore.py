@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 from components.keystore.contract import Changes, KeystoreCapabilities, KeystoreService
 from components.keystore.entries import Entry, PrivateKeyEntry
 from components.keystore.errors import KeystoreUnavailableError, UnsupportedOperationError, WrongPasswordError
+from components.keystore.filesystem.encryption import DerivedKeys
 from components.keystore.filesystem.file import FileVersion, KeystoreFile
 from components.keystore.filesystem.pkcs12 import decode_pkcs12, encode_pkcs12
 from components.keystore.keys import SoftwarePrivateKey
@@ -50,6 +51,7 @@ class Pkcs12Keystore(KeystoreService):
         self._writing = threading.Lock()
         self._snapshot: _Snapshot | None = None
         self._passwords: tuple[Secret, ...] = ()
+        self._keys: DerivedKeys | None = None
         self._announcements = _Announcements(committed)
 
     @property
@@ -147,10 +149,12 @@ class Pkcs12Keystore(KeystoreService):
         """Read the file by the first password that opens it; None if none does."""
         version, data = self._file.read()
         for password in dict.fromkeys(passwords):
+            keys = DerivedKeys(password)
             try:
-                entries = decode_pkcs12(data, password, str(self.path))
+                entries = decode_pkcs12(data, keys, str(self.path))
             except WrongPasswordError:
                 continue
+            self._keys = keys
             # Whoever of several readers comes last wins, even with an older file: the next reader sees that.
             self._snapshot = _Snapshot(version, MappingProxyType(entries))
             return self._snapshot
@@ -167,7 +171,9 @@ class Pkcs12Keystore(KeystoreService):
 
     def _write(self, entries: Mapping[str, Entry], password: Secret) -> None:
         """Replace the file; called with both locks held, and `password` among those that readers try."""
-        version = self._file.replace(encode_pkcs12(entries, password))
+        keys = self._keys if self._keys is not None and self._keys.password == password else DerivedKeys(password)
+        version = self._file.replace(encode_pkcs12(entries, keys))
+        self._keys = keys
         self._snapshot = _Snapshot(version, MappingProxyType(dict(entries)))
         self._passwords = (password,)
 

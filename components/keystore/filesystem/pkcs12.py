@@ -43,9 +43,9 @@ from components.keystore.filesystem.assembly import Bag, Contents, ForeignConten
 from components.keystore.filesystem.encryption import (
     MOST_ITERATIONS,
     Decryptor,
-    Encryptor,
+    DerivedKeys,
+    Protection,
     UnknownAlgorithmError,
-    mac_data,
     mac_holds,
 )
 from components.keystore.keys import SoftwarePrivateKey
@@ -61,13 +61,17 @@ _EXPLICIT_0: Final = 0xA0
 _IMPLICIT_OCTETS_0: Final = 0x80
 
 
-def encode_pkcs12(entries: Mapping[str, Entry], password: Secret) -> bytes:
-    """Write entries as a PKCS #12 file, encrypted and authenticated under `password`.
+def encode_pkcs12(entries: Mapping[str, Entry], password: Secret | DerivedKeys) -> bytes:
+    """Write entries as a PKCS #12 file.
+
+    Args:
+        entries: The entries by alias.
+        password: The password that it is encrypted and authenticated under, or its keys, if some are derived already.
 
     Raises:
         UnsupportedOperationError: A private key cannot leave where it is.
     """
-    encryptor = Encryptor(password)
+    protection = Protection(_keys_of(password))
     key_bags: list[bytes] = []
     certificate_bags: list[bytes] = []
     written: set[bytes] = set()
@@ -79,13 +83,13 @@ def encode_pkcs12(entries: Mapping[str, Entry], password: Secret) -> bytes:
             certificate_bags.append(_certificate_bag(entry.certificate, name, trusted))
             continue
         if isinstance(entry, SecretKeyEntry):
-            key_bags.append(_secret_bag(alias, entry, encryptor, name))
+            key_bags.append(_secret_bag(alias, entry, protection, name))
             continue
         # Unique to the entry, not to its key: a key may stand under two aliases with different certificates.
         key_id = _attribute(oid.LOCAL_KEY_ID, der.octet_string(hashlib.sha256(alias.encode()).digest()[:20]))
         digests = [digest_of(certificate) for certificate in entry.chain]
         chain = _attribute(oid.CHAIN, der.octet_string(b"".join(digests)))
-        key_bags.append(_key_bag(entry, encryptor, name, key_id, chain))
+        key_bags.append(_key_bag(entry, protection, name, key_id, chain))
         certificate_bags.append(_certificate_bag(entry.certificate, name, key_id))
         written.add(digests[0])
         issuers.update(zip(digests[1:], entry.chain[1:], strict=True))
@@ -94,21 +98,21 @@ def encode_pkcs12(entries: Mapping[str, Entry], password: Secret) -> bytes:
     ]
     safes = der.sequence(
         _content_info(oid.DATA, der.octet_string(der.sequence(*key_bags))),
-        _content_info(oid.ENCRYPTED_DATA, _encrypted_data(der.sequence(*certificate_bags), encryptor)),
+        _content_info(oid.ENCRYPTED_DATA, _encrypted_data(der.sequence(*certificate_bags), protection)),
     )
     return der.sequence(
-        der.integer(_VERSION), _content_info(oid.DATA, der.octet_string(safes)), mac_data(safes, password)
+        der.integer(_VERSION), _content_info(oid.DATA, der.octet_string(safes)), protection.mac_data(safes)
     )
 
 
-def decode_pkcs12(data: bytes, password: Secret, source: str) -> dict[str, Entry]:
+def decode_pkcs12(data: bytes, password: Secret | DerivedKeys, source: str) -> dict[str, Entry]:
     """Read a PKCS #12 file, sorted by alias.
 
     An entry without a usable friendlyName gets a number as its alias, one whose alias is taken a suffix.
 
     Args:
         data: The file's content.
-        password: Its password.
+        password: Its password, or the keys of it, to which those of the file are added.
         source: Where it comes from, for messages.
 
     Raises:
@@ -117,7 +121,8 @@ def decode_pkcs12(data: bytes, password: Secret, source: str) -> dict[str, Entry
         UnsupportedOperationError: It holds what is not supported.
     """
     try:
-        return assemble(_read_bags(_authenticated_safes(data, password, source), Decryptor(password)))
+        keys = _keys_of(password)
+        return assemble(_read_bags(_authenticated_safes(data, keys, source), Decryptor(keys)))
     except (UnknownAlgorithmError, UnsupportedAlgorithm, EntryError, ForeignContentError) as error:
         advice = "; `openssl pkcs12` and `keytool` can convert it"
         raise UnsupportedOperationError(f"read {source}", f"{error}{advice}") from error
@@ -125,7 +130,11 @@ def decode_pkcs12(data: bytes, password: Secret, source: str) -> dict[str, Entry
         raise DamagedKeystoreError(source, str(error)) from error
 
 
-def _authenticated_safes(data: bytes, password: Secret, source: str) -> Element:
+def _keys_of(password: Secret | DerivedKeys) -> DerivedKeys:
+    return password if isinstance(password, DerivedKeys) else DerivedKeys(password)
+
+
+def _authenticated_safes(data: bytes, keys: DerivedKeys, source: str) -> Element:
     """The AuthenticatedSafe, after a check of its MAC."""
     fields = der.decode(data).children()
     if (version := fields.next().integer()) != _VERSION:
@@ -136,8 +145,8 @@ def _authenticated_safes(data: bytes, password: Secret, source: str) -> Element:
     safes = content.expect(der.OCTET_STRING)
     if fields.at_end:
         raise DerError("it has no MAC, so whether it was altered cannot be told")
-    if not mac_holds(fields.next(), safes, password):
-        if _is_proven(der.decode(safes), Decryptor(password, MOST_ITERATIONS)):
+    if not mac_holds(fields.next(), safes, keys):
+        if _is_proven(der.decode(safes), Decryptor(keys, MOST_ITERATIONS)):
             raise DerError("it was altered: the password is right, and yet its MAC does not hold")
         raise WrongPasswordError(source)
     return der.decode(safes)
@@ -255,13 +264,13 @@ def _usable(name: str) -> str | None:
         return None
 
 
-def _key_bag(entry: PrivateKeyEntry, encryptor: Encryptor, *attributes: bytes) -> bytes:
+def _key_bag(entry: PrivateKeyEntry, protection: Protection, *attributes: bytes) -> bytes:
     material = entry.key.export().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    algorithm, ciphertext = encryptor.encrypt(material)
+    algorithm, ciphertext = protection.encrypt(material)
     return _bag(oid.SHROUDED_KEY_BAG, der.sequence(algorithm, der.octet_string(ciphertext)), attributes)
 
 
-def _secret_bag(alias: str, entry: SecretKeyEntry, encryptor: Encryptor, name: bytes) -> bytes:
+def _secret_bag(alias: str, entry: SecretKeyEntry, protection: Protection, name: bytes) -> bytes:
     by_name = {known: identifier for identifier, known in oid.SECRET_KEY_ALGORITHMS.items()}
     identifier = by_name.get(entry.algorithm, entry.algorithm)
     try:
@@ -272,8 +281,8 @@ def _secret_bag(alias: str, entry: SecretKeyEntry, encryptor: Encryptor, name: b
             f"store {alias}", f"{entry.algorithm} is neither an object identifier nor one of {known}"
         ) from None
     info = der.sequence(der.integer(0), algorithm, der.octet_string(entry.reveal()))
-    protection, ciphertext = encryptor.encrypt(info)
-    shrouded = der.octet_string(der.sequence(protection, der.octet_string(ciphertext)))
+    encryption, ciphertext = protection.encrypt(info)
+    shrouded = der.octet_string(der.sequence(encryption, der.octet_string(ciphertext)))
     value = der.sequence(der.object_identifier(oid.SHROUDED_KEY_BAG), der.encode(_EXPLICIT_0, shrouded))
     return _bag(oid.SECRET_BAG, value, (name,))
 
@@ -307,8 +316,8 @@ def _read_content_info(element: Element) -> tuple[str, Element]:
     return kind, der.decode(fields.next().expect(_EXPLICIT_0))
 
 
-def _encrypted_data(content: bytes, encryptor: Encryptor) -> bytes:
-    algorithm, ciphertext = encryptor.encrypt(content)
+def _encrypted_data(content: bytes, protection: Protection) -> bytes:
+    algorithm, ciphertext = protection.encrypt(content)
     info = der.sequence(der.object_identifier(oid.DATA), algorithm, der.encode(_IMPLICIT_OCTETS_0, ciphertext))
     return der.sequence(der.integer(0), info)
 
