@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from components.keystore import der
+from components.asn1 import der
 from components.keystore.errors import EntryError, KeystoreError
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Final
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from components.keystore import der
-from components.keystore.der import DerError
+from components.asn1 import der
+from components.asn1.der import DerError
 from components.keystore.filesystem import object_identifiers as oid
 from components.keystore.filesystem import rc2
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
 
-    from components.keystore.der import Element
+    from components.asn1.der import Element
     from metatype import Secret
 
 ITERATIONS: Final = 10_000

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from components.keystore import der
-from components.keystore.der import DerError, Reader
+from components.asn1 import der
+from components.asn1.der import DerError, Reader
 from components.keystore.entries import (
     Entry,
     PrivateKeyEntry,
@@ -53,7 +53,7 @@ from components.keystore.keys import SoftwarePrivateKey
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from components.keystore.der import Element
+    from components.asn1.der import Element
     from metatype import Secret
 
 _VERSION: Final = 3

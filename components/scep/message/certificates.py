@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from components.asn1 import der
 from components.scep.errors import DecodingError
-from components.scep.message import asn1
-from components.scep.message.ber import definite
+from components.scep.message import cms
 from components.scep.message.kinds import DATA, SIGNED_DATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from components.asn1.der import Element
+
+
+T = TypeVar("T")
 
 MOST_CERTIFICATES: Final = 32
 """Certificates, or CRLs, in one message: each pair of them may cost a verification."""
@@ -24,16 +28,15 @@ def encode_certificates(
     certificates: Iterable[x509.Certificate], crls: Iterable[x509.CertificateRevocationList] = ()
 ) -> bytes:
     """A degenerate SignedData with these certificates and CRLs, as DER."""
-    signed = asn1.SignedData()
-    signed["version"] = 1
-    signed["digestAlgorithms"].clear()
-    signed["encapContentInfo"]["eContentType"] = DATA
-    for part, members in (("certificates", certificates), ("crls", crls)):
-        encoded = [one.public_bytes(Encoding.DER) for one in members]
-        if encoded:
-            signed[part].extend(encoded)
-    signed["signerInfos"].clear()
-    return asn1.encode_content(SIGNED_DATA, signed)
+    parts = [
+        der.set_of((one.public_bytes(Encoding.DER) for one in members), tag)
+        for tag, members in ((cms.CONTEXT_0, tuple(certificates)), (cms.CONTEXT_1, tuple(crls)))
+        if members
+    ]
+    encapsulated = der.sequence(der.object_identifier(DATA))
+    return cms.content_info(
+        SIGNED_DATA, der.sequence(der.integer(1), der.set_of(()), encapsulated, *parts, der.set_of(()))
+    )
 
 
 def decode_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
@@ -45,8 +48,7 @@ def decode_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
     try:
         return (load_certificate(data),)
     except DecodingError:
-        signed = asn1.decode_content(data, SIGNED_DATA, asn1.SignedData())
-    found = raw_certificates(signed)
+        found, _ = cms.read(data, _degenerate)
     if not found:
         raise DecodingError("the answer holds no certificate")
     return load_certificates(found)
@@ -58,12 +60,10 @@ def decode_degenerate(data: bytes) -> tuple[tuple[x509.Certificate, ...], tuple[
     Raises:
         DecodingError: It is none, or something in it cannot be read.
     """
-    signed = asn1.decode_content(data, SIGNED_DATA, asn1.SignedData())
-    lists = signed["crls"]
-    raw = tuple(bytes(one) for one in lists) if lists.isValue else ()
-    if len(raw) > MOST_CERTIFICATES:
+    certificates, crls = cms.read(data, _degenerate)
+    if len(crls) > MOST_CERTIFICATES:
         raise DecodingError(f"more than {MOST_CERTIFICATES} CRLs")
-    return load_certificates(raw_certificates(signed)), tuple(map(load_crl, raw))
+    return load_certificates(certificates), tuple(map(load_crl, crls))
 
 
 def load_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
@@ -79,12 +79,7 @@ def load_certificate(data: bytes) -> x509.Certificate:
     Raises:
         DecodingError: It is no certificate.
     """
-    try:
-        certificate = x509.load_der_x509_certificate(definite(data))
-        _read_whole(certificate)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise DecodingError(f"is no X.509 certificate: {error}") from None
-    return certificate
+    return _load(data, _certificate, "X.509 certificate")
 
 
 def load_crl(data: bytes) -> x509.CertificateRevocationList:
@@ -93,24 +88,42 @@ def load_crl(data: bytes) -> x509.CertificateRevocationList:
     Raises:
         DecodingError: It is none.
     """
+    return _load(data, _crl, "CRL")
+
+
+def _load(data: bytes, load: Callable[[bytes], T], what: str) -> T:
+    """What cryptography makes of the element that `data` begins with, which may be BER."""
+    encoded = cms.read(data, lambda element: element.encoded)
     try:
-        crl = x509.load_der_x509_crl(definite(data))
-        _ = crl.issuer, crl.last_update_utc, crl.next_update_utc
+        try:
+            return load(encoded)
+        except ValueError:
+            return load(cms.definite(encoded))
     except (ValueError, x509.InvalidVersion) as error:
-        raise DecodingError(f"is no CRL: {error}") from None
-    return crl
+        raise DecodingError(f"is no {what}: {error}") from None
 
 
-def _read_whole(certificate: x509.Certificate) -> None:
-    """ValueError if a name or a time is damaged, which cryptography reads only when it is asked for.
+def _certificate(encoded: bytes) -> x509.Certificate:
+    """A certificate; ValueError if a name or a time is damaged, which cryptography reads only when it is asked for.
 
     Extensions are left to those who want one: a certificate with an odd one may be good for all that is done with it.
     """
+    certificate = x509.load_der_x509_certificate(encoded)
     _ = certificate.issuer, certificate.subject
     _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return certificate
 
 
-def raw_certificates(signed: asn1.SignedData) -> tuple[bytes, ...]:
-    """The certificates of a SignedData as they came."""
-    certificates = signed["certificates"]
-    return tuple(bytes(one) for one in certificates) if certificates.isValue else ()
+def _crl(encoded: bytes) -> x509.CertificateRevocationList:
+    crl = x509.load_der_x509_crl(encoded)
+    _ = crl.issuer, crl.last_update_utc, crl.next_update_utc
+    return crl
+
+
+def _degenerate(element: Element) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The certificates and CRLs of a SignedData as they came; whether anybody signed it does not matter."""
+    fields = cms.content_of(element, SIGNED_DATA)
+    fields.next().integer()
+    fields.next().expect(der.SET)
+    fields.next().expect(der.SEQUENCE)
+    return cms.set_of_raw(fields, cms.CONTEXT_0), cms.set_of_raw(fields, cms.CONTEXT_1)

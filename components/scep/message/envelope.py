@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, padding
@@ -13,32 +13,26 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
 from cryptography.hazmat.primitives.ciphers import algorithms, modes
 
+from components.asn1 import der
 from components.scep.errors import DecodingError, EnvelopeError, MessageError, UnsupportedAlgorithmError
-from components.scep.message import asn1
+from components.scep.message import cms
 from components.scep.message.kinds import (
     CIPHER_OIDS,
     DATA,
-    DIGEST_OIDS,
     ENVELOPED_DATA,
     RSA_ENCRYPTION,
     RSA_OAEP,
     Cipher,
-    Digest,
 )
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm
 
+    from components.asn1.der import Element
     from components.keystore import PrivateKey
 
 _KEY_BYTES: Final = {Cipher.DES: 8, Cipher.DES3: 24, Cipher.AES128: 16, Cipher.AES192: 24, Cipher.AES256: 32}
-_OAEP_DIGESTS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
-    DIGEST_OIDS[Digest.SHA1]: hashes.SHA1,
-    DIGEST_OIDS[Digest.SHA256]: hashes.SHA256,
-    DIGEST_OIDS[Digest.SHA384]: hashes.SHA384,
-    DIGEST_OIDS[Digest.SHA512]: hashes.SHA512,
-}
 _OAEP_DEFAULT: Final = rsa_padding.OAEP(rsa_padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303  # RFC 8017 A.2.1
 _CIPHERS: Final = {oid: cipher for cipher, oid in CIPHER_OIDS.items()}
 
@@ -70,21 +64,47 @@ def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher, *, oae
     encryptor = BlockCipher(algorithm, modes.CBC(vector)).encryptor()
     encrypted = encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
 
-    enveloped = asn1.rfc5652.EnvelopedData()
-    enveloped["version"] = 0
-    transport = enveloped["recipientInfos"][0]["ktri"]
-    transport["version"] = 0
-    transport["rid"]["issuerAndSerialNumber"]["issuer"] = issuer_name(recipient)
-    transport["rid"]["issuerAndSerialNumber"]["serialNumber"] = recipient.serial_number
-    transport["keyEncryptionAlgorithm"]["algorithm"] = RSA_OAEP if oaep else RSA_ENCRYPTION
-    transport["keyEncryptionAlgorithm"]["parameters"] = b"\x30\x00" if oaep else asn1.encode(asn1.univ.Null(""))
-    transport["encryptedKey"] = public_key.encrypt(key, _OAEP_DEFAULT if oaep else rsa_padding.PKCS1v15())
-    info = enveloped["encryptedContentInfo"]
-    info["contentType"] = DATA
-    info["contentEncryptionAlgorithm"]["algorithm"] = CIPHER_OIDS[cipher]
-    info["contentEncryptionAlgorithm"]["parameters"] = asn1.encode(asn1.univ.OctetString(vector))
-    info["encryptedContent"] = encrypted
-    return asn1.encode_content(ENVELOPED_DATA, enveloped)
+    transport = der.sequence(
+        der.integer(0),
+        cms.issuer_and_serial_number(recipient),
+        cms.algorithm(RSA_OAEP, der.sequence()) if oaep else cms.algorithm(RSA_ENCRYPTION),
+        der.octet_string(public_key.encrypt(key, _OAEP_DEFAULT if oaep else rsa_padding.PKCS1v15())),
+    )
+    info = der.sequence(
+        der.object_identifier(DATA),
+        cms.algorithm(CIPHER_OIDS[cipher], der.octet_string(vector)),
+        der.encode(cms.IMPLICIT_OCTETS_0, encrypted),
+    )
+    return cms.content_info(ENVELOPED_DATA, der.sequence(der.integer(0), der.set_of([transport]), info))
+
+
+@dataclass(frozen=True, slots=True)
+class _Transport:
+    """The content key, encrypted for one recipient (KeyTransRecipientInfo)."""
+
+    issuer: bytes | None
+    serial_number: int | None
+    algorithm: str
+    parameters: bytes | None
+    encrypted_key: bytes
+
+    def names(self, certificate: x509.Certificate) -> bool:
+        """Whether it is for this certificate; one that names a key identifier says nothing."""
+        if self.issuer is None or self.serial_number is None:
+            return False
+        return cms.names(certificate, self.issuer, self.serial_number)
+
+    def padding(self) -> rsa_padding.AsymmetricPadding:
+        """How the key is encrypted; UnsupportedAlgorithmError if that is not known here."""
+        if self.algorithm == RSA_ENCRYPTION:
+            return rsa_padding.PKCS1v15()
+        if self.algorithm != RSA_OAEP:
+            raise UnsupportedAlgorithmError("encrypted for us", self.algorithm)
+        if self.parameters is None:
+            return _OAEP_DEFAULT
+        from components.scep.message.oaep import oaep_padding  # noqa: PLC0415  # few servers use it, and pyasn1 is slow
+
+        return oaep_padding(self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +116,13 @@ class SealedEnvelope:
     """
 
     cipher: Cipher
-    _enveloped: Any
+    _vector: bytes
+    _encrypted: bytes | None
+    _transports: tuple[_Transport, ...]
 
     def names(self, certificate: x509.Certificate) -> bool:
         """Whether it says that it is for this certificate."""
-        return any(_is_named(one, certificate) for one in _transports(self._enveloped["recipientInfos"]))
+        return any(one.names(certificate) for one in self._transports)
 
     def open(self, key: PrivateKey, certificate: x509.Certificate) -> OpenedEnvelope:
         """Decrypt what was encrypted for `certificate`, whose key is `key`.
@@ -109,21 +131,28 @@ class SealedEnvelope:
             EnvelopeError: It cannot be opened, for whatever reason.
             UnsupportedAlgorithmError: The key is transported with an algorithm that is not known here.
         """
-        info = self._enveloped["encryptedContentInfo"]
-        if not info["encryptedContent"].isValue:
+        if self._encrypted is None:
             raise EnvelopeError
-        transport = _for_us(self._enveloped["recipientInfos"], certificate)
-        encryption = _transport_padding(transport["keyEncryptionAlgorithm"])
+        transport = self._for_us(certificate)
+        encryption = transport.padding()
         try:
-            vector = asn1.octets(bytes(info["contentEncryptionAlgorithm"]["parameters"]))
-            content_key = key.decrypt(bytes(transport["encryptedKey"]), encryption)
+            content_key = key.decrypt(transport.encrypted_key, encryption)
             algorithm = _algorithm(self.cipher, content_key)
-            decryptor = BlockCipher(algorithm, modes.CBC(vector)).decryptor()
+            decryptor = BlockCipher(algorithm, modes.CBC(self._vector)).decryptor()
             unpadder = padding.PKCS7(algorithm.block_size).unpadder()
-            padded = decryptor.update(bytes(info["encryptedContent"])) + decryptor.finalize()
+            padded = decryptor.update(self._encrypted) + decryptor.finalize()
             return OpenedEnvelope(unpadder.update(padded) + unpadder.finalize(), self.cipher)
-        except (ValueError, DecodingError):
+        except ValueError:
             raise EnvelopeError from None
+
+    def _for_us(self, certificate: x509.Certificate) -> _Transport:
+        """The recipient that names our certificate, or the only one, however it names us."""
+        for transport in self._transports:
+            if transport.names(certificate):
+                return transport
+        if len(self._transports) != 1:
+            raise EnvelopeError
+        return self._transports[0]
 
     def __repr__(self) -> str:
         return f"SealedEnvelope({self.cipher.value})"
@@ -137,79 +166,51 @@ def decode_envelope(data: bytes) -> SealedEnvelope:
         UnsupportedAlgorithmError: It uses a cipher that is not known here.
     """
     try:
-        enveloped = asn1.decode_content(data, ENVELOPED_DATA, asn1.rfc5652.EnvelopedData())
+        return cms.read(data, _parse)
     except DecodingError:
         raise EnvelopeError from None
-    oid = str(enveloped["encryptedContentInfo"]["contentEncryptionAlgorithm"]["algorithm"])
+
+
+def _parse(element: Element) -> SealedEnvelope:
+    fields = cms.content_of(element, ENVELOPED_DATA)
+    fields.next().integer()
+    if fields.peek() == cms.CONTEXT_0:
+        fields.next()  # originatorInfo: nothing here needs it
+    recipients = fields.next().children(der.SET)
+    transports = tuple(_transport(one) for one in recipients if one.tag == der.SEQUENCE)
+    info = fields.next().children()
+    info.next().object_identifier()
+    oid, parameters = cms.algorithm_of(info.next())
     cipher = _CIPHERS.get(oid)
     if cipher is None:
         raise UnsupportedAlgorithmError("encrypted", oid)
-    return SealedEnvelope(cipher, enveloped)
+    vector = b"" if parameters is None else parameters.octets()
+    return SealedEnvelope(cipher, vector, None if info.at_end else _implicit_octets(info.next()), transports)
+
+
+def _transport(element: Element) -> _Transport:
+    fields = element.children()
+    fields.next().integer()
+    identifier = fields.next()
+    issuer, serial_number = None, None
+    if identifier.tag == der.SEQUENCE:
+        named = identifier.children()
+        issuer, serial_number = named.next().encoded, named.next().integer()
+    algorithm, parameters = cms.algorithm_of(fields.next())
+    encoded = None if parameters is None else parameters.encoded
+    return _Transport(issuer, serial_number, algorithm, encoded, fields.next().octets())
+
+
+def _implicit_octets(element: Element) -> bytes:
+    """The `[0]` of encryptedContent, primitive or constructed: Debian's server sends the latter."""
+    if element.tag == cms.IMPLICIT_OCTETS_0:
+        return element.content
+    return der.joined(element.expect(cms.CONTEXT_0))
 
 
 def open_envelope(data: bytes, key: PrivateKey, certificate: x509.Certificate) -> OpenedEnvelope:
     """Decode an envelope and decrypt it: `decode_envelope`, then `SealedEnvelope.open`."""
     return decode_envelope(data).open(key, certificate)
-
-
-def issuer_name(certificate: x509.Certificate) -> Any:
-    """The issuer's name for pyasn1."""
-    return asn1.decode(certificate.issuer.public_bytes(), asn1.rfc5280.Name())
-
-
-def _for_us(recipients: Any, certificate: x509.Certificate) -> Any:
-    """The recipient that names our certificate, or the only one, however it names us."""
-    transports = _transports(recipients)
-    for transport in transports:
-        if _is_named(transport, certificate):
-            return transport
-    if len(transports) != 1:
-        raise EnvelopeError
-    return transports[0]
-
-
-def _transports(recipients: Any) -> list[Any]:
-    return [one["ktri"] for one in recipients if one.getName() == "ktri"]
-
-
-def _is_named(transport: Any, certificate: x509.Certificate) -> bool:
-    identifier = transport["rid"]
-    if identifier.getName() != "issuerAndSerialNumber":
-        return False
-    named = identifier["issuerAndSerialNumber"]
-    serial_fits = int(named["serialNumber"]) == certificate.serial_number
-    return serial_fits and bool(asn1.encode(named["issuer"]) == certificate.issuer.public_bytes())
-
-
-def _transport_padding(algorithm: Any) -> rsa_padding.AsymmetricPadding:
-    oid = str(algorithm["algorithm"])
-    if oid == RSA_ENCRYPTION:
-        return rsa_padding.PKCS1v15()
-    if oid != RSA_OAEP:
-        raise UnsupportedAlgorithmError("encrypted for us", oid)
-    parameters = algorithm["parameters"]
-    digest: hashes.HashAlgorithm = hashes.SHA1()  # noqa: S303  # the default of RFC 8017 A.2.1
-    mask_digest = digest
-    try:
-        if parameters.isValue:
-            decoded = asn1.decode(bytes(parameters), asn1.rfc4055.RSAES_OAEP_params())
-            digest = _oaep_digest(decoded["hashFunc"], digest)
-            if decoded["maskGenFunc"].isValue and decoded["maskGenFunc"]["parameters"].isValue:
-                named = asn1.decode(bytes(decoded["maskGenFunc"]["parameters"]), asn1.rfc5280.AlgorithmIdentifier())
-                mask_digest = _oaep_digest(named, mask_digest)
-    except DecodingError:
-        raise EnvelopeError from None
-    return rsa_padding.OAEP(rsa_padding.MGF1(mask_digest), digest, None)
-
-
-def _oaep_digest(identifier: Any, default: hashes.HashAlgorithm) -> hashes.HashAlgorithm:
-    """The digest that is named, or the default."""
-    if not identifier.isValue:
-        return default
-    oid = str(identifier["algorithm"])
-    if oid not in _OAEP_DIGESTS:
-        raise UnsupportedAlgorithmError("encrypted for us (OAEP)", oid)
-    return _OAEP_DIGESTS[oid]()
 
 
 def _algorithm(cipher: Cipher, key: bytes) -> BlockCipherAlgorithm:

@@ -6,46 +6,55 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from components.scep.errors import DecodingError
-from components.scep.message import asn1
-from components.scep.message.ber import definite
+from components.asn1 import der
+from components.asn1.der import DerError
+from components.scep.message.cms import read
 
 if TYPE_CHECKING:
-    from typing import Any
+    from components.asn1.der import Element
 
 
 def encode_issuer_and_subject(issuer: x509.Name, subject: x509.Name) -> bytes:
     """The content of a CertPoll: the CA's subject, and the one that was requested."""
-    value = asn1.IssuerAndSubject()
-    value["issuer"], value["subject"] = _to_asn1(issuer), _to_asn1(subject)
-    return asn1.encode(value)
+    return der.sequence(issuer.public_bytes(), subject.public_bytes())
 
 
 def decode_issuer_and_subject(data: bytes) -> tuple[x509.Name, x509.Name]:
     """The CA's subject and the requested one; DecodingError if it is no IssuerAndSubject."""
-    value = asn1.decode(definite(data), asn1.IssuerAndSubject())
-    return _from_asn1(value["issuer"]), _from_asn1(value["subject"])
+
+    def parse(element: Element) -> tuple[x509.Name, x509.Name]:
+        fields = element.children()
+        issuer, subject = _name(fields.next()), _name(fields.next())
+        _expect_end(at_end=fields.at_end)
+        return issuer, subject
+
+    return read(data, parse)
 
 
 def encode_issuer_and_serial_number(issuer: x509.Name, serial_number: int) -> bytes:
     """The content of a GetCert or GetCRL."""
-    value = asn1.rfc5652.IssuerAndSerialNumber()
-    value["issuer"], value["serialNumber"] = _to_asn1(issuer), serial_number
-    return asn1.encode(value)
+    return der.sequence(issuer.public_bytes(), der.integer(serial_number))
 
 
 def decode_issuer_and_serial_number(data: bytes) -> tuple[x509.Name, int]:
     """The issuer and the serial number; DecodingError if it is no IssuerAndSerialNumber."""
-    value = asn1.decode(definite(data), asn1.rfc5652.IssuerAndSerialNumber())
-    return _from_asn1(value["issuer"]), int(value["serialNumber"])
+
+    def parse(element: Element) -> tuple[x509.Name, int]:
+        fields = element.children()
+        issuer, serial_number = _name(fields.next()), fields.next().integer()
+        _expect_end(at_end=fields.at_end)
+        return issuer, serial_number
+
+    return read(data, parse)
 
 
-def _to_asn1(name: x509.Name) -> Any:
-    return asn1.decode(name.public_bytes(), asn1.rfc5280.Name())
-
-
-def _from_asn1(name: Any) -> x509.Name:
+def _name(element: Element) -> x509.Name:
     try:
-        return x509.Name.from_bytes(asn1.encode(name))
+        return x509.Name.from_bytes(element.encoded)
     except (ValueError, TypeError) as error:
-        raise DecodingError(f"holds no name that can be read: {error}") from None
+        raise DerError(f"holds no name that can be read: {error}") from None
+
+
+def _expect_end(*, at_end: bool) -> None:
+    if not at_end:
+        raise DerError("has more fields than belong there")

@@ -91,6 +91,12 @@ RSA_SIGNATURE_OIDS: Final = {
     Digest.SHA384: "1.2.840.113549.1.1.12",
     Digest.SHA512: "1.2.840.113549.1.1.13",
 }
+ECDSA_SIGNATURE_OIDS: Final = {
+    Digest.SHA1: "1.2.840.10045.4.1",
+    Digest.SHA256: "1.2.840.10045.4.3.2",
+    Digest.SHA384: "1.2.840.10045.4.3.3",
+    Digest.SHA512: "1.2.840.10045.4.3.4",
+}
 CIPHER_OIDS: Final = {
     Cipher.DES: "1.3.14.3.2.7",
     Cipher.DES3: "1.2.840.113549.3.7",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
+from components.asn1 import der
+from components.asn1.der import CONSTRUCTED, DerError, Element, joined
 from components.scep.errors import DecodingError
-from components.scep.message import asn1
+from components.scep.message.cms import read
 from components.scep.message.kinds import (
     FAIL_INFO,
     FAIL_INFO_TEXT,
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from components.keystore import PrivateKey
+
+
+_ENCODINGS: Final = {
+    0x0C: "utf-8",  # UTF8String
+    0x12: "ascii",  # NumericString
+    0x13: "ascii",  # PrintableString
+    0x14: "latin-1",  # TeletexString, as everybody reads it
+    0x16: "ascii",  # IA5String
+    0x1A: "ascii",  # VisibleString
+    0x1C: "utf-32-be",  # UniversalString
+    0x1E: "utf-16-be",  # BMPString
+}
+"""How the character strings of X.680 are encoded, by their tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +124,29 @@ def decode_pki_message(data: bytes) -> PkiMessage:
     )
 
 
-def _encoded_attributes(attributes: MessageAttributes) -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = [
-        (MESSAGE_TYPE, asn1.char.PrintableString(str(int(attributes.message_type)))),
-        (TRANSACTION_ID, asn1.char.PrintableString(attributes.transaction_id)),
+def _encoded_attributes(attributes: MessageAttributes) -> list[tuple[str, bytes]]:
+    """Object identifiers and values in DER."""
+    pairs = [
+        (MESSAGE_TYPE, _printable(int(attributes.message_type))),
+        (TRANSACTION_ID, _printable(attributes.transaction_id)),
     ]
     if attributes.sender_nonce is not None:
-        pairs.append((SENDER_NONCE, asn1.univ.OctetString(attributes.sender_nonce)))
+        pairs.append((SENDER_NONCE, der.octet_string(attributes.sender_nonce)))
     if attributes.recipient_nonce is not None:
-        pairs.append((RECIPIENT_NONCE, asn1.univ.OctetString(attributes.recipient_nonce)))
+        pairs.append((RECIPIENT_NONCE, der.octet_string(attributes.recipient_nonce)))
     if attributes.status is not None:
-        pairs.append((PKI_STATUS, asn1.char.PrintableString(str(int(attributes.status)))))
+        pairs.append((PKI_STATUS, _printable(int(attributes.status))))
     if attributes.fail_info is not None:
-        pairs.append((FAIL_INFO, asn1.char.PrintableString(str(int(attributes.fail_info)))))
+        pairs.append((FAIL_INFO, _printable(int(attributes.fail_info))))
     if attributes.fail_info_text is not None:
-        pairs.append((FAIL_INFO_TEXT, asn1.char.UTF8String(attributes.fail_info_text)))
+        pairs.append((FAIL_INFO_TEXT, der.text(der.UTF8_STRING, attributes.fail_info_text)))
     if attributes.hresult is not None:
-        pairs.append((NDES_HRESULT, asn1.char.PrintableString(str(attributes.hresult))))
+        pairs.append((NDES_HRESULT, _printable(attributes.hresult)))
     return pairs
+
+
+def _printable(value: object) -> bytes:
+    return der.text(der.PRINTABLE_STRING, str(value))
 
 
 def _decoded_attributes(found: Mapping[str, bytes]) -> MessageAttributes:
@@ -147,19 +167,24 @@ def _decoded_attributes(found: Mapping[str, bytes]) -> MessageAttributes:
 
 
 def _octets(found: Mapping[str, bytes], oid: str) -> bytes | None:
-    return None if oid not in found else asn1.octets(found[oid])
+    return None if oid not in found else read(found[oid], Element.octets)
 
 
 def _text(found: Mapping[str, bytes], oid: str) -> str | None:
     if oid not in found:
         return None
-    value = asn1.decode(found[oid], None)
-    if not isinstance(value, asn1.char.AbstractCharacterString):
-        raise DecodingError(f"the signed attribute {oid} is no text")
     try:
-        return str(value)
+        return read(found[oid], _characters)
     except UnicodeError:
         raise DecodingError(f"the signed attribute {oid} is no text") from None
+
+
+def _characters(element: Element) -> str:
+    """The value of a character string of whatever kind, which may be constructed of others."""
+    encoding = _ENCODINGS.get(element.tag & ~CONSTRUCTED)
+    if encoding is None:
+        raise DerError(f"a tag 0x{element.tag:02x} is that of no text")
+    return (joined(element.content) if element.tag & CONSTRUCTED else element.content).decode(encoding)
 
 
 def _number(found: Mapping[str, bytes], oid: str) -> int | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import DuplicateExtension, ExtensionNotFound, SubjectKeyIdentifier, UnsupportedGeneralNameType
 
+from components.asn1 import der
+from components.asn1.der import Element
 from components.scep.errors import (
     ContentTypeError,
     DecodingError,
@@ -20,13 +22,13 @@ from components.scep.errors import (
     UnknownSignerError,
     UnsupportedAlgorithmError,
 )
-from components.scep.message import asn1
-from components.scep.message.certificates import load_certificates, raw_certificates
-from components.scep.message.envelope import issuer_name
+from components.scep.message import cms
+from components.scep.message.certificates import load_certificates
 from components.scep.message.kinds import (
     CONTENT_TYPE,
     DATA,
     DIGEST_OIDS,
+    ECDSA_SIGNATURE_OIDS,
     MESSAGE_DIGEST,
     RSA_ENCRYPTION,
     RSA_SIGNATURE_OIDS,
@@ -115,7 +117,7 @@ class SignedContent:
 
 def encode_signed_data(
     content: bytes | None,
-    attributes: Sequence[tuple[str, Any]],
+    attributes: Sequence[tuple[str, bytes]],
     *,
     key: PrivateKey,
     certificate: x509.Certificate,
@@ -126,39 +128,38 @@ def encode_signed_data(
 
     Args:
         content: What is signed, or None.
-        attributes: Signed beside contentType and messageDigest: object identifiers and pyasn1 values.
+        attributes: Signed beside contentType and messageDigest: object identifiers and values in DER.
         key: The key of `certificate`; it may be one that cannot leave its keystore.
         certificate: The signer's certificate.
         digest: What content and attributes are hashed with.
         content_type: The object identifier of what the content is.
     """
-    signed = asn1.SignedData()
-    signed["version"] = 1
-    signed["digestAlgorithms"][0]["algorithm"] = DIGEST_OIDS[digest]
-    signed["digestAlgorithms"][0]["parameters"] = asn1.encode(asn1.univ.Null(""))
-    signed["encapContentInfo"]["eContentType"] = content_type
-    if content is not None:
-        signed["encapContentInfo"]["eContent"] = asn1.encode(asn1.univ.OctetString(content))
-    signed["certificates"].extend([certificate.public_bytes(Encoding.DER)])
-    info = signed["signerInfos"][0]
-    info["version"] = 1
-    info["sid"]["issuerAndSerialNumber"]["issuer"] = issuer_name(certificate)
-    info["sid"]["issuerAndSerialNumber"]["serialNumber"] = certificate.serial_number
-    info["digestAlgorithm"]["algorithm"] = DIGEST_OIDS[digest]
-    info["digestAlgorithm"]["parameters"] = asn1.encode(asn1.univ.Null(""))
     of_content = [
-        (CONTENT_TYPE, asn1.univ.ObjectIdentifier(content_type)),
-        (MESSAGE_DIGEST, asn1.univ.OctetString(_hash(digest, content or b""))),
+        (CONTENT_TYPE, der.object_identifier(content_type)),
+        (MESSAGE_DIGEST, der.octet_string(_hash(digest, content or b""))),
     ]
-    for oid, value in [*of_content, *attributes]:
-        attribute = asn1.rfc5652.Attribute()
-        attribute["attrType"] = oid
-        attribute["attrValues"][0] = asn1.encode(value)
-        info["signedAttrs"].append(attribute)
-    info["signatureAlgorithm"]["algorithm"] = RSA_ENCRYPTION
-    info["signatureAlgorithm"]["parameters"] = asn1.encode(asn1.univ.Null(""))
-    info["signature"] = key.sign(asn1.encode(_as_set(info["signedAttrs"])), HASHES[digest]())
-    return asn1.encode_content(SIGNED_DATA, signed)
+    signed_attributes = der.set_of(
+        der.sequence(der.object_identifier(oid), der.set_of([value])) for oid, value in [*of_content, *attributes]
+    )
+    signer = der.sequence(
+        der.integer(1),
+        cms.issuer_and_serial_number(certificate),
+        cms.algorithm(DIGEST_OIDS[digest]),
+        bytes((cms.CONTEXT_0,)) + signed_attributes[1:],
+        cms.algorithm(RSA_ENCRYPTION),
+        der.octet_string(key.sign(signed_attributes, HASHES[digest]())),
+    )
+    encapsulated = [der.object_identifier(content_type)]
+    if content is not None:
+        encapsulated.append(der.encode(cms.CONTEXT_0, der.octet_string(content)))
+    signed = der.sequence(
+        der.integer(1),
+        der.set_of([cms.algorithm(DIGEST_OIDS[digest])]),
+        der.sequence(*encapsulated),
+        der.encode(cms.CONTEXT_0, certificate.public_bytes(Encoding.DER)),
+        der.set_of([signer]),
+    )
+    return cms.content_info(SIGNED_DATA, signed)
 
 
 def decode_signed_data(data: bytes) -> SignedContent:
@@ -168,20 +169,23 @@ def decode_signed_data(data: bytes) -> SignedContent:
         DecodingError: It is none, or has not exactly one signer.
         UnsupportedAlgorithmError: It is signed with an algorithm that is not known here.
     """
-    signed = asn1.decode_content(data, SIGNED_DATA, asn1.SignedData())
-    if len(signed["signerInfos"]) != 1:
-        raise DecodingError(f"a message has one signer, this one has {len(signed['signerInfos'])}")
-    info = signed["signerInfos"][0]
-    attributes = _attribute_values(info["signedAttrs"]) if info["signedAttrs"].isValue else {}
-    content = signed["encapContentInfo"]["eContent"]
-    octets = asn1.octets(bytes(content)) if content.isValue else b""
-    return SignedContent(
-        content=octets,
-        content_type=str(signed["encapContentInfo"]["eContentType"]),
-        certificates=load_certificates(raw_certificates(signed)),
-        attributes=attributes,
-        signature=_signature(info, attributes, octets),
-    )
+    return cms.read(data, _parse)
+
+
+def _parse(element: Element) -> SignedContent:
+    fields = cms.content_of(element, SIGNED_DATA)
+    fields.next().integer()
+    fields.next().expect(der.SET)
+    encapsulated = fields.next().children()
+    content_type = encapsulated.next().object_identifier()
+    content = b"" if encapsulated.at_end else der.decode(encapsulated.next().expect(cms.CONTEXT_0)).octets()
+    certificates = cms.set_of_raw(fields, cms.CONTEXT_0)
+    cms.set_of_raw(fields, cms.CONTEXT_1)
+    signers = list(der.Reader(fields.next().expect(der.SET)))
+    if len(signers) != 1:
+        raise DecodingError(f"a message has one signer, this one has {len(signers)}")
+    attributes, signature = _signer(signers[0], content)
+    return SignedContent(content, content_type, load_certificates(certificates), attributes, signature)
 
 
 def find_signer(message: Signed, candidates: Iterable[x509.Certificate]) -> x509.Certificate:
@@ -237,61 +241,72 @@ def _hash(digest: Digest, data: bytes) -> bytes:
     return calculation.finalize()
 
 
-def _attribute_values(signed_attributes: Any) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for attribute in signed_attributes:
-        oid, values = str(attribute["attrType"]), attribute["attrValues"]
-        if oid in found or len(values) != 1:
-            raise DecodingError(f"the signed attribute {oid} does not have exactly one value")
-        found[oid] = bytes(values[0])
-    return found
-
-
-def _signature(info: Any, found: Mapping[str, bytes], content: bytes) -> Signature:
-    digest = _DIGESTS.get(str(info["digestAlgorithm"]["algorithm"]))
-    if digest is None:
-        raise UnsupportedAlgorithmError("hashed", str(info["digestAlgorithm"]["algorithm"]))
-    algorithm = str(info["signatureAlgorithm"]["algorithm"])
-    if algorithm not in (RSA_ENCRYPTION, RSA_SIGNATURE_OIDS[digest]):
+def _signer(element: Element, content: bytes) -> tuple[dict[str, bytes], Signature]:
+    """A SignerInfo (RFC 5652 5.3): its signed attributes, and what is to be verified."""
+    fields = element.children()
+    fields.next().integer()
+    issuer, serial_number, subject_key_identifier = _signer_identifier(fields.next())
+    digest = _digest(cms.algorithm_of(fields.next())[0])
+    signed_attributes = list(der.Reader(fields.next().content)) if fields.peek() == cms.CONTEXT_0 else []
+    attributes = _attribute_values(signed_attributes)
+    algorithm, _ = cms.algorithm_of(fields.next())
+    if algorithm not in (RSA_ENCRYPTION, RSA_SIGNATURE_OIDS[digest], ECDSA_SIGNATURE_OIDS[digest]):
         raise UnsupportedAlgorithmError("signed", algorithm)
-    if found and MESSAGE_DIGEST not in found:
+    if attributes and MESSAGE_DIGEST not in attributes:
         raise DigestMismatchError(missing=True)
-    identifier = info["sid"]
-    by_issuer = identifier.getName() == "issuerAndSerialNumber"
-    named = identifier["issuerAndSerialNumber"] if by_issuer else None
-    signed: tuple[bytes, ...] = (content,)
-    if found:
-        as_set = _as_set(info["signedAttrs"])
-        signed = (asn1.encode(as_set), asn1.encode_as_received(as_set))
-    return Signature(
+    value = fields.next().octets()
+    content_type = attributes.get(CONTENT_TYPE)
+    return attributes, Signature(
         digest=digest,
-        value=bytes(info["signature"]),
-        signed=signed,
-        message_digest=asn1.octets(found[MESSAGE_DIGEST]) if found else None,
-        content_type=str(asn1.decode(found[CONTENT_TYPE], asn1.univ.ObjectIdentifier()))
-        if CONTENT_TYPE in found
-        else None,
-        issuer=None if named is None else asn1.encode(named["issuer"]),
-        serial_number=None if named is None else int(named["serialNumber"]),
-        subject_key_identifier=None if by_issuer else bytes(identifier["subjectKeyIdentifier"]),
+        value=value,
+        signed=_as_signed(signed_attributes) if attributes else (content,),
+        message_digest=cms.read(attributes[MESSAGE_DIGEST], Element.octets) if attributes else None,
+        content_type=None if content_type is None else cms.read(content_type, Element.object_identifier),
+        issuer=issuer,
+        serial_number=serial_number,
+        subject_key_identifier=subject_key_identifier,
     )
 
 
-def _object_identifier(encoded: bytes) -> str:
-    return str(asn1.decode(encoded, asn1.univ.ObjectIdentifier()))
+def _signer_identifier(element: Element) -> tuple[bytes | None, int | None, bytes | None]:
+    """Issuer and serial number, or the subject key identifier."""
+    if element.tag == cms.IMPLICIT_OCTETS_0:
+        return None, None, element.content
+    if element.tag == cms.CONTEXT_0:
+        return None, None, der.joined(element.content)
+    named = element.children()
+    return named.next().encoded, named.next().integer(), None
 
 
-def _as_set(signed_attributes: Any) -> Any:
-    """The attributes with the tag of SET OF, over which RFC 5652 5.4 has them signed."""
-    attributes = asn1.univ.SetOf(componentType=asn1.rfc5652.Attribute())
-    attributes.extend(signed_attributes)
-    return attributes
+def _digest(identifier: str) -> Digest:
+    digest = _DIGESTS.get(identifier)
+    if digest is None:
+        raise UnsupportedAlgorithmError("hashed", identifier)
+    return digest
+
+
+def _attribute_values(signed_attributes: list[Element]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for attribute in signed_attributes:
+        fields = attribute.children()
+        oid = fields.next().object_identifier()
+        values = [one.encoded for one in fields.next().children(der.SET)]
+        if oid in found or len(values) != 1:
+            raise DecodingError(f"the signed attribute {oid} does not have exactly one value")
+        found[oid] = values[0]
+    return found
+
+
+def _as_signed(signed_attributes: list[Element]) -> tuple[bytes, ...]:
+    """The attributes as a SET OF, which RFC 5652 5.4 has signed: in DER, and in the order in which they came."""
+    encoded = [der.sequence(*(field.encoded for field in attribute.children())) for attribute in signed_attributes]
+    return der.set_of(encoded), der.encode(der.SET, *encoded)
 
 
 def _is_named(certificate: x509.Certificate, signature: Signature) -> bool:
     if signature.subject_key_identifier is None:
-        fits = certificate.serial_number == signature.serial_number
-        return fits and certificate.issuer.public_bytes() == signature.issuer
+        issuer, serial_number = signature.issuer, signature.serial_number
+        return issuer is not None and serial_number is not None and cms.names(certificate, issuer, serial_number)
     try:
         identifier = certificate.extensions.get_extension_for_class(SubjectKeyIdentifier).value.digest
     except (ExtensionNotFound, DuplicateExtension, UnsupportedGeneralNameType, ValueError):
@@ -305,11 +320,15 @@ def _verifies(certificate: x509.Certificate, signature: Signature) -> bool:
         public_key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         return False
-    if not isinstance(public_key, rsa.RSAPublicKey):
-        return False
+    digest = HASHES[signature.digest]()
     for signed in signature.signed:
         try:
-            public_key.verify(signature.value, signed, padding.PKCS1v15(), HASHES[signature.digest]())
+            if isinstance(public_key, rsa.RSAPublicKey):
+                public_key.verify(signature.value, signed, padding.PKCS1v15(), digest)
+            elif isinstance(public_key, ec.EllipticCurvePublicKey):
+                public_key.verify(signature.value, signed, ec.ECDSA(digest))
+            else:
+                return False
         except InvalidSignature:
             continue
         return True

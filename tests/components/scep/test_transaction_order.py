@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from pyasn1.codec.ber.decoder import decode
 from pyasn1.codec.der.encoder import encode as der
 from pyasn1.type import univ
 from pyasn1_modules import rfc4055, rfc5280, rfc5652
@@ -37,7 +38,6 @@ from components.scep.message import (
     Digest,
     MessageType,
     PkiStatus,
-    asn1,
     decode_issuer_and_serial_number,
     decode_issuer_and_subject,
     decode_pki_message,
@@ -46,7 +46,7 @@ from components.scep.message import (
     envelope,
     open_envelope,
 )
-from components.scep.message.kinds import CONTENT_TYPE, SIGNED_DATA
+from components.scep.message.kinds import CONTENT_TYPE
 from components.scep.transaction import (
     Algorithms,
     Capabilities,
@@ -381,13 +381,15 @@ def test_rfc8894_4_7_1_only_the_ca_itself_names_its_successor(pki: Pki) -> None:
 
 
 def test_quirk_31_a_reply_without_content_type_is_verified_all_the_same_with_a_warning(exchange: Exchange) -> None:
-    signed = asn1.decode_content(exchange.success(), SIGNED_DATA, asn1.SignedData())
+    content, _ = decode(exchange.success(), asn1Spec=rfc5652.ContentInfo())
+    signed, _ = decode(content["content"], asn1Spec=rfc5652.SignedData())
     info = signed["signerInfos"][0]
     left = univ.SetOf(componentType=rfc5652.Attribute())
     left.extend(one for one in info["signedAttrs"] if str(one["attrType"]) != CONTENT_TYPE)
     info["signedAttrs"].clear()
     info["signedAttrs"].extend(left)
-    info["signature"] = exchange.pki.root.key.sign(asn1.encode(left), hashes.SHA256())
-    reply = exchange.read(asn1.encode_content(SIGNED_DATA, signed))
+    info["signature"] = exchange.pki.root.key.sign(der(left), hashes.SHA256())
+    content["content"] = der(signed)
+    reply = exchange.read(der(content))
     assert isinstance(reply, Issued)
     assert any("contentType" in warning for warning in reply.warnings)

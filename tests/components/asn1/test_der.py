@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.keystore import der
-from components.keystore.der import DerError
+from components.asn1 import der
+from components.asn1.der import DerError
 
 
 @given(st.integers(-(1 << 600), 1 << 600))

@@ -1,16 +1,20 @@
-"""Just enough of DER (X.690) to write a request and to read and write PKCS #12, without a schema compiler.
+"""A writer of DER and a reader of definite lengths (X.690), without a schema compiler.
 
-Lengths must be definite, as DER has them. Reading is lazy: an element's children are parsed when they are
-asked for, so nothing here recurses, whatever the input.
+Reading is lazy: an element's children are parsed when they are asked for, so nothing here recurses, whatever the input.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
 from typing import TYPE_CHECKING, Final
+
+from framework.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+CONSTRUCTED: Final = 0x20
+"""The bit of a tag whose content is elements."""
 
 INTEGER: Final = 0x02
 OCTET_STRING: Final = 0x04
@@ -28,8 +32,14 @@ class DerError(ValueError):
     """The bytes are no DER, or not of the expected structure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class IndefiniteLengthError(DerError):
+    """A length is indefinite: the bytes are BER, which `components.asn1.ber` makes definite."""
+
+    def __init__(self) -> None:
+        super().__init__("the length is indefinite (BER); only DER is read")
+
+
+class Element(Record):
     """One element: its tag (identifier octet), its content, and all its octets."""
 
     tag: int
@@ -54,18 +64,13 @@ class Element:
 
     def object_identifier(self) -> str:
         """The value of an OBJECT IDENTIFIER, in dots."""
-        content = self.expect(OBJECT_IDENTIFIER)
-        if not content or content[-1] & 0x80 or len(content) > 64:
-            raise DerError("an OBJECT IDENTIFIER is cut off or too long")
-        arcs = []
-        value = 0
-        for octet in content:
-            value = value << 7 | octet & 0x7F
-            if not octet & 0x80:
-                arcs.append(value)
-                value = 0
-        first = min(arcs[0] // 40, 2)
-        return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
+        return _dotted(self.expect(OBJECT_IDENTIFIER))
+
+    def octets(self) -> bytes:
+        """The value of an OCTET STRING, which in BER may be constructed of others."""
+        if self.tag == OCTET_STRING:
+            return self.content
+        return joined(self.expect(OCTET_STRING | CONSTRUCTED))
 
 
 class Reader:
@@ -96,7 +101,7 @@ class Reader:
             raise DerError("tags above 30 do not occur here")
         begin = start + 2
         if length == 0x80:
-            raise DerError("the length is indefinite (BER); only DER is read")
+            raise IndefiniteLengthError
         if length & 0x80:
             size = length & 0x7F
             length = int.from_bytes(data[begin : begin + size])
@@ -110,6 +115,35 @@ class Reader:
     def __iter__(self) -> Iterator[Element]:
         while not self.at_end:
             yield self.next()
+
+
+DEEPEST: Final = 32
+"""Strings within strings, of which a constructed one is made; an honest one has two."""
+
+
+def joined(content: bytes, depth: int = 0) -> bytes:
+    """The value of a constructed string (X.690 8.7.3): the segments in its content, one after the other."""
+    if depth == DEEPEST:
+        raise DerError(f"more than {DEEPEST} strings within each other")
+    return b"".join(
+        joined(part.content, depth + 1) if part.tag & CONSTRUCTED else part.content for part in Reader(content)
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _dotted(content: bytes) -> str:
+    """An object identifier in dots; remembered, since a few of them come again and again."""
+    if not content or content[-1] & 0x80 or len(content) > 64:
+        raise DerError("an OBJECT IDENTIFIER is cut off or too long")
+    arcs = []
+    value = 0
+    for octet in content:
+        value = value << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
 
 
 def decode(data: bytes) -> Element:
@@ -152,6 +186,12 @@ def octet_string(value: bytes) -> bytes:
     return encode(OCTET_STRING, value)
 
 
+def text(tag: int, value: str) -> bytes:
+    """A character string in UTF-8, of which ASCII is a part: PrintableString, UTF8String."""
+    return encode(tag, value.encode("utf-8"))
+
+
+@functools.lru_cache(maxsize=256)
 def object_identifier(dotted: str) -> bytes:
     """An OBJECT IDENTIFIER, from its dotted form."""
     first, second, *others = map(int, dotted.split("."))

@@ -1,8 +1,7 @@
-"""A first look at received bytes: one element, in bounds, and with definite lengths from here on.
+"""BER with indefinite lengths made definite: received bytes are walked over once, in bounds and without recursion.
 
-SCEP servers write BER as well as DER (old BouncyCastle servers use indefinite lengths throughout). Whatever
-comes is walked over once, in linear time and without recursion, before a schema is laid on it. So the schema
-decoder meets neither depth nor number that it could drown in, and not the lengths that it does not keep.
+Peers write BER as well as DER (old BouncyCastle servers use indefinite lengths throughout). Readers of definite lengths
+take over from here.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from components.scep.errors import DecodingError
+from components.asn1.der import DerError
 
 LARGEST: Final = 256 * 1024
 """Octets of the largest structure that is read."""
@@ -45,10 +44,10 @@ def definite(data: bytes) -> bytes:
         data: BER. White space and zero octets may follow the element; some servers send a line end.
 
     Raises:
-        DecodingError: It is no BER, something follows, or it is too large, too deep or of too many parts.
+        DerError: It is no BER, something follows, or it is too large, too deep or of too many parts.
     """
     if len(data) > LARGEST:
-        raise DecodingError(f"more than the {LARGEST} octets that are accepted")
+        raise DerError(f"more than the {LARGEST} octets that are accepted")
     position = 0
     opened: list[_Open] = []
     done: list[bytes] = []
@@ -56,23 +55,23 @@ def definite(data: bytes) -> bytes:
         header = _header(data, position)
         limit = next((frame.end for frame in reversed(opened) if frame.end is not None), len(data))
         if header.end is not None and header.end > limit:
-            raise DecodingError("an element reaches beyond the one that it is in")
+            raise DerError("an element reaches beyond the one that it is in")
         if data[position] & _CONSTRUCTED:
             if len(opened) == DEEPEST:
-                raise DecodingError(f"more than {DEEPEST} elements within each other")
+                raise DerError(f"more than {DEEPEST} elements within each other")
             opened.append(header)
             position = header.content
         elif header.end is None:
-            raise DecodingError("a primitive element of indefinite length")
+            raise DerError("a primitive element of indefinite length")
         else:
             position = header.end
             (opened[-1].parts if opened else done).append(data[header.start : position])
         position = _close(data, position, opened, done)
         if not opened:
             if data[position:].strip(_PADDING):
-                raise DecodingError("something follows the end")
+                raise DerError("something follows the end")
             return done[0]
-    raise DecodingError(f"more than {MOST_ELEMENTS} elements")
+    raise DerError(f"more than {MOST_ELEMENTS} elements")
 
 
 def _header(data: bytes, start: int) -> _Open:
@@ -83,7 +82,7 @@ def _header(data: bytes, start: int) -> _Open:
             position += 1
         position += 1
     if position >= len(data):
-        raise DecodingError("it is cut off, or not ASN.1 at all")
+        raise DerError("it is cut off, or not ASN.1 at all")
     tag = data[start:position]
     length = data[position]
     position += 1
@@ -94,7 +93,7 @@ def _header(data: bytes, start: int) -> _Open:
         position += len(octets)
         length = int.from_bytes(octets)
     if position + length > len(data):
-        raise DecodingError("it is cut off, or not ASN.1 at all")
+        raise DerError("it is cut off, or not ASN.1 at all")
     return _Open(start, tag, position, position + length, changed=False)
 
 
