@@ -83,12 +83,15 @@ class Attribute:
     extras: Extras = field(default_factory=dict)
     extra_elements: tuple[str, ...] = ()
     _default_value: tuple[str, ...] | None = field(init=False, repr=False, compare=False, default=None)
+    _typed_default: Any = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         _freeze(self, "extras")
         # Once: a default is looked at whenever a configuration is.
         value = None if validation.default_problem(self) else validation.default_texts(self)
         object.__setattr__(self, "_default_value", value)
+        if value is not None:
+            object.__setattr__(self, "_typed_default", self.typed(value if self.cardinality else value[0]))
 
     @property
     def is_password(self) -> bool:
@@ -134,10 +137,18 @@ class Attribute:
         found = self.problems(value)
         if found:
             raise MetatypeError("; ".join(map(str, found)), attribute=self.id, problems=found)
+        return self.typed(value)
+
+    def typed(self, value: object) -> Any:
+        """What `coerce` gives for a value that is known to be valid."""
         if validation.is_absent(self, value):
             return None
         typed = [scalar(self.type, element) for element in validation.elements(self, value)]
         return typed if self.cardinality else typed[0]
+
+    def typed_default(self) -> Any:
+        """The default as `coerce` would give it; None if there is none, or none that is valid."""
+        return list(self._typed_default) if isinstance(self._typed_default, list) else self._typed_default
 
     def _described(self) -> tuple[str | None, bool]:
         text, separator, hint = (self.description or "").rpartition("|")
@@ -205,9 +216,9 @@ class ObjectClass:
             raise MetatypeError(f"{self.id}: " + "; ".join(map(str, found)), problems=found)
         typed: dict[str, Any] = {}
         for attribute in self.attributes.values():
-            value = attribute.coerce(properties[attribute.id]) if properties.get(attribute.id) is not None else None
+            value = attribute.typed(properties[attribute.id]) if properties.get(attribute.id) is not None else None
             if value is None:
-                value = _default(attribute)
+                value = attribute.typed_default()
             if value is not None:
                 typed[attribute.id] = value
         return typed | {key: value for key, value in properties.items() if key not in self.attributes}
@@ -270,13 +281,6 @@ def _common_problems(key: str, value: object) -> tuple[Problem, ...]:
         return ()
     accepted = "a text, a number, true or false, or a list of these"
     return (Problem(key, "type", f"must be {accepted}", None, accepted),)
-
-
-def _default(attribute: Attribute) -> Any:
-    texts = attribute.default_value
-    if texts is None:
-        return None
-    return attribute.coerce(list(texts) if attribute.cardinality else texts[0])
 
 
 def _freeze(instance: object, *names: str) -> None:

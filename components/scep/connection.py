@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import ipaddress
+import os
 import queue
 import socket
 import ssl
@@ -36,19 +38,24 @@ def connection_pool(url: str, remaining: Callable[[], float], ca_bundle: str | N
         ca_bundle: A PEM file of the CAs that https servers are verified against; None takes the system's.
     """
     parts = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme.lower())
+    proxy = _proxy_of(parts.scheme.lower())
     options: dict[str, Any] = {"num_pools": 1, "cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle}
     if proxy is None or urllib.request.proxy_bypass(parts.hostname or ""):
         pool: urllib3.PoolManager = urllib3.PoolManager(**options)
     else:
         pool = urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **options)
-    http = type("TimedHTTPConnection", (_Timed, HTTPConnection), {"remaining": staticmethod(remaining)})
-    https = type("TimedHTTPSConnection", (_Timed, HTTPSConnection), {"remaining": staticmethod(remaining)})
-    pool.pool_classes_by_scheme = {
-        "http": type("Pool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": http}),
-        "https": type("Pool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": https}),
+    classes: Any = {  # what makes a pool, be it called a class or not
+        "http": functools.partial(_HTTPPool, remaining),
+        "https": functools.partial(_HTTPSPool, remaining),
     }
+    pool.pool_classes_by_scheme = classes
     return pool
+
+
+def _proxy_of(scheme: str) -> str | None:
+    """The proxy of the environment; urllib.request.getproxies would look through all of it for each request."""
+    upper = None if "REQUEST_METHOD" in os.environ else os.environ.get(f"{scheme}_proxy".upper())
+    return os.environ.get(f"{scheme}_proxy", upper) or None
 
 
 def in_words(error: Exception, deadline_s: float) -> str:
@@ -157,6 +164,35 @@ class _Timed:
             super()._tunnel()  # type: ignore[misc]  # the class that it is mixed into has it
         finally:
             self.sock = real
+
+
+class _TimedHTTPConnection(_Timed, HTTPConnection):
+    pass
+
+
+class _TimedHTTPSConnection(_Timed, HTTPSConnection):
+    pass
+
+
+class _TimedPool:
+    """Mixed into a pool: its connections know what remains."""
+
+    def __init__(self, remaining: Callable[[], float], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._remaining = remaining
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()  # type: ignore[misc]  # the class that it is mixed into has it
+        connection.remaining = self._remaining
+        return connection
+
+
+class _HTTPPool(_TimedPool, urllib3.HTTPConnectionPool):
+    ConnectionCls = _TimedHTTPConnection
+
+
+class _HTTPSPool(_TimedPool, urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TimedHTTPSConnection
 
 
 class _TimedSocket:

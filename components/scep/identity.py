@@ -20,11 +20,12 @@ from components.scep.errors import UntrustedIssuerError
 from components.scep.trust import CaTrust, fingerprint, has_public_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from cryptography import x509
 
-    from components.keystore import KeystoreEdit
+    from components.keystore import Entry, KeystoreEdit
 
 CA_CERTIFICATES: Final = "scep-cacerts_"
 """What the aliases of CA certificates begin with; an index follows, 0 is the trust anchor."""
@@ -41,26 +42,22 @@ class IdentityStore:
 
     def facts(self) -> KeystoreFacts:
         """What is there."""
-        request, enrolled = self.request_entry(), self.enrolled_entry()
-        certificates = self.ca_certificates()
+        entries = self._keystore.entries()
+        request, enrolled = entries.get(REQUEST_KEY_PAIR), entries.get(ENROLLED_KEY_PAIR)
+        certificates = _ca_certificates(entries)
         trust = _trust_of(certificates) if certificates else None
         superseded = [] if trust is None else [one for one in certificates if one not in trust.certificates]
         return KeystoreFacts(
             has_trust=trust is not None,
-            identity=None if enrolled is None else identity_facts(enrolled, trust),
-            request_key=None if request is None else key_facts(request.key.public_key),
+            identity=identity_facts(enrolled, trust) if isinstance(enrolled, PrivateKeyEntry) else None,
+            request_key=key_facts(request.key.public_key) if isinstance(request, PrivateKeyEntry) else None,
             ca=None if trust is None else validity_of(trust.anchor),
             superseded_until=max((one.not_valid_after_utc for one in superseded), default=None),
         )
 
     def ca_certificates(self) -> tuple[x509.Certificate, ...]:
         """The trusted CA certificates, the anchor first, those of an earlier CA last."""
-        found = []
-        for alias in self._ca_aliases():
-            entry = self._keystore.get(alias)
-            if isinstance(entry, TrustedCertificateEntry):
-                found.append(entry.certificate)
-        return tuple(found)
+        return _ca_certificates(self._keystore.entries())
 
     def trust(self) -> CaTrust:
         """The present CA of these, without an earlier one; KeystoreError if there is none."""
@@ -113,8 +110,13 @@ class IdentityStore:
         Returns:
             What the keystore holds then.
         """
-        entries = (self.enrolled_entry(), self.request_entry())
-        keys = [one.key for one in entries if one is not None and has_public_key(chain[0], one.key.public_key)]
+        entries = self._keystore.entries()
+        candidates = (entries.get(ENROLLED_KEY_PAIR), entries.get(REQUEST_KEY_PAIR))
+        keys = [
+            one.key
+            for one in candidates
+            if isinstance(one, PrivateKeyEntry) and has_public_key(chain[0], one.key.public_key)
+        ]
         if not keys:
             raise KeystoreError(f"the key of the request ({REQUEST_KEY_PAIR}) has gone from the keystore")
         with self._keystore.edit() as edit:
@@ -128,14 +130,17 @@ class IdentityStore:
         self.store_trust(self.trust().certificates)
 
     def _replace_trust(self, edit: KeystoreEdit, certificates: tuple[x509.Certificate, ...]) -> None:
-        for alias in self._ca_aliases():
-            edit.delete(alias)
+        for alias in self._keystore.aliases():
+            if alias.startswith(CA_CERTIFICATES):
+                edit.delete(alias)
         for index, certificate in enumerate(certificates):
             edit.set(f"{CA_CERTIFICATES}{index}", TrustedCertificateEntry(certificate))
 
-    def _ca_aliases(self) -> list[str]:
-        aliases = [alias for alias in self._keystore.aliases() if alias.startswith(CA_CERTIFICATES)]
-        return sorted(aliases, key=_index)
+
+def _ca_certificates(entries: Mapping[str, Entry]) -> tuple[x509.Certificate, ...]:
+    aliases = sorted((alias for alias in entries if alias.startswith(CA_CERTIFICATES)), key=_index)
+    found = (entries[alias] for alias in aliases)
+    return tuple(entry.certificate for entry in found if isinstance(entry, TrustedCertificateEntry))
 
 
 def key_facts(public_key: PublicKey) -> KeyFacts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -44,19 +44,22 @@ class JournalFile:
 
     def save(self, journal: Journal) -> None:
         """Make the journal durable; OSError if that fails."""
-        replace_file(self._path, json.dumps(_encode(journal), indent=1).encode())
+        replace_file(self._path, json.dumps(_encode(journal)).encode())
 
 
 def _encode(journal: Journal) -> dict[str, Any]:
-    document = asdict(journal)
-    document["version"] = VERSION
-    document["next_attempt_at"] = _text(journal.next_attempt_at)
-    document["ca_checked_at"] = _text(journal.ca_checked_at)
-    if journal.request is not None:
-        document["request"]["pending_since"] = _text(journal.request.pending_since)
-    if journal.problem is not None:
-        document["problem"]["at"] = journal.problem.at.isoformat()
-    return document
+    return {"version": VERSION, **_fields(journal)}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON data; what is a tuple is of texts."""
+    return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return _fields(value) if is_dataclass(value) else value
 
 
 def _decode(document: dict[str, Any]) -> Journal:
@@ -88,10 +91,6 @@ def _request(document: dict[str, Any] | None) -> Request | None:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def _trust(document: dict[str, Any] | None) -> Trust | None:
