@@ -219,8 +219,7 @@ class Mailbox:
     """Runs jobs one at a time, in the order in which they came, on a pool.
 
     Args:
-        pool: Where the jobs run.
-        activity: What counts them.
+        pool: Where the jobs run, and are counted: a mailbox that has any is one job of the pool.
         name: Whose mailbox it is.
         watch: Who is told when a job begins and ends.
         turn: So many jobs run before other mailboxes have their turn.
@@ -229,7 +228,6 @@ class Mailbox:
     def __init__(
         self,
         pool: Pool,
-        activity: Activity,
         *,
         name: str = "",
         watch: MailboxWatch | None = None,
@@ -237,7 +235,6 @@ class Mailbox:
     ) -> None:
         self.name: Final = name
         self._pool = pool
-        self._activity = activity
         self._watch = watch
         self._turn = turn
         self._jobs: deque[Callable[[], None]] = deque()
@@ -262,7 +259,6 @@ class Mailbox:
 
     def post(self, job: Callable[[], None]) -> None:
         """Run `job` after all that were posted before it; what it raises is logged."""
-        self._activity.begin()
         with self._lock:
             self._jobs.append(job)
             if self._running:
@@ -294,4 +290,3 @@ class Mailbox:
                 self._watch.ended(self)
             self._thread = None
             _CURRENT.mailbox = outer
-            self._activity.end()

@@ -83,7 +83,7 @@ class Deliveries:
         self._activity = activity or Activity()
         self._pool = pool or WorkerPool("gatewright-configuration", WORKERS, self._activity)
         self._mailboxes: dict[str, Mailbox] = {}
-        self._notices = Mailbox(self._pool, self._activity)
+        self._notices = Mailbox(self._pool)
         self._lock = threading.Lock()
         self._untold: dict[str, deque[tuple[ConfigurationEvent, Future[DeliveryOutcome]]]] = {}
 
@@ -95,7 +95,7 @@ class Deliveries:
             taken = self._target(event)
         else:
             # From its first plugin on a pid keeps its mailbox, so that no change overtakes another.
-            mailbox = self._mailboxes.setdefault(event.pid, Mailbox(self._pool, self._activity))
+            mailbox = self._mailboxes.setdefault(event.pid, Mailbox(self._pool))
             taken = Future()
             mailbox.post(functools.partial(self._through, plugins, event, taken))
         if self._registry is not None:

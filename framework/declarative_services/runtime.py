@@ -240,7 +240,7 @@ class ComponentRuntime:
             component.description,
             component.policies,
             enabled=component.description.name not in self._disabled,
-            mailbox=Mailbox(self._pool, self._activity, name=pid, watch=self._watch, turn=self._turn),
+            mailbox=Mailbox(self._pool, name=pid, watch=self._watch, turn=self._turn),
             surroundings=self._surroundings,
         )
         self._managed[pid] = managed

@@ -123,7 +123,7 @@ class ServiceRegistry:
         condition = Filter.parse(filter) if isinstance(filter, str) else filter
         name = None if interface is None else interface_name(interface)
         candidates = self._candidates(name, condition)
-        return tuple(one for one in candidates if _matches(one.properties, name, condition))
+        return tuple([one for one in candidates if _matches(one.properties, name, condition)])  # faster than unlisted
 
     def get(self, reference: ServiceReference, bundle: str = "") -> Any:
         """The service object, or None once it has gone, or if its factory makes none.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_jobs_of_a_mailbox_never_overlap_and_keep_their_order() -> None:
     activity = Activity()
     pool = WorkerPool("test", 4, activity)
-    mailboxes = [Mailbox(pool, activity) for _ in range(3)]
+    mailboxes = [Mailbox(pool) for _ in range(3)]
     done: list[list[int]] = [[] for _ in mailboxes]
     inside = [threading.Lock() for _ in mailboxes]
 
@@ -44,7 +44,7 @@ def test_a_mailbox_whose_job_hangs_stalls_no_other() -> None:
     activity = Activity()
     pool = WorkerPool("test", 2, activity)
     release, reached = threading.Event(), threading.Event()
-    stuck, free = Mailbox(pool, activity), Mailbox(pool, activity)
+    stuck, free = Mailbox(pool), Mailbox(pool)
     stuck.post(functools.partial(hang, release))
     free.post(reached.set)
     assert reached.wait(30)
@@ -72,7 +72,7 @@ def test_a_flooded_mailbox_takes_turns_with_the_others() -> None:
     activity = Activity()
     pool = WorkerPool("test", 1, activity)
     begin, done = threading.Event(), []
-    flooded, modest = Mailbox(pool, activity, turn=10), Mailbox(pool, activity)
+    flooded, modest = Mailbox(pool, turn=10), Mailbox(pool)
     flooded.post(functools.partial(hang, begin))
     for _ in range(1000):
         flooded.post(lambda: done.append("flooded"))
@@ -87,7 +87,7 @@ def test_a_flooded_mailbox_takes_turns_with_the_others() -> None:
 def test_a_job_that_raises_is_told_of_and_the_next_one_runs(caplog: pytest.LogCaptureFixture) -> None:
     activity = Activity()
     pool = WorkerPool("test", 1, activity)
-    mailbox = Mailbox(pool, activity)
+    mailbox = Mailbox(pool)
     reached = threading.Event()
     mailbox.post(fail)
     mailbox.post(reached.set)

@@ -279,20 +279,21 @@ def _reason_to_deactivate(state: Lifecycle, policy: ChangePolicy | None) -> Deac
         return DeactivationReason.DISABLED
     if configuration_missing(state):
         return DeactivationReason.CONFIGURATION_DELETED
-    if any(_must_end_life(state, reference) for reference in state.description.references):
-        return DeactivationReason.REFERENCE
+    for reference in state.description.references:
+        if _must_end_life(state, reference):
+            return DeactivationReason.REFERENCE
     if policy is not None and (policy is not ChangePolicy.MODIFY or not state.description.modifiable):
         return DeactivationReason.CONFIGURATION_MODIFIED
     return None
 
 
 def _must_end_life(state: Lifecycle, reference: ReferenceDescription) -> bool:
-    candidates = state.candidates.get(reference.name, ())
+    candidates, held = state.candidates.get(reference.name, ()), state.bound.get(reference.name, ())
     if len(candidates) < minimum_of(state, reference):
         return True
-    if reference.policy is ReferencePolicy.DYNAMIC:
+    if reference.policy is ReferencePolicy.DYNAMIC or held is candidates:
         return False
-    bound = set(state.bound.get(reference.name, ()))
+    bound = set(held)
     if not bound.issubset(candidates):
         return True
     return reference.policy_option is PolicyOption.GREEDY and not bound.issuperset(chosen(reference, candidates))
