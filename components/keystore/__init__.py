@@ -42,6 +42,7 @@ from components.keystore.keys import (
     as_signing_key,
     describe_public_key,
 )
+from components.keystore.names import parse_alternative_name, parse_subject
 
 __all__ = [
     "CHANGED_TOPIC",
@@ -78,5 +79,7 @@ __all__ = [
     "describe_entry",
     "describe_public_key",
     "guarded",
+    "parse_alternative_name",
+    "parse_subject",
     "self_signed_certificate",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 
+from components.keystore import parse_alternative_name, parse_subject
 from components.scep.client import normalize_endpoint
 from components.scep.errors import EndpointError
 from components.scep.transaction import SecurityProfile
@@ -147,34 +147,17 @@ def _subject(properties: Mapping[str, Any], problems: list[str]) -> x509.Name | 
         problems.append("client.subject.dn: is empty; it says who this gateway is, such as CN=gateway-17,O=Example")
         return None
     try:
-        return x509.Name.from_rfc4514_string(text)
-    except ValueError:
-        problems.append(f"client.subject.dn: {text!r} is no distinguished name such as CN=gateway-17,O=Example")
+        return parse_subject(text)
+    except ValueError as error:
+        problems.append(f"client.subject.dn: {error}")
         return None
 
 
 def _alternative_names(properties: Mapping[str, Any], problems: list[str]) -> list[x509.GeneralName]:
     names: list[x509.GeneralName] = []
     for text in properties.get("client.subject.alternative-names", ()):
-        kind, _, value = text.partition(":")
         try:
-            names.append(_alternative_name(kind.strip().upper(), value.strip()))
+            names.append(parse_alternative_name(text))
         except ValueError as error:
             problems.append(f"client.subject.alternative-names: {text!r}: {error}")
     return names
-
-
-def _alternative_name(kind: str, value: str) -> x509.GeneralName:
-    if not value:
-        raise ValueError("must be DNS:name, IP:address, URI:uri or EMAIL:address")
-    match kind:
-        case "DNS":
-            return x509.DNSName(value)
-        case "IP":
-            return x509.IPAddress(ipaddress.ip_address(value))
-        case "URI":
-            return x509.UniformResourceIdentifier(value)
-        case "EMAIL":
-            return x509.RFC822Name(value)
-        case _:
-            raise ValueError("must be DNS:name, IP:address, URI:uri or EMAIL:address")

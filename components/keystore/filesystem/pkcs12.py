@@ -126,7 +126,7 @@ def decode_pkcs12(data: bytes, password: Secret | DerivedKeys, source: str) -> d
     except (UnknownAlgorithmError, UnsupportedAlgorithm, EntryError, ForeignContentError) as error:
         advice = "; `openssl pkcs12` and `keytool` can convert it"
         raise UnsupportedOperationError(f"read {source}", f"{error}{advice}") from error
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise DamagedKeystoreError(source, str(error)) from error
 
 

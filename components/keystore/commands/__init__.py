@@ -1,0 +1,12 @@
+"""The `keystore` commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.keystore.commands import changing, looking, moving
+
+if TYPE_CHECKING:
+    from framework.admin import Command
+
+COMMANDS: tuple[Command, ...] = (*looking.COMMANDS, *moving.COMMANDS, *changing.COMMANDS)
