@@ -209,7 +209,9 @@ class Gateway:
 
     def explain(self, pid: str) -> Explanation:
         """Why the component configuration `pid` is as it is."""
-        return self.runtime.explain(pid)
+        from framework.diagnosis.surroundings import completed  # noqa: PLC0415  # only who asks pays for it
+
+        return completed(self.runtime.explain(pid), self.configuration_admin, self.plugins)
 
     def set_enabled(self, name: str, *, enabled: bool) -> None:
         """Enable or disable a component, with all its factory instances, until the gateway starts again.

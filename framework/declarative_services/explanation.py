@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections import deque
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.declarative_services.instance import service_properties
@@ -16,17 +19,17 @@ from framework.declarative_services.lifecycle import (
     unsatisfied_references,
 )
 from framework.filter import mismatch
-from framework.registry import OBJECT_CLASS
+from framework.registry import PropertyKeysError, ServiceRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from framework.clock import Clock
     from framework.declarative_services.description import ComponentDescription, ReferenceDescription
     from framework.declarative_services.managed import ManagedComponent
     from framework.declarative_services.release import ReleaseLedger
     from framework.declarative_services.tracking import ReferenceTracker
-    from framework.registry import ServiceReference, ServiceRegistry
+    from framework.registry import ServiceReference
 
 _UNDER_WAY: Final = {
     Phase.OFFERING: "its service is being registered",
@@ -240,11 +243,13 @@ class Explainer:
 
     def circles(self) -> tuple[tuple[str, ...], ...]:
         """Each circle of components that wait for one another, once."""
-        found: dict[frozenset[str], tuple[str, ...]] = {}
-        for pid in self._managed:
-            if not any(pid in members for members in found) and (circle := self._circle(pid)) is not None:
-                found[frozenset(circle)] = tuple(circle)
-        return tuple(found.values())
+        found: list[tuple[str, ...]] = []
+        seen: set[str] = set()
+        for pid in self._entangled:
+            if pid not in seen and (circle := self._circle(pid)) is not None:
+                found.append(tuple(circle))
+                seen.update(circle)
+        return tuple(found)
 
     def _unknown(self, pid: str) -> Explanation:
         description = self._descriptions.get(pid)
@@ -314,47 +319,64 @@ class Explainer:
             yield f"{pid} would provide it, but is {state} (gatewright explain {pid})"
 
     def _circle(self, pid: str) -> list[str] | None:
-        """Pids of components that wait for one another, from `pid` back to it, or None."""
-        trail: list[str] = []
-        seen: set[str] = set()
+        """Pids of components that wait for one another, the shortest way from `pid` back to it, or None."""
+        waits_for_whom = self._awaited if pid in self._entangled else {}
+        came_from: dict[str, str] = {}
+        reached = deque([pid])
+        while reached:
+            current = reached.popleft()
+            for provider in waits_for_whom.get(current, ()):
+                if provider == pid:
+                    trail = [pid]
+                    while current != pid:
+                        trail.append(current)
+                        current = came_from[current]
+                    return [pid, *reversed(trail)]
+                if provider not in came_from:
+                    came_from[provider] = current
+                    reached.append(provider)
+        return None
 
-        def leads_back(current: str) -> bool:
-            trail.append(current)
-            seen.add(current)
-            for provider in self._awaited(current):
-                if provider == pid or (provider not in seen and leads_back(provider)):
-                    return True
-            trail.pop()
-            return False
+    @functools.cached_property
+    def _entangled(self) -> Mapping[str, None]:
+        """The pids, as a set in order, among which all circles are; empty if there are none."""
+        awaiting: dict[str, list[str]] = {pid: [] for pid in self._awaited}
+        for pid, providers in self._awaited.items():
+            for provider in providers:
+                awaiting.setdefault(provider, []).append(pid)
+        free = _outside_of_circles(self._awaited) | _outside_of_circles(awaiting)
+        return {pid: None for pid in self._awaited if pid not in free}
 
-        return [*trail, pid] if leads_back(pid) else None
-
-    def _awaited(self, pid: str) -> Iterator[str]:
-        managed = self._managed[pid]
-        if managed.state.phase is Phase.UNSATISFIED:
-            for reference in unsatisfied_references(managed.state):
-                yield from self._would_provide(managed, reference)
+    @functools.cached_property
+    def _awaited(self) -> Mapping[str, tuple[str, ...]]:
+        """Who would provide what components wait for, by the pids of those who wait for a component."""
+        found: dict[str, tuple[str, ...]] = {}
+        for pid, managed in self._managed.items():
+            if managed.state.phase is Phase.UNSATISFIED:
+                lacking = unsatisfied_references(managed.state)
+                providers = tuple(provider for one in lacking for provider in self._would_provide(managed, one))
+                if providers:
+                    found[pid] = providers
+        return found
 
     def _would_provide(self, managed: ManagedComponent, reference: ReferenceDescription) -> Iterator[str]:
         """Who would provide what the reference looks for, if it were active."""
         tracker = managed.trackers[reference.name]
-        for pid in self._providers.get(reference.interface, ()):
-            state = self._managed[pid].state
-            if state.phase in HAVING_A_LIFE:
-                continue
-            properties = service_properties(state.configuration or state.defaults)
-            offered = {**properties, OBJECT_CLASS: state.description.provides}
-            if tracker.target_error is None and (tracker.target is None or tracker.target.matches(offered)):
-                yield pid
+        if tracker.target_error is None:
+            for service in self._idle_services.find_all(reference.interface, tracker.target):
+                yield self._idle_services.get(service)
 
     @functools.cached_property
-    def _providers(self) -> Mapping[str, tuple[str, ...]]:
-        """Pids by the interface that their components provide."""
-        found: dict[str, list[str]] = {}
+    def _idle_services(self) -> ServiceRegistry:
+        """The pid of each component without a life, as if it were the service that the component would provide."""
+        services = ServiceRegistry()
         for pid, managed in self._managed.items():
-            for interface in managed.state.description.provides:
-                found.setdefault(interface, []).append(pid)
-        return {interface: tuple(pids) for interface, pids in found.items()}
+            state = managed.state
+            if state.description.provides and state.phase not in HAVING_A_LIFE:
+                offered = service_properties(state.configuration or state.defaults)
+                with contextlib.suppress(PropertyKeysError):  # it could not be registered
+                    services.register(state.description.provides, pid, offered)
+        return services
 
     def _references(self, managed: ManagedComponent) -> tuple[ReferenceSnapshot, ...]:
         return tuple(
@@ -385,6 +407,18 @@ class Explainer:
                 for service in self._registry.find_all(reference.interface)
             ),
         )
+
+
+def _outside_of_circles(leads_to: Mapping[str, Sequence[str]]) -> set[str]:
+    """Those from which no way leads into a circle."""
+    sorter = TopologicalSorter(leads_to)
+    with contextlib.suppress(CycleError):  # what comes before circles can be had all the same
+        sorter.prepare()
+    free: set[str] = set()
+    while ready := sorter.get_ready():
+        free.update(ready)
+        sorter.done(*ready)
+    return free
 
 
 def state_of(state: Lifecycle) -> str:
