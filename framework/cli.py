@@ -71,7 +71,8 @@ def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
 
 def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     wants_help = not argv or any(word in ("--help", "-h") for word in _before_separator(argv))
-    connection = None if state_dir is None or _is_about_a_descriptor_file(argv) else _connect(state_dir)
+    here = argv[:1] == ["install"] or _is_about_a_descriptor_file(argv)
+    connection = None if state_dir is None or here else _connect(state_dir)
     if connection is None:
         from framework.admin.offline import help_without_gateway, run_without_gateway
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -21,6 +22,7 @@ from framework.configuration import (
     open_store,
     rotate_key,
 )
+from framework.declarative_services.lifecycle import UNDECIDED
 from framework.errors import FrameworkError
 from framework.event_admin import EventAdmin
 from framework.installation import PluginInstallation
@@ -30,7 +32,7 @@ from framework.sealing import KeyRing
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
     from datetime import datetime
 
@@ -197,11 +199,26 @@ class Gateway:
         rotate_key(_running(self._store), keys, self.state_directory)
 
     def wait_until_decided(self, timeout_s: float) -> bool:
-        """Wait until each component has taken its first configuration, or has said why it does not.
+        """Wait until every component is active, or waits for something, or has failed.
 
-        False if some have not within `timeout_s` seconds; the gateway serves the others meanwhile.
+        That is, until all first configurations are taken and no callback of the start is under way any more, also of
+        those that could begin only when others were active. False if that takes longer than `timeout_s` seconds; the
+        gateway serves meanwhile.
         """
-        return not concurrent.futures.wait(self._first_deliveries, timeout_s).not_done
+        deadline = self.clock.monotonic() + timeout_s
+        changed = threading.Event()
+        with self.event_admin.subscribe("gatewright/component/STATE_CHANGED", lambda _: changed.set()):
+            if concurrent.futures.wait(self._first_deliveries, timeout_s).not_done:
+                return False
+            while any(one.state in UNDECIDED for one in self.components()):
+                if not changed.wait(max(0.0, deadline - self.clock.monotonic())):
+                    return False
+                changed.clear()
+        return True
+
+    def prove_progress(self, then: Callable[[], None]) -> None:
+        """Have `then` called after a way through all that components' work goes through."""
+        self._kernel.runtime.prove_progress(then)
 
     def components(self) -> tuple[ComponentSnapshot, ...]:
         """All component configurations, by pid."""

@@ -17,12 +17,16 @@ from framework.errors import FrameworkError
 from framework.gateway import Gateway
 from framework.instance_lock import InstanceLock
 from framework.recent_log import RecentLog
+from framework.service import LOG_FORMATS, ServiceNotifier, Watchdog, log_handler
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _log = logging.getLogger("framework.run")
+
+_STATE_CHANGES: Final = ("gatewright/component/STATE_CHANGED", "gatewright/component/HANG_CHANGED")
+_MOST_NAMED: Final = 3
 
 READY_DEADLINE_S: Final = 2.0
 """How long "ready" waits, in seconds, for components to take their configuration."""
@@ -33,10 +37,8 @@ def main(argv: Sequence[str]) -> int:
     options = run_parser().parse_args(argv)
     if options.state_dir is None:
         run_parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
-    logging.basicConfig(
-        level=options.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger().addHandler(RecentLog())
+    handlers = [log_handler(options.log_format, os.environ), RecentLog()]
+    logging.basicConfig(level=options.log_level.upper(), handlers=handlers)
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
@@ -50,9 +52,11 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
     make_private_directory(state_directory)
     lock = InstanceLock(state_directory)
     lock.acquire()
+    notifier = ServiceNotifier(os.environ)
     gateway = Gateway(state_directory, None if conf_dir is None else Path(conf_dir))
     try:
         gateway.start()
+        Watchdog(notifier, gateway.scheduler, gateway.prove_progress).start()
         server = AdminServer(gateway, lambda: [*framework_commands(), *gateway.commands], state_directory)
         server.start()
         if not gateway.wait_until_decided(READY_DEADLINE_S):
@@ -63,14 +67,28 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
             file=sys.stderr,
             flush=True,
         )
+        notifier.ready(_summary(gateway))
+        gateway.event_admin.subscribe(_STATE_CHANGES, lambda _: notifier.status(_summary(gateway)))
         while (received := signal.sigwait(signals)) == signal.SIGHUP:
+            notifier.reloading(gateway.clock)
             _reload(gateway)
+            notifier.ready(_summary(gateway))
         _log.info("stopping on %s", signal.Signals(received).name)
+        notifier.stopping()
         server.stop()
     finally:
         gateway.stop()
         lock.release()
     return 0
+
+
+def _summary(gateway: Gateway) -> str:
+    """How the gateway is, in one line, as `systemctl status` shows it."""
+    components = gateway.components()
+    active = sum(one.state == "active" for one in components)
+    waiting = [one.pid for one in components if one.reason is not None]
+    summary = f"{active} of {len(components)} components active, {len(gateway.plugins.plugins)} plugins"
+    return f"{summary}; see to: {', '.join(waiting[:_MOST_NAMED])}" if waiting else summary
 
 
 def _reload(gateway: Gateway) -> None:
@@ -101,5 +119,10 @@ def run_parser() -> argparse.ArgumentParser:
         choices=["debug", "info", "warning", "error"],
         default="warning",
         help="default: warning",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=LOG_FORMATS,
+        help="default: journal where standard error goes to journald, else text; json is one object a line",
     )
     return parser

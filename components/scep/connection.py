@@ -129,8 +129,8 @@ class _Timed:
 
     remaining: Callable[[], float]
     sock: Any
-    host: str
-    port: int
+    host: Any
+    port: Any
     socket_options: Any
 
     def connect(self) -> None:
@@ -188,11 +188,11 @@ class _TimedPool:
 
 
 class _HTTPPool(_TimedPool, urllib3.HTTPConnectionPool):
-    ConnectionCls = _TimedHTTPConnection
+    ConnectionCls: Any = _TimedHTTPConnection
 
 
 class _HTTPSPool(_TimedPool, urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TimedHTTPSConnection
+    ConnectionCls: Any = _TimedHTTPSConnection
 
 
 class _TimedSocket:

@@ -171,6 +171,10 @@ class ComponentRuntime:
         """Why the component configuration is as it is."""
         return self._explainer().explain(pid)
 
+    def prove_progress(self, then: Callable[[], None]) -> None:
+        """Have `then` called on the pool, after the dispatcher: whoever of the two stands still, it is not called."""
+        self._dispatcher.post(lambda: self._pool.submit(then))
+
     def stop(self, timeout_s: float) -> bool:
         """Deactivate all components, dependents first; False if some did not end within `timeout_s` seconds."""
         self._dispatcher.post(self._end_all)

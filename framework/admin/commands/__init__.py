@@ -19,6 +19,7 @@ def framework_commands() -> tuple[Command, ...]:
         diagnostics,
         doctor,
         events,
+        install,
         manual,
         metatype,
         plugins,
@@ -38,4 +39,5 @@ def framework_commands() -> tuple[Command, ...]:
         *plugins.COMMANDS,
         *completion.COMMANDS,
         *manual.COMMANDS,
+        *install.COMMANDS,
     )

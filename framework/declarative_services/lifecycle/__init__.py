@@ -46,6 +46,7 @@ from framework.declarative_services.lifecycle.messages import (
 )
 from framework.declarative_services.lifecycle.state import (
     HAVING_A_LIFE,
+    UNDECIDED,
     Bindings,
     Effect,
     Lifecycle,
@@ -60,6 +61,7 @@ __all__ = [
     "FIRST_RETRY_S",
     "HAVING_A_LIFE",
     "LONGEST_RETRY_S",
+    "UNDECIDED",
     "Action",
     "Activate",
     "Activated",

@@ -44,6 +44,12 @@ HAVING_A_LIFE: Final = frozenset({Phase.ACTIVE, Phase.MODIFYING, Phase.REBINDING
 """Phases in which there is an instance that was activated and is not to go."""
 
 
+UNDECIDED: Final = frozenset(
+    {Phase.OFFERING, Phase.ACTIVATING, Phase.MODIFYING, Phase.REBINDING, Phase.WITHDRAWING, Phase.DEACTIVATING}
+)
+"""Phases that a callback is to end."""
+
+
 class Effect(enum.IntEnum):
     """What a change of configuration came to, lightest first."""
 

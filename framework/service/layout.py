@@ -1,0 +1,150 @@
+"""What an installation on a machine with systemd consists of: the unit, its user, its directories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+STATE_DIRECTORY: Final = "/var/lib/gatewright"
+CONFIGURATION_DIRECTORY: Final = "/etc/gatewright/conf.d"
+CREDENTIALS_DIRECTORY: Final = "/etc/gatewright/credentials"
+
+UNIT: Final = "etc/systemd/system/gatewright.service"
+USERS: Final = "etc/sysusers.d/gatewright.conf"
+DIRECTORIES: Final = "etc/tmpfiles.d/gatewright.conf"
+
+_UNIT_TEXT: Final = """\
+[Unit]
+Description=Gatewright edge gateway
+Documentation=man:gatewright(1)
+Wants=network-online.target
+After=network-online.target time-sync.target
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={program} run --state-dir {state} --conf-dir {configuration}
+ExecReload=/bin/kill -HUP $MAINPID
+Environment=GATEWRIGHT_STATE_DIR={state}
+User={user}
+Group={user}
+Restart=on-failure
+RestartSec=5s
+TimeoutStartSec=60s
+TimeoutStopSec=20s
+WatchdogSec=60s
+StateDirectory=gatewright
+StateDirectoryMode=0700
+ConfigurationDirectory=gatewright
+{credentials}
+# It needs a network and its state directory, and nothing else of the machine. A token behind USB or PKCS #11 needs
+# PrivateDevices=no and DevicePolicy=auto, in a drop-in: systemctl edit gatewright
+UMask=0077
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateUsers=yes
+DevicePolicy=closed
+ProtectSystem=strict
+ProtectHome=yes
+ProtectProc=invisible
+ProcSubset=pid
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+KeyringMode=private
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_USERS_TEXT: Final = """\
+u {user} - "Gatewright edge gateway" {state}
+"""
+
+_DIRECTORIES_TEXT: Final = """\
+d {state} 0700 {user} {user} -
+d /etc/gatewright 0755 root root -
+d {configuration} 0750 root {user} -
+d {credentials} 0700 root root -
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledFile:
+    """A file that an installation writes; its path is below the root of the machine, or of an image of it."""
+
+    path: Path
+    content: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What an installation writes, and what is to be done afterwards.
+
+    Attributes:
+        files: Files, all of them owned by root.
+        next_steps: Commands for a machine that runs; an image does them at its first boot.
+    """
+
+    files: tuple[InstalledFile, ...]
+    next_steps: tuple[str, ...]
+
+
+def installation(
+    root: Path, program: str, *, user: str = "gatewright", credentials: Sequence[str] = ()
+) -> Installation:
+    """What to write below `root`.
+
+    Args:
+        root: `/`, or the root of an image.
+        program: The path of the command `gatewright` on that machine.
+        user: Whom the gateway runs as.
+        credentials: Names of secrets that are read from files of these names in `/etc/gatewright/credentials`.
+
+    Raises:
+        ValueError: A name is none.
+    """
+    for name in (user, *credentials):
+        if not name or not all(one.isalnum() or one in "._-" for one in name) or not name.isascii():
+            raise ValueError(f"{name!r} is no name of letters, digits, '.', '_' and '-'")
+    names = {"state": STATE_DIRECTORY, "configuration": CONFIGURATION_DIRECTORY, "user": user, "program": program}
+    loaded = "".join(f"LoadCredential={name}:{CREDENTIALS_DIRECTORY}/{name}\n" for name in credentials)
+    unit = _UNIT_TEXT.format(**names, credentials=loaded)
+    users = _USERS_TEXT.format(**names)
+    directories = _DIRECTORIES_TEXT.format(**names, credentials=CREDENTIALS_DIRECTORY)
+    return Installation(
+        (
+            InstalledFile(root / UNIT, unit),
+            InstalledFile(root / USERS, users),
+            InstalledFile(root / DIRECTORIES, directories),
+        ),
+        (
+            "systemd-sysusers",
+            "systemd-tmpfiles --create",
+            *(f"install -m 0600 SECRET {CREDENTIALS_DIRECTORY}/{name}" for name in credentials),
+            "systemctl daemon-reload",
+            "systemctl enable --now gatewright",
+        ),
+    )

@@ -1,0 +1,100 @@
+"""The gateway as systemd runs it: what it says at start, on changes, at reload and at the end; and its unit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEYSTORE = "gatewright.keystore.FilesystemKeystore~Main"
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        yield listening
+
+
+def wait_for(listening: socket.socket, wanted: str) -> list[str]:
+    """All lines up to the message that has this line."""
+    lines: list[str] = []
+    while wanted not in lines:
+        lines += listening.recv(4096).decode().splitlines()
+    return lines
+
+
+def test_systemd_is_told_of_readiness_progress_reload_and_the_end(gateway: Any, manager: socket.socket) -> None:
+    (gateway.conf_dir / "10.json").write_text(json.dumps({KEYSTORE: {"keystore.path": "main.p12"}}))
+    gateway.start()
+    lines = wait_for(manager, "READY=1")
+    lines += [one for one in lines if one.startswith("STATUS=")] or manager.recv(4096).decode().splitlines()
+    assert any(one.startswith("STATUS=1 of 2 components active") for one in lines)
+    wait_for(manager, "WATCHDOG=1")
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for(manager, "RELOADING=1")
+    wait_for(manager, "READY=1")
+    assert gateway.run("config", "set", KEYSTORE.replace("Main", "Second"), "keystore.path=second.p12").returncode == 0
+    while not any(one.startswith("STATUS=2 of 3") for one in lines):
+        lines = manager.recv(4096).decode().splitlines()
+    gateway.process.send_signal(signal.SIGTERM)
+    wait_for(manager, "STOPPING=1")
+    status, _ = gateway.stop()
+    assert status == 0
+
+
+def install(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "framework", "install", "--root", str(root), "--program", "/usr/bin/gatewright"]
+    return subprocess.run([*argv, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_an_installation_is_shown_then_written_and_written_again_without_change(tmp_path: Path) -> None:
+    shown = install(tmp_path, "--dry-run", "--credential", "challenge")
+    assert shown.returncode == 0
+    assert "LoadCredential=challenge:/etc/gatewright/credentials/challenge" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert install(tmp_path, "--credential", "challenge").returncode == 0
+    unit = (tmp_path / "etc/systemd/system/gatewright.service").read_text()
+    assert "ExecStart=/usr/bin/gatewright run --state-dir /var/lib/gatewright" in unit
+    assert "gatewright" in (tmp_path / "etc/sysusers.d/gatewright.conf").read_text()
+    again = install(tmp_path, "--credential", "challenge", "--json")
+    assert {one["change"] for one in json.loads(again.stdout)["files"]} == {"unchanged"}
+
+
+def test_a_name_that_could_break_the_unit_is_refused(tmp_path: Path) -> None:
+    done = install(tmp_path, "--credential", "a\nExecStartPre=/bin/false")
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.peer("systemd-analyze")
+def test_the_unit_is_one_and_hardened(tmp_path: Path) -> None:
+    install(tmp_path, "--program", "/bin/true")
+    unit = tmp_path / "etc/systemd/system/gatewright.service"
+    environ = {**os.environ, "SYSTEMD_LOG_LEVEL": "warning"}
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False, env=environ
+    )
+    assert "gatewright.service" not in verified.stderr, verified.stderr
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (score,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert float(score) <= 2.0, done.stdout
