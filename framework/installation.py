@@ -8,6 +8,7 @@ import metatype
 from framework.declarative_services import description_of
 from framework.errors import FrameworkError
 from framework.plugins import PluginContext
+from framework.plugins.modules import is_below
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +93,7 @@ class PluginInstallation:
         self._event_admin.remove_owner(plugin.name)
         for subscription in self._event_admin.subscriptions:
             module = getattr(subscription.handler, "__module__", None)
-            if plugin.root and module is not None and module.partition(".")[0] == plugin.root:
+            if plugin.root and module is not None and is_below(module, plugin.root):
                 subscription.close()
         return tuple(left)
 

@@ -11,6 +11,7 @@ import metatype
 from framework.plugins.guard import GuardedCall
 from framework.plugins.health import HealthCheck
 from framework.plugins.hooks import API_VERSION, PROJECT
+from framework.plugins.modules import root_of
 from framework.plugins.plugin import Plugin, PluginError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def found(entry_point: EntryPoint) -> Plugin:
         None if dist is None else dist.name,
         None if dist is None else dist.version,
         module=None,
-        root=entry_point.module.partition(".")[0],
+        root=root_of(entry_point.module),
     )
 
 

@@ -42,7 +42,7 @@ class Plugin:
         descriptors: Descriptors of pids that have no component class in it.
         health_checks: What it can tell of its own health.
         conformance_tests: Modules with tests of the contracts that it implements.
-        root: The top-level package or module that its entry point is in, or "".
+        root: The package or module that its entry point is in, as far up as it is no namespace package, or "".
         threads: Threads that its code started while it was loaded.
     """
 

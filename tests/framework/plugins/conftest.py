@@ -45,8 +45,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         files: Mapping[str, str] | None = None,
     ) -> None:
         name = module or distribution.replace("-", "_")
-        package = site / name
-        package.mkdir(exist_ok=True)
+        package = site.joinpath(*name.split("."))
+        package.mkdir(parents=True, exist_ok=True)
         (package / "__init__.py").write_text(textwrap.dedent(source))
         for file, content in (files or {}).items():
             (package / file).write_text(textwrap.dedent(content))
@@ -54,7 +54,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[gatewright]\n{entry_point} = {name}\n")
-        installed.append(name)
+        installed.append(name.partition(".")[0])
         importlib.invalidate_caches()
 
     yield write

@@ -215,6 +215,32 @@ def test_what_is_not_there_cannot_be_added_or_removed() -> None:
             harness.gateway.plugins.remove("nobody")
 
 
+def test_of_two_plugins_in_one_namespace_package_each_goes_alone(install: Install, tmp_path: Path) -> None:
+    (tmp_path / "site" / "acme_space" / "library").mkdir(parents=True)
+    (tmp_path / "site" / "acme_space" / "library" / "__init__.py").write_text("")
+    for name in ("meter", "pump"):
+        source = "import acme_space.library\ndef heard(event): ...\n"
+        install(f"acme-space-{name}", source, module=f"acme_space.{name}")
+    with GatewayHarness() as harness:
+        host = harness.gateway.plugins
+        for name in ("meter", "pump"):
+            host.add(f"acme-space-{name}")
+            harness.gateway.event_admin.subscribe("*", sys.modules[f"acme_space.{name}"].heard)
+        heard = harness.gateway.event_admin.subscriptions[-1]
+        remembered = weakref.ref(sys.modules["acme_space.meter"])
+        assert host.remove("acme-space-meter").left_behind == ()
+        left = [name for name in sys.modules if name.startswith("acme_space")]
+        assert sorted(left) == ["acme_space", "acme_space.library", "acme_space.pump"]
+        assert not hasattr(sys.modules["acme_space"], "meter")
+        assert not heard.closed
+        gc.collect()
+        assert remembered() is None
+        del sys.modules["acme_space.library"]
+        host.remove("acme-space-pump")
+        assert [name for name in sys.modules if name.startswith("acme_space")] == []
+        assert heard.closed
+
+
 ACME = Path(__file__).resolve().parents[2] / "plugins" / "acme_keystore"
 
 
