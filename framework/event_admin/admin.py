@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.errors import FrameworkError
 from framework.event_admin.event import Event, check_pattern, check_topic
+from framework.event_admin.index import SubscriptionIndex
 from framework.event_admin.subscription import HANDLER_DEADLINE_S, EventSubscription
 from framework.filter import Filter
 from framework.record import Record
@@ -77,8 +79,10 @@ class EventAdmin:
         self._clock = clock
         self._pool = pool
         self._lock = threading.Lock()
-        self._subscriptions: tuple[EventSubscription, ...] = ()
-        self._by_topic: dict[str, tuple[EventSubscription, ...]] = {}
+        self._orders = itertools.count(1)
+        self._subscriptions: dict[int, EventSubscription] = {}
+        self._index = SubscriptionIndex()
+        self._topics: set[str] = set()
         self._denied: deque[DeniedHandler] = deque(maxlen=_REMEMBERED_DENIALS)
         self._depth = threading.local()
         self._closed = False
@@ -86,7 +90,8 @@ class EventAdmin:
     @property
     def subscriptions(self) -> tuple[EventSubscription, ...]:
         """All that are open, the oldest first."""
-        return self._subscriptions
+        with self._lock:
+            return tuple(self._subscriptions.values())
 
     @property
     def denied(self) -> tuple[DeniedHandler, ...]:
@@ -95,11 +100,13 @@ class EventAdmin:
 
     def publish(self, topic: str, properties: Mapping[str, Any]) -> None:
         """Have an event delivered, without waiting for handlers; TopicError if the topic is none."""
-        # A topic that is remembered was checked when it first came.
-        if self._by_topic.get(topic) != () and self._covering(check_topic(topic)):
+        self._check(topic)
+        concerned = self._index.concerned(topic, properties) if self._subscriptions else ()
+        if concerned:
             event = self._event(topic, properties)
-            for subscription in self._interested(event):
-                subscription.enqueue(event)
+            for subscription in concerned:
+                if subscription.wants(event):
+                    subscription.enqueue(event)
 
     def send(self, topic: str, properties: Mapping[str, Any]) -> None:
         """Deliver an event and return when each handler has had it, or was denied.
@@ -114,6 +121,7 @@ class EventAdmin:
         depth = getattr(self._depth, "value", 0) + 1
         if depth > DEEPEST_SENDING:
             raise FrameworkError(f"{topic} is sent {depth} levels inside of handlers; publish it instead")
+        self._check(topic)
         event = self._event(topic, properties)
 
         def around(call: Callable[[], None]) -> None:
@@ -124,7 +132,9 @@ class EventAdmin:
             finally:
                 self._depth.value = before
 
-        for subscription in self._interested(event):
+        for subscription in self._index.concerned(topic, event.properties):
+            if not subscription.wants(event):
+                continue
             if subscription.waits_for_mailbox:
                 subscription.enqueue(event)
                 continue
@@ -164,13 +174,20 @@ class EventAdmin:
             check_pattern(pattern)
         condition = Filter.parse(filter) if isinstance(filter, str) else filter
         subscription = EventSubscription(
-            self, patterns, handler, condition, owner, executor or self._run, waits_for_mailbox=executor is not None
+            self,
+            patterns,
+            handler,
+            condition,
+            owner,
+            executor or self._run,
+            order=next(self._orders),
+            waits_for_mailbox=executor is not None,
         )
         with self._lock:
             closed = self._closed
             if not closed:
-                self._subscriptions = (*self._subscriptions, subscription)
-                self._by_topic = {}
+                self._subscriptions[subscription.order] = subscription
+                self._index.add(subscription)
         if closed:
             subscription.close()
         return subscription
@@ -178,12 +195,12 @@ class EventAdmin:
     def remove(self, subscription: EventSubscription) -> None:
         """Forget a subscription; nothing happens if it is forgotten already."""
         with self._lock:
-            self._subscriptions = tuple(kept for kept in self._subscriptions if kept is not subscription)
-            self._by_topic = {}
+            if self._subscriptions.pop(subscription.order, None) is not None:
+                self._index.remove(subscription)
 
     def remove_owner(self, owner: str) -> int:
         """Close all subscriptions of an owner; how many there were."""
-        theirs = [one for one in self._subscriptions if one.owner == owner]
+        theirs = [one for one in self.subscriptions if one.owner == owner]
         for subscription in theirs:
             subscription.close()
         return len(theirs)
@@ -192,7 +209,7 @@ class EventAdmin:
         """Deliver nothing more; whoever waits in `send` goes on."""
         with self._lock:
             self._closed = True
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             subscription.close()
 
     def deny(self, subscription: EventSubscription, reason: str, stack: str | None) -> None:
@@ -213,21 +230,14 @@ class EventAdmin:
             self._pool.take_back()
 
     def _event(self, topic: str, properties: Mapping[str, Any]) -> Event:
-        return Event(check_topic(topic), MappingProxyType(dict(properties)), self._clock.now())
+        return Event(topic, MappingProxyType(dict(properties)), self._clock.now())
 
-    def _interested(self, event: Event) -> list[EventSubscription]:
-        return [one for one in self._covering(event.topic) if one.wants(event)]
-
-    def _covering(self, topic: str) -> tuple[EventSubscription, ...]:
-        """Those who asked for events of the topic, whatever their filters say."""
-        found = self._by_topic.get(topic)
-        if found is None:
-            with self._lock:
-                found = tuple(one for one in self._subscriptions if one.covers(topic))
-                if len(self._by_topic) >= _REMEMBERED_TOPICS:
-                    self._by_topic = {}
-                self._by_topic[topic] = found
-        return found
+    def _check(self, topic: str) -> None:
+        """TopicError unless it is a topic; one that is remembered was checked when it first came."""
+        if topic not in self._topics:
+            if len(self._topics) >= _REMEMBERED_TOPICS:
+                self._topics = set()
+            self._topics.add(check_topic(topic))
 
     def _run(self, job: Callable[[], None]) -> None:
         if self._pool is None:

@@ -55,8 +55,3 @@ def check_pattern(pattern: str) -> None:
     """TopicError unless the text is a topic, "*", or a topic followed by "/*"."""
     if pattern != "*" and _TOPIC.fullmatch(pattern.removesuffix("/*")) is None:
         raise TopicError(pattern)
-
-
-def covers(pattern: str, topic: str) -> bool:
-    """Whether a valid pattern means a valid topic."""
-    return pattern in ("*", topic) or (pattern.endswith("/*") and topic.startswith(pattern[:-1]))

@@ -9,11 +9,10 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from framework.event_admin.event import Event, covers
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from framework.event_admin.event import Event
     from framework.filter import Filter
     from framework.scheduler import Scheduler
 
@@ -73,6 +72,8 @@ class EventSubscription:
         owner: To whom the handler belongs, such as a plugin's name or a component's pid.
         topics: The topics or patterns that were asked for.
         dropped: How many events were dropped since the handler was too slow for them.
+        order: Its place among all subscriptions, by time.
+        places: Attributes and keys of which an event that its filter takes has one; empty if there is no such thing.
     """
 
     def __init__(
@@ -84,8 +85,11 @@ class EventSubscription:
         owner: str,
         executor: Callable[[Callable[[], None]], None],
         *,
+        order: int,
         waits_for_mailbox: bool,
     ) -> None:
+        self.order = order
+        self.places = condition.alternatives[0] if condition is not None and condition.alternatives else ()
         self.owner = owner
         self.topics = topics
         self.dropped = 0
@@ -137,10 +141,6 @@ class EventSubscription:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def covers(self, topic: str) -> bool:
-        """Whether the topic is one that was asked for."""
-        return any(covers(pattern, topic) for pattern in self.topics)
 
     def wants(self, event: Event) -> bool:
         """Whether the filter takes the event; `event.topics` in it means the topic (113.3.2)."""
