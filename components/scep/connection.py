@@ -129,8 +129,6 @@ class _Timed:
 
     remaining: Callable[[], float]
     sock: Any
-    host: Any
-    port: Any
     socket_options: Any
 
     def connect(self) -> None:
@@ -139,10 +137,11 @@ class _Timed:
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that answers; urllib3 would give each of them the whole time."""
+        own: Any = self  # the connection that this is mixed into
         try:
-            addresses = _addresses(self.host.strip("[]"), self.port, self.remaining)[:MOST_ADDRESSES]
+            addresses = _addresses(own.host.strip("[]"), own.port, self.remaining)[:MOST_ADDRESSES]
         except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]  # mixed into one
+            raise NameResolutionError(own.host, own, error) from error
         failure: OSError = OSError("the host has no address")
         for tried, address in enumerate(addresses):
             left = self.remaining()
@@ -155,7 +154,7 @@ class _Timed:
                 continue
             connection.settimeout(max(self.remaining(), 0.001))
             return connection
-        raise NewConnectionError(self, str(failure)) from failure  # type: ignore[arg-type]  # mixed into one
+        raise NewConnectionError(own, str(failure)) from failure
 
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel, over a socket on which it gains no time either."""
