@@ -277,6 +277,48 @@ def test_components_6_a_raising_activate_unbinds_all_leaves_no_service_and_never
         assert len({id(one) for one in instances}) == 2
 
 
+def test_components_6_a_raising_deactivate_is_logged_and_all_is_unbound(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[str] = []
+
+    @component("test.Raising", provides="test.Service")
+    class Raising:
+        store = reference(Store)
+
+        def deactivate(self, reason: DeactivationReason) -> None:
+            told.append("deactivate")
+            raise ValueError("the valve is stuck")
+
+        @store.unbind
+        def _unbound(self, store: Store, properties: Mapping[str, Any]) -> None:
+            told.append("unbind")
+
+    with GatewayHarness(components=[Raising]) as harness:
+        store = offer(harness, "a")
+        store.unregister()
+        harness.settle()
+        assert told == ["deactivate", "unbind"]
+        assert harness.registry.find("test.Service") is None
+        assert harness.state("test.Raising") == "unsatisfied"
+        assert "the valve is stuck" in caplog.text
+        offer(harness, "b")
+        assert harness.state("test.Raising") == "active"
+
+
+def test_components_6_and_9_a_service_that_cannot_be_registered_fails_the_activation_and_ends_that_life() -> None:
+    told: list[tuple[Any, ...]] = []
+
+    @component("test.Twice", provides="test.Service", properties={"unit": "K", "Unit": "C"})
+    class Twice(Told):
+        pass
+
+    Twice.told = told
+    with GatewayHarness(components=[Twice]) as harness:
+        assert harness.state("test.Twice") == "failed"
+        assert told == [("activate",), ("deactivate", DeactivationReason.UNSPECIFIED)]
+        assert "differs from 'unit' only in case" in " ".join(harness.explain("test.Twice").sentences)
+        assert harness.registry.find("test.Service") is None
+
+
 def test_components_7_without_modified_a_change_makes_a_new_life() -> None:
     told: list[tuple[Any, ...]] = []
     with GatewayHarness(components=[reader(told, "0..1")]) as harness:
