@@ -33,6 +33,11 @@ class Activity:
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
 
+    @property
+    def count(self) -> int:
+        """How many pieces of work are under way."""
+        return self._count
+
     def begin(self) -> None:
         """Count one piece of work more."""
         with self._lock:  # entered faster than the condition

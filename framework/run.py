@@ -23,6 +23,8 @@ from framework.storage import make_private_directory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from framework.observation.server import ObservationServer
+
 _log = logging.getLogger("framework.run")
 
 _STATE_CHANGES: Final = ("gatewright/component/STATE_CHANGED", "gatewright/component/HANG_CHANGED")
@@ -42,20 +44,23 @@ def main(argv: Sequence[str]) -> int:
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        return _run(Path(options.state_dir).absolute(), options.conf_dir, signals)
+        return _run(Path(options.state_dir).absolute(), options.conf_dir, options.observe_on, signals)
     except (FrameworkError, OSError) as error:
         print(f"gatewright: {error}", file=sys.stderr)
         return 1
 
 
-def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signals]) -> int:
+def _run(state_directory: Path, conf_dir: str | None, observe_on: str | None, signals: set[signal.Signals]) -> int:
     make_private_directory(state_directory)
     lock = InstanceLock(state_directory)
     lock.acquire()
     notifier = ServiceNotifier(os.environ)
     gateway = Gateway(state_directory, None if conf_dir is None else Path(conf_dir))
+    observation = _observation(gateway, observe_on)
     try:
         gateway.start()
+        if observation is not None:
+            observation.start()
         Watchdog(notifier, gateway.scheduler, gateway.prove_progress).start()
         server = AdminServer(gateway, lambda: [*framework_commands(), *gateway.commands], state_directory)
         server.start()
@@ -77,9 +82,19 @@ def _run(state_directory: Path, conf_dir: str | None, signals: set[signal.Signal
         notifier.stopping()
         server.stop()
     finally:
+        if observation is not None:
+            observation.stop()
         gateway.stop()
         lock.release()
     return 0
+
+
+def _observation(gateway: Gateway, address: str | None) -> ObservationServer | None:
+    if not address:
+        return None
+    from framework.observation.server import ObservationServer  # noqa: PLC0415  # off unless it is asked for
+
+    return ObservationServer(gateway, address)
 
 
 def _summary(gateway: Gateway) -> str:
@@ -119,6 +134,13 @@ def run_parser() -> argparse.ArgumentParser:
         choices=["debug", "info", "warning", "error"],
         default="warning",
         help="default: warning",
+    )
+    parser.add_argument(
+        "--observe-on",
+        metavar="ADDRESS",
+        default=os.environ.get("GATEWRIGHT_OBSERVE_ON"),
+        help="serve /livez, /readyz, /healthz?verbose and /metrics there: 127.0.0.1:PORT, [::1]:PORT, or the path of a "
+        "socket (GATEWRIGHT_OBSERVE_ON; default: nowhere)",
     )
     parser.add_argument(
         "--log-format",

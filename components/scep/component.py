@@ -17,6 +17,7 @@ from components.scep.enrolment import Configured, Enrollment, Journal, JournalFi
 from components.scep.enrolment.timing import CHECK_INTERVAL, CLOCK_SKEW
 from components.scep.errors import EnvelopeError, HttpStatusError, OperationUnsupportedError, ScepError
 from components.scep.exchange import Exchange, open_exchange, verify_again
+from components.scep.figures import EnrolmentFigures
 from components.scep.identity import IdentityStore, key_facts
 from components.scep.service import EnrollmentService, EnrollmentStatus
 from components.scep.settings import EnrollmentSettings, SettingsError, read_settings
@@ -31,6 +32,7 @@ from components.scep.transaction import (
 )
 from components.scep.trust import CaTrust, fingerprint, verify_ca_certificates
 from framework import component, reference
+from framework.observation import MetricSource
 from metatype import Secret
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class SCEPEnrollmentComponent(EnrollmentService):
         configured = self._configure(context.properties)
         facts = self._store.facts()
         self._enrollment = Enrollment(State.DISABLED, configured, facts, journal)
+        context.register(MetricSource, EnrolmentFigures(self.status, lambda: self._enrollment.journal.attempts))
         self._feed(enrolment.Began(context.clock.now()))
 
     def modified(self, change: ConfigurationChange) -> None:

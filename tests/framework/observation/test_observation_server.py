@@ -1,0 +1,191 @@
+"""The observers' server over real sockets: what each path says, who is served, and what bad clients come to."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from framework import component, reference
+from framework.observation import Metric, MetricKind, MetricSource, Sample
+from framework.observation import server as server_module
+from framework.observation.server import ListenAddressError, ObservationServer
+from framework.testing import GatewayHarness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+class Missing:
+    pass
+
+
+@component("example.Waiting")
+class Waiting:
+    missing = reference(Missing)
+
+
+GATE = threading.Event()
+
+
+@component("example.Slow", enabled=False)
+class Slow:
+    def activate(self, _context: object) -> None:
+        GATE.wait(60)
+
+
+class Source(MetricSource):
+    def metrics(self) -> Iterable[Metric]:
+        return [Metric("example_temperature_celsius", MetricKind.GAUGE, "Warm.", (Sample(21.5, {"room": 'a"b\\c'}),))]
+
+
+class Broken(MetricSource):
+    def metrics(self) -> Iterable[Metric]:
+        raise KeyError("oh")
+
+
+@pytest.fixture
+def harness() -> Iterator[GatewayHarness]:
+    with GatewayHarness(components=[Waiting]) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def serving(harness: GatewayHarness, address: str = "127.0.0.1:0") -> Iterator[ObservationServer]:
+    server = ObservationServer(harness.gateway, address)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def get(server: ObservationServer, path: str, method: str = "GET") -> tuple[int, str]:
+    connection = http.client.HTTPConnection(server.address, timeout=30)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_gateway_lives_is_ready_and_tells_how_it_is(harness: GatewayHarness) -> None:
+    with serving(harness) as server:
+        assert get(server, "/livez") == (200, "ok\n")
+        assert get(server, "/readyz") == (200, "ok\n")
+        assert get(server, "/healthz") == (200, "ok\n"), "a component that waits is a warning, and needs no restart"
+        status, body = get(server, "/healthz?verbose")
+        assert status == 200
+        assert "[!]components example.Waiting: " in body
+        assert get(server, "/else")[0] == 404
+        assert get(server, "/livez", "POST")[0] == 405
+        assert get(server, "/livez", "HEAD") == (200, "")
+
+
+def test_a_component_that_is_not_decided_keeps_the_gateway_from_being_ready() -> None:
+    GATE.clear()
+    with GatewayHarness(components=[Slow]) as harness, serving(harness) as server:
+        harness.gateway.set_enabled("example.Slow", enabled=True)
+        try:
+            assert get(server, "/readyz") == (503, "not decided yet: example.Slow\n")
+            assert get(server, "/livez")[0] == 200, "one component alone stalls"
+        finally:
+            GATE.set()
+        harness.settle()
+        assert get(server, "/readyz")[0] == 200
+
+
+def test_a_gateway_that_makes_no_progress_does_not_live(
+    harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framework.observation.endpoints.PROGRESS_DEADLINE_S", 0.01)
+    monkeypatch.setattr(harness.gateway, "prove_progress", lambda _then: None)
+    with serving(harness) as server:
+        status, body = get(server, "/livez")
+    assert status == 503
+    assert "no progress" in body
+
+
+def test_figures_are_prometheus_text_also_those_that_others_contribute(harness: GatewayHarness) -> None:
+    harness.registry.register(MetricSource, Broken())
+    harness.registry.register(MetricSource, Source())
+    with serving(harness) as server:
+        families = {one.name: one for one in text_string_to_metric_families(get(server, "/metrics")[1])}
+    (temperature,) = families["example_temperature_celsius"].samples
+    assert temperature.labels == {"room": 'a"b\\c'}
+    states = {one.labels["pid"]: one.labels["state"] for one in families["gatewright_component_state"].samples}
+    assert states == {"example.Waiting": "unsatisfied"}
+    assert families["gatewright_configuration_revision"].samples[0].value == 0
+    severities = {one.labels["check"]: one.value for one in families["gatewright_check_severity"].samples}
+    assert severities["components"] == 1
+
+
+def test_a_socket_in_the_file_system_serves_its_owner_and_group(harness: GatewayHarness, tmp_path: Path) -> None:
+    path = tmp_path / "observe.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with serving(harness, str(path)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(30)
+            client.connect(str(path))
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("0.0.0.0:9000", "only this machine"),
+        ("192.0.2.1:9000", "only this machine"),
+        ("[::]:9000", "only this machine"),
+        ("example:9000", "no IP address"),
+        ("9000", "neither"),
+        ("127.0.0.1:http", "neither"),
+        ("127.0.0.1:99999", "neither"),
+        ("/no/such/directory/socket", "No such file"),
+    ],
+)
+def test_where_nobody_is_to_be_served_nobody_is(harness: GatewayHarness, address: str, words: str) -> None:
+    with pytest.raises(ListenAddressError, match=words):
+        ObservationServer(harness.gateway, address).start()
+
+
+def test_an_address_that_is_taken_is_told(harness: GatewayHarness) -> None:
+    with serving(harness) as server, pytest.raises(ListenAddressError, match="Address already in use"):
+        ObservationServer(harness.gateway, server.address).start()
+
+
+@pytest.mark.parametrize(
+    "request_head", [b"\r\n\r\n", b"GET /livez\r\n\r\n", b"\xff" * 100 + b"\r\n\r\n", b"G" * (16 * 1024)]
+)
+def test_what_is_no_request_is_told_so(harness: GatewayHarness, request_head: bytes) -> None:
+    with serving(harness) as server:
+        host, _, port = server.address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=30) as client:
+            with contextlib.suppress(ConnectionError):
+                client.sendall(request_head)
+            with contextlib.suppress(ConnectionError):
+                assert client.recv(4096)[:12] in (b"HTTP/1.1 400", b"")
+        assert get(server, "/livez")[0] == 200
+
+
+def test_clients_that_send_nothing_take_no_place_for_ever(
+    harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "DEADLINE_S", 30.0)
+    with serving(harness) as server:
+        host, _, port = server.address.rpartition(":")
+        with contextlib.ExitStack() as stack:
+            for _ in range(server_module.MOST_CLIENTS):
+                stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+        assert get(server, "/livez")[0] == 200, "they have gone, and their places are free"
