@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import random
 import secrets as random_bytes
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
@@ -145,14 +146,19 @@ class SCEPEnrollmentComponent(EnrollmentService):
         self._ask(enrolment.RolloverAsked)
 
     def _ask(self, make: Callable[[datetime], enrolment.Event]) -> None:
-        self._context.post(lambda: self._feed(make(self._context.clock.now())))
+        def ask() -> None:
+            configured = self._configure(self._context.properties)  # a file that a property names may be there now
+            self._enrollment = replace(self._enrollment, configured=configured)
+            self._feed(make(self._context.clock.now()))
+
+        self._context.post(ask)
 
     def _configure(self, properties: Mapping[str, Any]) -> Configured:
         problems: tuple[str, ...] = ()
         self._settings = None
         if properties["enabled"]:
             try:
-                self._settings = read_settings(properties)
+                self._settings = read_settings(properties, self._context.state_directory)
             except SettingsError as error:
                 problems = error.problems
         settings = self._settings
@@ -233,7 +239,12 @@ class SCEPEnrollmentComponent(EnrollmentService):
         def find() -> ServerLocation:
             if refresh:
                 return self._client(settings, record_url).describe()
-            return locate_server(settings.endpoint, clock=clock, ca_identifier=settings.ca_identifier)
+            return locate_server(
+                settings.endpoint,
+                clock=clock,
+                ca_identifier=settings.ca_identifier,
+                ca_bundle=settings.ca_bundle,
+            )
 
         def done(result: BackgroundResult[ServerLocation]) -> None:
             location = self._outcome(attempt, result)
@@ -418,7 +429,12 @@ class SCEPEnrollmentComponent(EnrollmentService):
         self._feed(enrolment.IdentityStored(attempt, keystore, self._context.clock.now()))
 
     def _client(self, settings: EnrollmentSettings, url: str) -> ScepClient:
-        return ScepClient(url, clock=self._context.clock, ca_identifier=settings.ca_identifier)
+        return ScepClient(
+            url,
+            clock=self._context.clock,
+            ca_identifier=settings.ca_identifier,
+            ca_bundle=settings.ca_bundle,
+        )
 
     def _outcome(self, attempt: int, result: BackgroundResult[Any]) -> Any:
         """The value of work in the background; None, and the failure told, if it has none."""

@@ -69,8 +69,11 @@ def in_words(error: Exception, deadline_s: float) -> str:
         return "the connection was refused: is the server running, and the port right?"
     if isinstance(cause, socket.gaierror):
         return "the host's name cannot be resolved"
+    if isinstance(cause, FileNotFoundError | PermissionError):
+        return "the bundle of CAs that it is verified against (server.tls.ca-bundle) can no longer be read"
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its TLS certificate is not accepted ({printable(cause.verify_message)}): is the bundle of CAs right?"
+        why = printable(cause.verify_message)
+        return f"its TLS certificate is not accepted ({why}): is the bundle of CAs (server.tls.ca-bundle) right?"
     return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
 
 

@@ -54,7 +54,7 @@ def _settings(context: PluginContext) -> EnrollmentSettings | None:
     (reference,) = context.find_all(ConfigurationAdmin)
     admin: ConfigurationAdmin = context.get(reference)
     try:
-        return read_settings(admin.get(PID).properties)
+        return read_settings(admin.get(PID).properties, context.state_directory)
     except (ConfigurationError, SettingsError):
         return None
 
@@ -85,6 +85,7 @@ def _server(settings: EnrollmentSettings, clock: Clock) -> Iterator[Finding]:
             pin=settings.pin,
             profile=settings.profile,
             ca_identifier=settings.ca_identifier,
+            ca_bundle=settings.ca_bundle,
         )
     except TransportError as error:
         yield Finding(Severity.ERROR, str(error), "see to the network, the server, and server.url", "endpoint")

@@ -104,6 +104,7 @@ def probe(
     pin: Pin | None = None,
     profile: SecurityProfile = SecurityProfile.STANDARD,
     ca_identifier: str = "",
+    ca_bundle: str | None = None,
 ) -> ProbeReport:
     """Look at the server of an endpoint.
 
@@ -113,13 +114,14 @@ def probe(
         pin: What a gateway verifies the CA against, if it is known.
         profile: Which algorithms the gateway sends and accepts.
         ca_identifier: Which CA is meant, where the server has several.
+        ca_bundle: A PEM file of the CAs that an https server is verified against; None takes the system's.
 
     Raises:
         EndpointError: The endpoint is no URL.
         TransportError: The server cannot be reached.
         NotScepError: What answered is no SCEP server.
     """
-    location = locate_server(endpoint, clock=clock, ca_identifier=ca_identifier)
+    location = locate_server(endpoint, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
     now = clock.now()
     findings = [*_server_findings(location), *_capability_findings(location.capabilities)]
     trust, refusal = _trust(location, pin, now)
@@ -127,7 +129,7 @@ def probe(
         findings.append(refusal)
     next_ca = None
     if location.capabilities.next_ca:
-        client = ScepClient(location.url, clock=clock, ca_identifier=ca_identifier)
+        client = ScepClient(location.url, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
         next_ca, remark = _next_ca(client, trust, profile, now)
         findings += [remark] if remark else []
     certificates = tuple(

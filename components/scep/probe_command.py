@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from components.scep.errors import AnswerError, EndpointError, TransportError
 from components.scep.probe import ProbeReport, probe, signature_digest
+from components.scep.settings import bundle_problem, configured_bundle
 from components.scep.text import printable
 from components.scep.transaction import SecurityProfile
 from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint
@@ -39,6 +41,7 @@ class _Settings:
     pin: Pin | None
     profile: SecurityProfile
     ca_identifier: str
+    ca_bundle: str | None
 
 
 def _probe_through_gateway(invocation: Invocation) -> Answer:
@@ -48,14 +51,15 @@ def _probe_through_gateway(invocation: Invocation) -> Answer:
         configured = invocation.gateway.configuration_admin.get(_PID).properties
     except ConfigurationError:
         configured = {}
-    return _answer(_settings(invocation.options, configured), invocation.gateway.clock)
+    settings = _settings(invocation.options, configured, invocation.gateway.state_directory)
+    return _answer(settings, invocation.gateway.clock)
 
 
 def _probe_offline(invocation: OfflineInvocation) -> Answer:
-    return _answer(_settings(invocation.options, {}), SystemClock())
+    return _answer(_settings(invocation.options, {}, invocation.state_directory or Path()), SystemClock())
 
 
-def _settings(options: argparse.Namespace, configured: Mapping[str, Any]) -> _Settings:
+def _settings(options: argparse.Namespace, configured: Mapping[str, Any], state_directory: Path) -> _Settings:
     """The arguments, and for what they leave open the gateway's configuration of the same server."""
     endpoint = options.url or configured.get("server.url")
     if not endpoint:
@@ -71,7 +75,13 @@ def _settings(options: argparse.Namespace, configured: Mapping[str, Any]) -> _Se
     identifier = options.ca_identifier
     if identifier is None:
         identifier = configured.get("server.ca.identifier", "") if same_server else ""
-    return _Settings(endpoint, pin, SecurityProfile(profile), identifier)
+    ca_bundle = None if options.ca_bundle is None else str(state_directory / options.ca_bundle)
+    if ca_bundle is None and same_server:
+        ca_bundle = configured_bundle(configured, state_directory)
+    problem = None if ca_bundle is None else bundle_problem(ca_bundle)
+    if problem is not None:
+        raise CommandError(f"the bundle of CAs: {problem}", WRONG_ARGUMENTS)
+    return _Settings(endpoint, pin, SecurityProfile(profile), identifier, ca_bundle)
 
 
 def _configured_pin(configured: Mapping[str, Any]) -> Pin | None:
@@ -95,6 +105,7 @@ def _answer(settings: _Settings, clock: Clock) -> Answer:
             pin=settings.pin,
             profile=settings.profile,
             ca_identifier=settings.ca_identifier,
+            ca_bundle=settings.ca_bundle,
         )
     except EndpointError as error:
         raise CommandError(str(error), WRONG_ARGUMENTS) from error
@@ -188,6 +199,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fingerprint", metavar="F", help="SHA-256 of the CA certificate, as in server.ca.fingerprint")
     parser.add_argument("--ca-identifier", metavar="NAME", help="as in server.ca.identifier")
+    parser.add_argument(
+        "--ca-bundle",
+        metavar="FILE",
+        help="PEM file of the CAs that an https server is verified against, as in server.tls.ca-bundle; "
+        "a relative path is relative to the state directory if there is one",
+    )
     parser.add_argument("--profile", choices=[one.value for one in SecurityProfile], help="as in security.profile")
 
 
@@ -206,7 +223,7 @@ PROBE_COMMANDS: Final = (
             WOULD_STOP: "a gateway would not enrol: the CA is not pinned, or not the pinned one",
             NOT_SCEP: "what answered is no SCEP server",
             UNREACHABLE: "the server cannot be reached, or answers with an HTTP error",
-            WRONG_ARGUMENTS: "the URL or the fingerprint is none",
+            WRONG_ARGUMENTS: "the URL, the fingerprint or the bundle of CAs is none",
         },
     ),
 )

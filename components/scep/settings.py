@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
@@ -38,6 +39,7 @@ class EnrollmentSettings:
         renew: Whether the certificate is renewed by itself.
         rollover: Whether the CA's successor is looked for.
         lead_hours: How long before it expires a certificate is renewed.
+        ca_bundle: The PEM file of the CAs that an https server is verified against; None takes the system's.
     """
 
     endpoint: str
@@ -52,6 +54,7 @@ class EnrollmentSettings:
     renew: bool
     rollover: bool
     lead_hours: int
+    ca_bundle: str | None = None
 
     def digest(self, key: bytes) -> str:
         """A keyed digest of all that a request depends on: equal only if another try would be the same."""
@@ -64,6 +67,7 @@ class EnrollmentSettings:
             self.challenge.reveal(),
             self.key_size,
             self.profile.value,
+            self.ca_bundle or "",
         ]
         return hmac.new(key, json.dumps(facts).encode(), hashlib.sha256).hexdigest()
 
@@ -80,8 +84,12 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-def read_settings(properties: Mapping[str, Any]) -> EnrollmentSettings:
+def read_settings(properties: Mapping[str, Any], state_directory: Path) -> EnrollmentSettings:
     """The settings in properties that the metatype has found valid.
+
+    Args:
+        properties: The component's.
+        state_directory: What relative paths are relative to.
 
     Raises:
         SettingsError: They do not fit together; `.problems` has everything that is wrong.
@@ -91,6 +99,7 @@ def read_settings(properties: Mapping[str, Any]) -> EnrollmentSettings:
     pin = _pin(properties, problems)
     subject = _subject(properties, problems)
     names = _alternative_names(properties, problems)
+    ca_bundle = _ca_bundle(properties, state_directory, problems)
     if problems or pin is None or subject is None:
         raise SettingsError(tuple(problems))
     return EnrollmentSettings(
@@ -106,6 +115,7 @@ def read_settings(properties: Mapping[str, Any]) -> EnrollmentSettings:
         renew=properties["client.renew"],
         rollover=properties["server.rollover"],
         lead_hours=properties["certificate.expiration.check.time"],
+        ca_bundle=ca_bundle,
     )
 
 
@@ -139,6 +149,32 @@ def _pin(properties: Mapping[str, Any], problems: list[str]) -> Pin | None:
         )
         return None
     return CertificatePin(certificates[0])
+
+
+def configured_bundle(properties: Mapping[str, Any], state_directory: Path) -> str | None:
+    """The path of the CAs that https servers are verified against; None for the system's."""
+    text = properties.get("server.tls.ca-bundle", "").strip()
+    return str(state_directory / text) if text else None
+
+
+def bundle_problem(path: str) -> str | None:
+    """Why a file is no bundle of CAs in PEM, and what to do; None if it is one."""
+    remedy = "give a PEM file of the CAs that vouch for the https server, or leave it empty for the system's"
+    try:
+        x509.load_pem_x509_certificates(Path(path).read_bytes())
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror or error}); {remedy}"
+    except ValueError:
+        return f"{path} holds no certificate in PEM, or a damaged one; {remedy}"
+    return None
+
+
+def _ca_bundle(properties: Mapping[str, Any], state_directory: Path, problems: list[str]) -> str | None:
+    path = configured_bundle(properties, state_directory)
+    problem = None if path is None else bundle_problem(path)
+    if problem is not None:
+        problems.append(f"server.tls.ca-bundle: {problem}")
+    return path
 
 
 def _subject(properties: Mapping[str, Any], problems: list[str]) -> x509.Name | None:

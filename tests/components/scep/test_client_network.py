@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from components.keystore import as_signing_key
 from components.scep import connection
 from components.scep.client import LONGEST_WAIT_S, SHORTEST_WAIT_S, ScepClient, locate_server
 from components.scep.errors import (
@@ -28,8 +23,9 @@ from components.scep.message import Cipher, Digest, MessageType
 from components.scep.transaction import Algorithms, Capabilities, PkiRequest
 from framework.clock import SystemClock
 from framework.fake_clock import FakeClock
-from tests.components.scep.pki import NOW, Pki, name
+from tests.components.scep.pki import NOW, Pki
 from tests.components.scep.test_client import Handler, Peer, Request, answer
+from tests.components.scep.tls import tls_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -276,37 +272,7 @@ def test_a_proxy_that_answers_byte_by_byte_gains_no_time(serve: Serve, monkeypat
 @pytest.fixture
 def tls_peer(pki: Pki, tmp_path: Path) -> tuple[Peer, Path]:
     """An https server, and the bundle that it is verified against."""
-    root, key = pki.root, pki.key("tls")
-    now = CLOCK.now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name("tls"))
-        .issuer_name(name("tls root"))
-        .public_key(key.public_key)
-        .serial_number(7)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key), critical=False)
-        .sign(as_signing_key(root.key), hashes.SHA256())
-    )
-    anchor = (
-        x509.CertificateBuilder()
-        .subject_name(name("tls root"))
-        .issuer_name(name("tls root"))
-        .public_key(root.key.public_key)
-        .serial_number(8)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(as_signing_key(root.key), hashes.SHA256())
-    )
-    own, bundle = tmp_path / "own.pem", tmp_path / "bundle.pem"
-    encoded = key.export().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    own.write_bytes(certificate.public_bytes(Encoding.PEM) + encoded)
-    bundle.write_bytes(anchor.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own)
+    context, bundle = tls_server(pki, tmp_path)
     return Peer(answer(OK), context), bundle
 
 
@@ -320,7 +286,7 @@ def test_https_is_verified_against_the_configured_bundle(tls_peer: tuple[Peer, P
         other = url.replace("localhost", "127.0.0.1")
         with pytest.raises(TransportError, match="TLS certificate is not accepted"):
             ScepClient(other, clock=CLOCK, ca_bundle=str(bundle)).pki_operation(b"x", POST)
-        with pytest.raises(TransportError):
+        with pytest.raises(TransportError, match="can no longer be read"):
             ScepClient(url, clock=CLOCK, ca_bundle="/nowhere/bundle.pem").pki_operation(b"x", POST)
         assert len(peer.requests) == 1
     finally:

@@ -53,6 +53,7 @@ TABLE = (
     Row("client.keypair.size", AttributeType.INTEGER, 2048),
     Row("client.subject.alternative-names", AttributeType.STRING, []),
     Row("server.ca.identifier", AttributeType.STRING, ""),
+    Row("server.tls.ca-bundle", AttributeType.STRING, ""),
     Row("security.profile", AttributeType.STRING, "standard"),
 )
 
