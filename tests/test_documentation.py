@@ -60,11 +60,12 @@ def test_every_command_has_help_and_its_examples_are_commands() -> None:
             assert parsed is command
 
 
-def test_the_documented_configuration_file_is_accepted() -> None:
-    (source,) = blocks("json")
+@pytest.mark.parametrize("source", blocks("json"), ids=["one gateway", "a fleet"])
+def test_a_documented_configuration_file_is_accepted(source: str) -> None:
     classes = [cls for plugin in installed().plugins for cls in plugin.components]
     document = json.loads(source)
     document["gatewright.scep.SCEPEnrollmentService"]["enabled"] = False
+    document["gatewright.scep.SCEPEnrollmentService"].pop("client.challenge.password", None)  # no such credential here
     with GatewayHarness(components=classes, conf=document) as harness:
         assert harness.configuration_admin.file_problems == ()
         assert harness.state("gatewright.scep.SCEPEnrollmentService") == "active"

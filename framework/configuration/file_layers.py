@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.configuration import planning
 from framework.configuration.credentials import CREDENTIAL, CredentialError
+from framework.configuration.device import DeviceTextError, for_device
 from framework.configuration.files import FileConfiguration, FileProblem
 from metatype import Secret
 
@@ -102,8 +103,8 @@ def _take(
         reading.problems.append(FileProblem(one.path, one.pid, message))
         return
     try:
-        resolved = {name: directory.credentials.resolved(value) for name, value in one.properties.items()}
-    except CredentialError as error:
+        resolved = {name: for_device(directory.credentials.resolved(value)) for name, value in one.properties.items()}
+    except (CredentialError, DeviceTextError) as error:
         wrong = str(error)
     else:
         named, doubled = planning.with_known_names(kind, {}, resolved)

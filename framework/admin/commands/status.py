@@ -36,7 +36,7 @@ def _status(invocation: Invocation) -> Answer:
 
 def _data(gateway: GatewayView, components: tuple[ComponentSnapshot, ...], examination: Examination) -> dict[str, Any]:
     return {
-        "healthy": examination.severity is Severity.OK,
+        "healthy": examination.severity is not Severity.ERROR,
         "version": __version__,
         "process_id": os.getpid(),
         "state_directory": str(gateway.state_directory),
@@ -81,7 +81,11 @@ def _text(
 ) -> str:
     seconds = int((gateway.clock.now() - gateway.started_at).total_seconds())
     count = len(examination.problems)
-    verdict = "healthy" if not count else "needs attention"
+    verdict = {
+        Severity.OK: "healthy",
+        Severity.WARNING: "healthy, with warnings",
+        Severity.ERROR: "needs attention",
+    }[examination.severity]
     process = f"{__version__}, process id {os.getpid()}, up {_duration(seconds)}"
     rows: list[tuple[str, object]] = [
         ("gatewright", Toned(verdict, TONES[examination.severity])),
