@@ -268,7 +268,7 @@ def test_what_is_remembered_of_a_server_does_not_grow_without_end() -> None:
     assert len(known.keywords) < 100
 
 
-def test_rfc8894_3_5_2_one_more_try_in_3des_and_sha1_where_the_profile_sends_that() -> None:
+def test_quirk_20_rfc8894_3_5_2_one_more_try_in_3des_and_sha1_where_the_profile_sends_that() -> None:
     weak, strong = Algorithms(Cipher.DES3, Digest.SHA1), Algorithms(Cipher.AES128, Digest.SHA256)
     assert weaker_algorithms(strong, SecurityProfile.LEGACY) == weak
     assert weaker_algorithms(weak, SecurityProfile.LEGACY) is None

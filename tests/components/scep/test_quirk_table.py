@@ -1,0 +1,64 @@
+"""The table of quirks of real servers is covered row by row, and what is left to servers is said."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framework.clock import SystemClock
+from framework.testing import FakeClock
+from tests.components.scep.enrolled_gateway import CertificateAuthority, EnrolledGateway
+
+if TYPE_CHECKING:
+    import pytest
+
+TESTS = Path(__file__).parents[2]
+ROWS = 42
+
+LEFT_TO_SERVERS = {
+    8: "micromdm renews for any self-signed certificate: a flaw of the server that a client cannot see",
+    11: "micromdm 2.1.0 dies of an unknown message type when it runs with -debug: it is never run so",
+    12: "micromdm 2.1.0 gives serial numbers twice under load: identities are told apart by their SHA-256",
+}
+BY_ANOTHER_NAME = {
+    16: ("components/scep/test_client_network.py", "empty 200 (quirk 16)"),
+    17: ("hostile/test_hostile_scep_server.py", 'Case("gcm", UnsupportedAlgorithmError'),
+}
+
+
+def test_each_row_of_the_table_has_a_test_of_its_number() -> None:
+    named: set[int] = set()
+    for file in TESTS.rglob("test_*.py"):
+        for numbers in re.findall(r"def test_quirks?_(\d+(?:_(?:and_)?\d+)*)_", file.read_text("utf-8")):
+            named |= {int(number) for number in re.findall(r"\d+", numbers)}
+    for file_name, text in BY_ANOTHER_NAME.values():
+        assert text in (TESTS / file_name).read_text("utf-8")
+    assert set(range(1, ROWS + 1)) - named == set(LEFT_TO_SERVERS) | set(BY_ANOTHER_NAME)
+
+
+def test_quirk_23_a_challenge_that_was_refused_is_not_sent_again_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    caplog.set_level("WARNING", "tools.scep_ca")
+
+    def refusals() -> int:
+        return sum(one.name == "tools.scep_ca" and "refused" in one.getMessage() for one in caplog.records)
+
+    with contextlib.ExitStack() as stack:
+        clock = FakeClock(SystemClock().now())
+        authority = CertificateAuthority(stack, tmp_path / "ca", clock)
+        gateway = EnrolledGateway(stack, tmp_path / "state", clock, authority)
+        gateway.configuration["client.challenge.password"] = "spent"
+        gateway.start()
+        assert gateway.status["state"] == "refused"
+        assert "challenge" in gateway.status["last_error"]["what_to_do"]
+        gateway.days(3)
+        gateway.stop()
+        gateway.start()
+        assert refusals() == 1
+        gateway.set(client__challenge__password="sesame")  # the test CA's
+        assert gateway.status["state"] == "enrolled", gateway.status
+        assert refusals() == 1
