@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import http.client
 import io
 import ipaddress
 import os
@@ -65,6 +66,8 @@ def in_words(error: Exception, deadline_s: float) -> str:
         cause = inner
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return f"no whole answer within {deadline_s:g} s"
+    if isinstance(cause, http.client.IncompleteRead):
+        return "the connection ended before the whole answer had come"
     if isinstance(cause, ConnectionRefusedError):
         return "the connection was refused: is the server running, and the port right?"
     if isinstance(cause, socket.gaierror):

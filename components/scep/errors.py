@@ -106,6 +106,27 @@ class UnsupportedAlgorithmError(MessageError):
         self.algorithm = algorithm
 
 
+class RecipientKeyError(MessageError):
+    """The CA has no certificate that a request can be encrypted for: SCEP encrypts for RSA keys (RFC 8894 3.1).
+
+    Attributes:
+        recipient: The subject of the certificate that would be the recipient's.
+    """
+
+    def __init__(self, recipient: str) -> None:
+        super().__init__(
+            f"{recipient} has no RSA key, and there is no RA that has one, so nothing can be encrypted for it"
+        )
+        self.recipient = recipient
+
+
+class ClientKeyError(MessageError):
+    """The key of a request is no RSA key, so that the reply to it could not be decrypted (RFC 8894 3.1)."""
+
+    def __init__(self, signer: str) -> None:
+        super().__init__(f"the key of {signer} is no RSA key, and SCEP needs one: the reply could not be decrypted")
+
+
 class SignatureError(MessageError):
     """A message's signature, its digest, or its signer cannot be accepted."""
 
@@ -182,8 +203,8 @@ class NonceMismatchError(MessageError):
     """The reply does not carry our nonce (RFC 8894 3.2.1.5): it may be an old reply, played again."""
 
     def __init__(self, found: bytes | None) -> None:
-        what = "no recipientNonce" if found is None else "another recipientNonce"
-        super().__init__(f"the reply has {what} than the one of our request: it may be a replay")
+        what = "no recipientNonce" if found is None else "another recipientNonce than our request's nonce"
+        super().__init__(f"the reply has {what}: it may be a replay")
         self.found = found
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from components.keystore import KeystoreError
 from components.scep.enrolment import RETRIED, Enrollment, Problem, Purpose, State, next_check
 from components.scep.errors import (
+    ClientKeyError,
     HttpStatusError,
     IssuedCertificateError,
     MessageError,
     NotScepError,
     OldCertificateError,
+    RecipientKeyError,
     TransportError,
     UntrustedCaError,
     WeakAlgorithmError,
@@ -115,6 +117,10 @@ def _classify(error: BaseException) -> tuple[State, str, str]:
             return State.INVALID_RESPONSE, name, "change the server's algorithms, or security.profile"
         case IssuedCertificateError():
             return State.INVALID_RESPONSE, name, "ask the CA's operator why it issues such certificates"
+        case RecipientKeyError():
+            return State.INVALID_RESPONSE, name, "ask the CA's operator for a CA or an RA with an RSA key"
+        case ClientKeyError():
+            return State.REFUSED, name, "have an RSA key made and certified: gatewright cert enroll"
         case MessageError():
             return (
                 State.INVALID_RESPONSE,

@@ -12,6 +12,7 @@ from components.scep.service import EnrollmentService
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
 from tests.components.scep.device import CHALLENGE
+from tools.scep_ca import FAULTS as MENU
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +23,58 @@ if TYPE_CHECKING:
 
 FAULTS = {
     "wrong-nonce": "invalid-response",
+    "no-nonce": "invalid-response",
+    "wrong-transaction": "invalid-response",
+    "wrong-message-type": "invalid-response",
+    "unknown-status": "invalid-response",
+    "no-status": "invalid-response",
     "wrong-signer": "invalid-response",
+    "forged-signature": "invalid-response",
+    "wrong-content": "invalid-response",
+    "wrong-recipient": "invalid-response",
     "wrong-key": "invalid-response",
+    "wrong-issuer": "invalid-response",
     "ca-issued": "invalid-response",
-    "terminal-escapes": "refused",
+    "expired": "invalid-response",
+    "not-yet-valid": "invalid-response",
+    "no-certificate": "invalid-response",
+    "no-envelope": "invalid-response",
+    "gcm": "invalid-response",
+    "tampered": "invalid-response",
+    "truncated-message": "invalid-response",
     "html": "invalid-response",
+    "empty": "invalid-response",
+    "redirect": "invalid-response",
+    "error-500": "invalid-response",
+    "unavailable": "invalid-response",
+    "endless": "invalid-response",
+    "terminal-escapes": "refused",
+    "ndes-refusal": "refused",
+    "unknown-fail-info": "refused",
     "dropped": "unreachable",
+    "truncated-answer": "unreachable",
+    "other-subject": "enrolled",
+    "old-certificate": "enrolled",
+    "replay": "enrolled",
+    "des": "enrolled",
+    "3des": "enrolled",
+    "sha1": "enrolled",
+    "oaep": "enrolled",
+    "indefinite": "enrolled",
+    "constructed": "enrolled",
+    "other-ca": "enrolled",
+    "no-capabilities": "enrolled",
+    "weak-capabilities": "enrolled",
+    "wrong-content-type": "enrolled",
 }
+"""Each fault of the menu, and the state that the gateway shows; the profile is the standard one."""
+
+OF_TIME = {"slow"}
+"""Only the deadline of the client ends it, which is tried there."""
+
+
+def test_every_fault_of_the_menu_is_here() -> None:
+    assert set(FAULTS) | OF_TIME == set(MENU)
 
 
 def test_each_fault_leaves_the_identity_and_is_shown(
@@ -62,15 +108,17 @@ def test_each_fault_leaves_the_identity_and_is_shown(
             return status_data(service.status(), harness.clock.now())
 
         assert status()["state"] == "enrolled"
-        entry = keystore.get("scep-enrolled-key-pair")
-        assert isinstance(entry, PrivateKeyEntry)
         for fault, state in FAULTS.items():
+            entry = keystore.get("scep-enrolled-key-pair")
+            assert isinstance(entry, PrivateKeyEntry)
             faulty_ca(fault, port=int(url.rsplit(":", 1)[1].partition("/")[0]))
             service.enroll()
             harness.settle()
             shown = status()
             assert (fault, shown["state"]) == (fault, state)
-            assert shown["last_error"]["what_to_do"]
             assert "\x1b" not in str(shown)
-            assert keystore.get("scep-enrolled-key-pair") == entry
+            assert CHALLENGE not in str(shown)
+            if state != "enrolled":
+                assert shown["last_error"]["what_to_do"], fault
+                assert keystore.get("scep-enrolled-key-pair") == entry, fault
     assert CHALLENGE not in caplog.text

@@ -99,7 +99,7 @@ CASES = [
     Case("unavailable", HttpStatusError, "503"),
     Case("wrong-content-type", Issued),
     Case("dropped", TransportError),
-    Case("truncated-answer", TransportError),
+    Case("truncated-answer", TransportError, "before the whole answer"),
     Case("endless", NotScepError, "more than"),
     Case("slow", TransportError, "no whole answer", SHORT_S),
 ]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
 from cryptography.hazmat.primitives.ciphers import algorithms, modes
 
 from components.asn1 import der
-from components.scep.errors import DecodingError, EnvelopeError, MessageError, UnsupportedAlgorithmError
+from components.scep.errors import DecodingError, EnvelopeError, RecipientKeyError, UnsupportedAlgorithmError
 from components.scep.message import cms
 from components.scep.message.kinds import (
     CIPHER_OIDS,
@@ -52,11 +52,11 @@ def envelope(content: bytes, recipient: x509.Certificate, cipher: Cipher, *, oae
     """Encrypt for one recipient with an RSA key (RSAES-PKCS1-v1_5, or RSAES-OAEP with SHA-1); a ContentInfo as DER.
 
     Raises:
-        MessageError: The recipient's key is no RSA key.
+        RecipientKeyError: The recipient's key is no RSA key.
     """
     public_key = recipient.public_key()
     if not isinstance(public_key, rsa.RSAPublicKey):
-        raise MessageError(f"{recipient.subject.rfc4514_string()} has no RSA key, so nothing can be encrypted for it")
+        raise RecipientKeyError(recipient.subject.rfc4514_string())
     key = os.urandom(_KEY_BYTES[cipher])
     algorithm = _algorithm(cipher, key)
     vector = os.urandom(algorithm.block_size // 8)

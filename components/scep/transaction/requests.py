@@ -7,8 +7,10 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from components.scep.errors import ClientKeyError
 from components.scep.message import (
     MessageAttributes,
     MessageType,
@@ -109,6 +111,10 @@ def build_request(
         transaction_id: The operation's id.
         message_type: PKCS_REQ, RENEWAL_REQ or UPDATE_REQ.
         algorithms: What to encrypt and sign with; None chooses by capabilities and profile.
+
+    Raises:
+        ClientKeyError: `key` is no RSA key.
+        RecipientKeyError: Nobody in `trust` has one.
     """
     return _request(
         message_type, csr, transaction_id, trust, key, signer_certificate, _chosen(algorithms, capabilities, profile)
@@ -192,6 +198,8 @@ def _request(
     signer_certificate: x509.Certificate,
     algorithms: Algorithms,
 ) -> PkiRequest:
+    if not isinstance(key.public_key, rsa.RSAPublicKey):
+        raise ClientKeyError(signer_certificate.subject.rfc4514_string())
     nonce = os.urandom(NONCE_BYTES)
     data = encode_pki_message(
         MessageAttributes(message_type, transaction_id, sender_nonce=nonce),
