@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+def replace_file(
+    path: Path,
+    data: bytes,
+    *,
+    mode: int = 0o600,
+    previous: Path | None = None,
+    verify: Callable[[bytes], None] | None = None,
+) -> None:
     """Put `data` into `path`, durable when this returns; whatever happens meanwhile, `path` is the old or the new.
+
+    Args:
+        path: The file.
+        data: What it is to hold.
+        mode: Its mode.
+        previous: Where what it held is kept, in the same directory; in place of what was kept there before.
+        verify: Called with what was written, as it reads back, before it takes the place of the old; it may raise.
 
     Raises:
         OSError: The file cannot be written; `path` is as it was.
@@ -21,11 +40,31 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if verify is not None:
+            verify(Path(temporary).read_bytes())
+        if previous is not None:
+            _keep(path, previous)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_directory(directory)
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Give a file a second name, in place of what had it, so that it outlives its replacement."""
+    linked = previous.with_name(f".{previous.name}.{os.getpid()}.{threading.get_ident()}.new")
+    linked.unlink(missing_ok=True)  # what a crash left behind
+    try:
+        linked.hardlink_to(path)
+    except FileNotFoundError:
+        return
+    try:
+        linked.replace(previous)
+    except BaseException:
+        linked.unlink(missing_ok=True)
+        raise
+    linked.unlink(missing_ok=True)  # where both names are the same file already, the rename does nothing
 
 
 def sync_directory(directory: Path) -> None:

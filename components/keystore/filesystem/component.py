@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from components.keystore.contract import (
     CHANGED_TOPIC,
     Changes,
+    HealthState,
     KeystoreCapabilities,
+    KeystoreHealth,
     KeystoreService,
     changed_properties,
 )
@@ -83,6 +85,12 @@ class FilesystemKeystore(KeystoreService):
     def entries(self) -> Mapping[str, Entry]:
         """See `KeystoreService`."""
         return self._opened().entries()
+
+    def health(self) -> KeystoreHealth:
+        """See `KeystoreService`."""
+        if self._keystore is None:
+            return KeystoreHealth(HealthState.UNAVAILABLE, ("the component is not active",))
+        return self._keystore.health()
 
     def commit(self, changes: Changes) -> None:
         """See `KeystoreService`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from components.keystore.errors import DamagedKeystoreError, KeystoreUnavailable
 from framework.storage import make_private_directory, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest file that is read; thousands of entries fit."""
@@ -58,6 +59,48 @@ class KeystoreFile:
         except OSError as error:
             raise self._unavailable("cannot be looked at", error) from error
 
+    @property
+    def previous(self) -> Path:
+        """The generation before, which is used if the file is damaged."""
+        return self.path.with_name(f"{self.path.name}.previous")
+
+    def set_aside(self) -> tuple[Path, ...]:
+        """Damaged files that were set aside and that nobody has removed yet."""
+        try:
+            return tuple(sorted(self.path.parent.glob(f"{glob.escape(self.path.name)}.damaged-*")))
+        except OSError:
+            return ()
+
+    def restore_previous(self, data: bytes) -> Path:
+        """Set the damaged file aside, put the previous generation in its place, and tell where the damaged one is.
+
+        Raises:
+            KeystoreUnavailableError: That cannot be done; the damaged file is where it was, or set aside.
+        """
+        number = len(self.set_aside()) + 1
+        aside = self.path.with_name(f"{self.path.name}.damaged-{number}")
+        try:
+            if self.path.exists():
+                aside.hardlink_to(self.path)
+            replace_file(self.path, data)
+        except OSError as error:
+            raise self._unavailable("is damaged, and its previous generation cannot be restored", error) from error
+        return aside
+
+    def tidy(self) -> None:
+        """Remove what interrupted replacements left behind; called with the lock held, so none is under way."""
+        with suppress(OSError):
+            for left in self.path.parent.glob(f".{glob.escape(self.path.name)}*.new"):
+                left.unlink(missing_ok=True)
+
+    def read_previous(self) -> bytes | None:
+        """The generation before; None if there is none that can be read."""
+        try:
+            with self.previous.open("rb") as file:
+                return file.read(MOST_BYTES + 1)
+        except OSError:
+            return None
+
     def read(self) -> tuple[FileVersion, bytes]:
         """The content, and the version that it is of.
 
@@ -75,14 +118,19 @@ class KeystoreFile:
             raise DamagedKeystoreError(str(self.path), f"it is larger than {MOST_BYTES} bytes")
         return version, data
 
-    def replace(self, data: bytes) -> FileVersion:
+    def replace(self, data: bytes, verify: Callable[[bytes], None], *, keep: bool = True) -> FileVersion:
         """Put new content in place of the old one; durable on return, and untouched if this raises.
+
+        Args:
+            data: The content.
+            verify: Called with it as it reads back, before the old one goes; it may raise.
+            keep: Whether the old one becomes the previous generation.
 
         Raises:
             KeystoreUnavailableError: It cannot be written.
         """
         try:
-            replace_file(self.path, data)
+            replace_file(self.path, data, previous=self.previous if keep else None, verify=verify)
             return FileVersion.of(self.path.stat())
         except OSError as error:
             raise self._unavailable("cannot be written", error) from error

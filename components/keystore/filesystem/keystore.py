@@ -9,9 +9,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
-from components.keystore.contract import Changes, KeystoreCapabilities, KeystoreService
+from components.keystore.contract import (
+    Changes,
+    HealthState,
+    KeystoreCapabilities,
+    KeystoreHealth,
+    KeystoreService,
+)
 from components.keystore.entries import Entry, PrivateKeyEntry
-from components.keystore.errors import KeystoreUnavailableError, UnsupportedOperationError, WrongPasswordError
+from components.keystore.errors import (
+    DamagedKeystoreError,
+    KeystoreError,
+    KeystoreUnavailableError,
+    UnsupportedOperationError,
+    WrongPasswordError,
+)
 from components.keystore.filesystem.encryption import DerivedKeys
 from components.keystore.filesystem.file import FileVersion, KeystoreFile
 from components.keystore.filesystem.pkcs12 import decode_pkcs12, encode_pkcs12
@@ -52,6 +64,7 @@ class Pkcs12Keystore(KeystoreService):
         self._snapshot: _Snapshot | None = None
         self._passwords: tuple[Secret, ...] = ()
         self._keys: DerivedKeys | None = None
+        self._damage: str | None = None
         self._announcements = _Announcements(committed)
 
     @property
@@ -74,14 +87,16 @@ class Pkcs12Keystore(KeystoreService):
         """
         with self._writing:
             self._passwords = (password, *earlier)
-            if self._file.version() is None:
+            if self._file.version() is None and self._file.read_previous() is None:
                 self._file.make_directory()
                 with self._file.locked():
                     if self._file.version() is None:
                         self._write({}, password)
                         return True
-            if self._load(password) is None:
+            if self._open_or_recover(password) is None:
                 self._encrypt_anew(password)
+            with self._file.locked():
+                self._file.tidy()
             self._passwords = (password,)
         return False
 
@@ -123,10 +138,30 @@ class Pkcs12Keystore(KeystoreService):
             )
         snapshot = self._snapshot
         if snapshot is None or snapshot.version != version:
-            snapshot = self._load(*passwords)
+            try:
+                snapshot = self._load(*passwords)
+            except DamagedKeystoreError as error:
+                if snapshot is None:
+                    raise
+                self._damage = f"{error}; what it held before is used, and the next change writes it anew"
+                return snapshot.entries
             if snapshot is None:
                 raise WrongPasswordError(str(self.path))
+            self._damage = None
         return snapshot.entries
+
+    def health(self) -> KeystoreHealth:
+        """Whether the file can be used, and what was repaired and is to be seen to."""
+        found = super().health()
+        repaired = tuple(
+            f"the file was damaged: it is set aside as {aside}, and its previous generation is used. See what the last "
+            "change before was, then remove that file"
+            for aside in self._file.set_aside()
+        )
+        problems = (*found.problems, *([self._damage] if self._damage else []), *repaired)
+        if found.state is HealthState.OK and problems:
+            return KeystoreHealth(HealthState.DEGRADED, problems)
+        return KeystoreHealth(found.state, problems)
 
     def commit(self, changes: Changes) -> None:
         """Make all changes in one replacement of the file. Where nothing differs, nothing is written."""
@@ -145,6 +180,33 @@ class Pkcs12Keystore(KeystoreService):
     def __repr__(self) -> str:
         return f"Pkcs12Keystore({str(self.path)!r})"
 
+    def _open_or_recover(self, password: Secret) -> _Snapshot | None:
+        """`_load`, from the previous generation if the file is damaged or gone; with the lock of writers held."""
+        damage: KeystoreError = KeystoreUnavailableError(str(self.path), "the file is gone")
+        try:
+            if self._file.version() is not None:
+                return self._load(password)
+        except DamagedKeystoreError as error:
+            damage = error
+        data = self._file.read_previous()
+        if data is None:
+            raise damage
+        with self._file.locked():
+            if not self._opens(data, self._passwords):
+                raise damage
+            aside = self._file.restore_previous(data)
+        _log.error("%s; its previous generation is used now, the damaged file is %s", damage, aside)
+        return self._load(password)
+
+    def _opens(self, data: bytes, passwords: tuple[Secret, ...]) -> bool:
+        for password in dict.fromkeys(passwords):
+            try:
+                decode_pkcs12(data, password, str(self._file.previous))
+            except KeystoreError:
+                continue
+            return True
+        return False
+
     def _load(self, *passwords: Secret) -> _Snapshot | None:
         """Read the file by the first password that opens it; None if none does."""
         version, data = self._file.read()
@@ -162,7 +224,10 @@ class Pkcs12Keystore(KeystoreService):
 
     def _encrypt_anew(self, password: Secret) -> None:
         with self._file.locked():
-            self._write(self.entries(), password)
+            entries = self.entries()
+            self._write(entries, password)
+            # What is kept under the password that is no more would protect as badly as that did.
+            self._write(entries, password)
 
     def _known_passwords(self) -> tuple[Secret, ...]:
         if not self._passwords:
@@ -172,8 +237,16 @@ class Pkcs12Keystore(KeystoreService):
     def _write(self, entries: Mapping[str, Entry], password: Secret) -> None:
         """Replace the file; called with both locks held, and `password` among those that readers try."""
         keys = self._keys if self._keys is not None and self._keys.password == password else DerivedKeys(password)
-        version = self._file.replace(encode_pkcs12(entries, keys))
+
+        def verify(written: bytes) -> None:
+            if decode_pkcs12(written, keys, str(self.path)) != dict(entries):
+                raise KeystoreUnavailableError(
+                    str(self.path), "what was written does not read back as it was; the file is as it was before"
+                )
+
+        version = self._file.replace(encode_pkcs12(entries, keys), verify, keep=self._damage is None)
         self._keys = keys
+        self._damage = None
         self._snapshot = _Snapshot(version, MappingProxyType(dict(entries)))
         self._passwords = (password,)
 

@@ -23,7 +23,7 @@ from components.keystore import (
     WrongPasswordError,
     self_signed_certificate,
 )
-from components.keystore.filesystem import Pkcs12Keystore, keystore
+from components.keystore.filesystem import Pkcs12Keystore
 from metatype import Secret
 
 if TYPE_CHECKING:
@@ -116,8 +116,10 @@ def test_a_full_disk_is_told_and_nothing_is_lost(path: Path, monkeypatch: pytest
 
 
 def test_a_damaged_file_is_told_from_a_wrong_password(path: Path) -> None:
-    opened(path).set("ca", ENTRY)
+    store = opened(path)
+    store.set("ca", ENTRY)
     path.write_bytes(path.read_bytes()[:-10])
+    path.with_name("gateway.p12.previous").unlink()
     with pytest.raises(DamagedKeystoreError, match="restore it"):
         Pkcs12Keystore(path).open(PASSWORD)
 
@@ -163,7 +165,7 @@ def test_changes_of_another_process_are_seen_and_kept(path: Path) -> None:
 def test_an_unchanged_file_is_decoded_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = opened(path)
     store.set("ca", ENTRY)
-    monkeypatch.setattr(keystore, "decode_pkcs12", no_space)
+    monkeypatch.setattr(Pkcs12Keystore, "_load", no_space)
     assert store.get("ca") == ENTRY
     store.set("second", ANOTHER)
     assert store.aliases() == ("ca", "second")

@@ -1,0 +1,232 @@
+"""The file of a keystore survives: damage, cuts at every step of a commit, kills, and a second process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from components.keystore import (
+    HealthState,
+    KeyAlgorithm,
+    KeystoreUnavailableError,
+    SoftwarePrivateKey,
+    TrustedCertificateEntry,
+    WrongPasswordError,
+    self_signed_certificate,
+)
+from components.keystore.filesystem import Pkcs12Keystore, encryption, keystore
+from framework import storage
+from metatype import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+PASSWORD = Secret("correct horse")
+ROUNDS = int(os.environ.get("GATEWRIGHT_KILL_ROUNDS", "10"))
+
+
+def trusted(name: str) -> TrustedCertificateEntry:
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
+    return TrustedCertificateEntry(self_signed_certificate(key, x509.Name.from_rfc4514_string(f"CN={name}"), NOW))
+
+
+FIRST, SECOND = trusted("first"), trusted("second")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A keystore of two generations: `first` alone, then both."""
+    made = tmp_path / "gateway.p12"
+    store = opened(made)
+    store.set("first", FIRST)
+    store.set("second", SECOND)
+    return made
+
+
+def opened(path: Path, password: Secret = PASSWORD) -> Pkcs12Keystore:
+    store = Pkcs12Keystore(path)
+    store.open(password)
+    return store
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: data[:-1], lambda _: b"\x00" * 4096],
+    ids=["empty", "torn", "cut", "zeros"],
+)
+def test_a_damaged_file_falls_back_to_the_generation_before_and_says_so(
+    path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    broken = damage(path.read_bytes())
+    path.write_bytes(broken)
+    store = opened(path)
+    assert store.aliases() == ("first",)
+    (aside,) = path.parent.glob("*.damaged-*")
+    assert aside.read_bytes() == broken
+    health = opened(path).health()
+    assert health.state is HealthState.DEGRADED
+    assert str(aside) in health.problems[0]
+    store.set("third", SECOND)
+    aside.unlink()
+    assert opened(path).health().state is HealthState.OK
+
+
+def test_a_file_that_is_gone_comes_back_from_the_generation_before(path: Path) -> None:
+    path.unlink()
+    assert opened(path).aliases() == ("first",)
+
+
+def test_a_wrong_password_is_no_damage(path: Path) -> None:
+    with pytest.raises(WrongPasswordError):
+        opened(path, Secret("another"))
+    assert list(path.parent.glob("*.damaged-*")) == []
+
+
+def test_damage_while_it_is_open_takes_nothing_away_and_the_next_change_mends_it(path: Path) -> None:
+    store = opened(path)
+    path.write_bytes(b"\x30\x03\x02\x01")
+    assert store.aliases() == ("first", "second")
+    assert store.health().state is HealthState.DEGRADED
+    store.set("third", FIRST)
+    assert store.health().state is HealthState.OK
+    assert opened(path).aliases() == ("first", "second", "third")
+
+
+def test_the_generation_before_is_not_left_under_a_password_that_was_changed(path: Path) -> None:
+    opened(path).change_password(Secret("new"))
+    previous = path.with_name("gateway.p12.previous")
+    path.write_bytes(previous.read_bytes())
+    assert opened(path, Secret("new")).aliases() == ("first", "second")
+
+
+def test_what_does_not_read_back_as_it_was_never_takes_the_place_of_the_old(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(path)
+    before = path.read_bytes()
+    monkeypatch.setattr(keystore, "decode_pkcs12", lambda *_: {})
+    with pytest.raises(KeystoreUnavailableError, match="does not read back"):
+        store.set("third", FIRST)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert sorted(one.name for one in path.parent.iterdir()) == [
+        "gateway.p12",
+        "gateway.p12.lock",
+        "gateway.p12.previous",
+    ]
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_a_cut_at_any_step_of_a_commit_leaves_the_old_or_the_new(
+    path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps that matter: write, fsync, link, rename, rename, fsync of the directory; the power goes before one."""
+    store = opened(path)
+    made: list[str] = []
+
+    def cut(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def perform(*arguments: object, **named: object) -> object:
+            if len(made) == step:
+                raise KeyboardInterrupt  # nothing that follows is done, no clearing up either
+            made.append(name)
+            return real(*arguments, **named)
+
+        return perform
+
+    monkeypatch.setattr(os, "fsync", cut("fsync", os.fsync))
+    monkeypatch.setattr(Path, "hardlink_to", cut("link", Path.hardlink_to))
+    monkeypatch.setattr(Path, "replace", cut("rename", Path.replace))
+    monkeypatch.setattr(storage, "sync_directory", cut("sync", storage.sync_directory))
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
+    with contextlib.suppress(KeyboardInterrupt):
+        store.set("third", FIRST)
+    monkeypatch.undo()
+    found = opened(path)
+    assert found.aliases() in (("first", "second"), ("first", "second", "third"))
+    assert list(path.parent.glob("*.damaged-*")) == []
+    found.set("fourth", SECOND)
+    assert "fourth" in opened(path).aliases()
+    assert list(path.parent.glob(".*")) == [], "what the cut left behind is gone"
+
+
+def test_each_flipped_bit_is_noticed_and_what_is_read_is_one_of_the_generations(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encryption, "MOST_ITERATIONS", 20_000)  # what a flip makes of a count is not to be waited for
+    good = path.read_bytes()
+    previous = path.with_name("gateway.p12.previous").read_bytes()
+    for place in range(0, len(good), max(1, len(good) // 40)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ (1 << place % 8)]) + good[place + 1 :])
+        path.with_name("gateway.p12.previous").write_bytes(previous)
+        try:
+            found = opened(path).entries()
+        except WrongPasswordError:
+            continue
+        assert dict(found) in ({"first": FIRST, "second": SECOND}, {"first": FIRST})
+
+
+MUTATE = """
+import sys
+from pathlib import Path
+from components.keystore import TrustedCertificateEntry
+from components.keystore.filesystem import Pkcs12Keystore
+from cryptography import x509
+from metatype import Secret
+
+store = Pkcs12Keystore(Path(sys.argv[1]))
+store.open(Secret("correct horse"))
+entry = TrustedCertificateEntry(x509.load_pem_x509_certificate(sys.stdin.buffer.read()))
+print("ready", flush=True)
+for number in range(int(sys.argv[2]), 1_000_000):
+    store.set(f"n{number}", entry)
+    print(number, flush=True)
+    if number > 40:
+        store.delete(f"n{number - 40}")
+"""
+
+
+def test_what_was_acknowledged_survives_kills(path: Path) -> None:
+    number = 0
+    for _ in range(ROUNDS):
+        with subprocess.Popen(
+            [sys.executable, "-c", MUTATE, str(path), str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(FIRST.certificate.public_bytes(Encoding.PEM))
+            process.stdin.close()
+            assert process.stdout.readline() == b"ready\n"
+            for _ in range(7):
+                number = int(process.stdout.readline())
+            process.send_signal(signal.SIGKILL)
+            number = max([number, *map(int, process.stdout.read().split())])
+        store = opened(path)
+        assert f"n{number}" in store.aliases()
+        assert store.health().state is HealthState.OK
+        number += 2
+
+
+def test_two_processes_lose_nothing_of_each_other(path: Path) -> None:
+    source = MUTATE.replace("range(int(sys.argv[2]), 1_000_000)", "range(int(sys.argv[2]), int(sys.argv[2]) + 15)")
+    source = source.replace("number > 40", "False")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", source, str(path), str(start)], stdin=subprocess.PIPE)
+        for start in (100, 200)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(FIRST.certificate.public_bytes(Encoding.PEM))
+        process.stdin.close()
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert len(opened(path).aliases()) == 2 + 30
