@@ -39,6 +39,7 @@ from framework.clock import SystemClock
 from metatype import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import DebianScepServer, MakeScepServer
@@ -195,11 +196,15 @@ def test_what_the_server_does_not_know_is_an_error_with_its_words(scep_server: D
         ScepClient(scep_server.endpoint + "/nowhere", clock=CLOCK).get_ca_cert()
 
 
-def test_each_profile_enrols_or_says_why_not(scep_server: DebianScepServer) -> None:
+def test_each_profile_enrols_or_says_why_not(
+    scep_server: DebianScepServer, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """What the server answers with goes into the report of the run (`--junit-xml`)."""
     key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
     for profile, subject in ((SecurityProfile.STANDARD, "CN=standard"), (SecurityProfile.LEGACY, "CN=legacy")):
         reply = enrol(scep_server, key=key, profile=profile, subject=x509.Name.from_rfc4514_string(subject))
         assert isinstance(reply, Issued)
+        record_testsuite_property(f"{profile.value}: the server answers with", "; ".join(reply.warnings))
     with pytest.raises(WeakAlgorithmError, match=r"security\.profile=standard"):
         enrol(scep_server, key=key, profile=SecurityProfile.STRICT, subject=x509.Name.from_rfc4514_string("CN=strict"))
 
