@@ -17,10 +17,11 @@ GATEWRIGHT_API = 1
 
 @hookimpl
 def gatewright_components() -> Sequence[type]:
-    """The filesystem keystore."""
+    """The keystores in files and in PKCS #11 tokens."""
     from components.keystore.filesystem import FilesystemKeystore  # noqa: PLC0415  # only a gateway needs it
+    from components.keystore.pkcs11 import PKCS11Keystore  # noqa: PLC0415  # as above
 
-    return (FilesystemKeystore,)
+    return (FilesystemKeystore, PKCS11Keystore)
 
 
 @hookimpl

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
+from components.keystore.announcements import Announcements
 from components.keystore.contract import (
     Changes,
     HealthState,
@@ -65,7 +65,7 @@ class Pkcs12Keystore(KeystoreService):
         self._passwords: tuple[Secret, ...] = ()
         self._keys: DerivedKeys | None = None
         self._damage: str | None = None
-        self._announcements = _Announcements(committed)
+        self._announcements = Announcements(committed)
 
     @property
     def path(self) -> Path:
@@ -258,33 +258,3 @@ def _in_memory(alias: str, entry: Entry | None) -> Entry | None:
     if not entry.key.exportable:
         raise UnsupportedOperationError(f"store {alias}", "its key cannot leave where it is")
     return PrivateKeyEntry(SoftwarePrivateKey(entry.key.export()), entry.chain)
-
-
-class _Announcements:
-    """Tells of changes in the order in which they were added, by one thread at a time, under no lock."""
-
-    def __init__(self, receiver: Callable[[Changes], None]) -> None:
-        self._receiver = receiver
-        self._waiting: deque[Changes] = deque()
-        self._lock = threading.Lock()
-        self._delivering = False
-
-    def add(self, changes: Changes) -> None:
-        with self._lock:
-            self._waiting.append(changes)
-
-    def deliver(self) -> None:
-        """Deliver what waits, unless another thread is about it; then that one does."""
-        while True:
-            with self._lock:
-                if self._delivering or not self._waiting:
-                    return
-                self._delivering = True
-                changes = self._waiting.popleft()
-            try:
-                self._receiver(changes)
-            except Exception:  # noqa: BLE001  # the commit stands, whatever its receiver does
-                _log.exception("a change of %s was stored, but its announcement failed", ", ".join(changes))
-            finally:
-                with self._lock:
-                    self._delivering = False
