@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import queue
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.keystore import PublicKey, describe_public_key
-from components.scep.component import PID
+from components.scep.component import PID, STATE_CHANGED, STEP
 from components.scep.enrolment import State
 from components.scep.identity import ENROLLED_KEY_PAIR
 from components.scep.service import EnrollmentService, EnrollmentStatus
 from components.scep.trust import fingerprint
 from framework.admin import Answer, Command, CommandError, Invocation
-from framework.admin.rendering import fields, table
+from framework.admin.rendering import fields, printable, table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from datetime import datetime
+
+    from framework import Event
 
 VALID: Final = 0
 UNKNOWN: Final = 1
@@ -31,6 +35,14 @@ _ASKED: Final = Answer({"asked": True}, "asked for; see how it goes with: gatewr
 
 WAITING_FOR_KEYSTORE: Final = "waiting-for-keystore"
 EXPIRED: Final = "expired"
+
+LOOK_UP_S: Final = 2.0
+"""How often, while nothing happens, it is looked whether the client is still there, in seconds."""
+
+_UNDER_WAY: Final = frozenset(
+    {State.BOOTSTRAPPING, State.GENERATING_KEY, State.REQUESTING, State.CHECKING_CA, State.PENDING}
+)
+"""The states that something follows of itself; what is pending is asked for again and again."""
 
 _EXIT_STATUSES: Final = {
     State.ENROLLED: VALID,
@@ -61,18 +73,43 @@ def _status(invocation: Invocation) -> Answer:
 
 
 def _enroll(invocation: Invocation) -> Answer:
-    _needed_service(invocation).enroll()
-    return _ASKED
+    return _asked(invocation, _needed_service(invocation).enroll)
 
 
 def _renew(invocation: Invocation) -> Answer:
-    _needed_service(invocation).renew()
-    return _ASKED
+    return _asked(invocation, _needed_service(invocation).renew)
 
 
 def _rekey(invocation: Invocation) -> Answer:
-    _needed_service(invocation).rekey()
-    return _ASKED
+    return _asked(invocation, _needed_service(invocation).rekey)
+
+
+def _asked(invocation: Invocation, ask: Callable[[], None]) -> Answer:
+    """Ask for it; with `--wait` show each step until it is done, and then how the enrolment is."""
+    if not invocation.options.wait:
+        ask()
+        return _ASKED
+    happened: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with invocation.gateway.event_admin.subscribe((STATE_CHANGED, STEP), happened.put, owner="cert --wait"):
+        ask()
+        while not invocation.client.is_gone():
+            try:
+                event = happened.get(timeout=LOOK_UP_S)
+            except queue.Empty:
+                continue
+            message = str(event.properties.get("message", ""))
+            invocation.emit({"state": event.properties["state"], "message": message}, printable(f"  {message}"))
+            if event.topic == STATE_CHANGED and State(event.properties["state"]) not in _UNDER_WAY:
+                break
+    return _status(invocation)
+
+
+def _wait_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="show each step until it is done or has failed; the exit status is that of cert status then",
+    )
 
 
 def _poll(invocation: Invocation) -> Answer:
@@ -266,38 +303,47 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+_STATUS_TEXTS: Final = {
+    UNKNOWN: "unknown: disabled, expired, or there is no enrolment",
+    REFUSED: "the CA refused the request",
+    UNREACHABLE: "the server cannot be reached or does not answer as it must; it is tried again",
+    MISCONFIGURED: "the configuration, the keystore or the pinned CA is not right",
+    WORKING: "it is working on it",
+}
+
+
 COMMANDS: Final = (
     Command(
         path=("cert", "status"),
         help="the gateway's certificate, how its enrolment is, and what comes next",
         run=_status,
         examples=("gatewright cert status", "gatewright cert status --json"),
-        exit_statuses={
-            UNKNOWN: "unknown: disabled, expired, or there is no enrolment",
-            REFUSED: "the CA refused the request",
-            UNREACHABLE: "the server cannot be reached or does not answer as it must; it is tried again",
-            MISCONFIGURED: "the configuration, the keystore or the pinned CA is not right",
-            WORKING: "it is working on it",
-        },
+        exit_statuses=_STATUS_TEXTS,
         diagnostic=(),
     ),
     Command(
         path=("cert", "enroll"),
         help="ask for a certificate now; the one that is there stays until the new one is complete",
         run=_enroll,
-        examples=("gatewright cert enroll",),
+        arguments=_wait_argument,
+        examples=("gatewright cert enroll", "gatewright cert enroll --wait"),
+        exit_statuses=_STATUS_TEXTS,
     ),
     Command(
         path=("cert", "renew"),
         help="renew the certificate now, with its key and subject",
         run=_renew,
-        examples=("gatewright cert renew",),
+        arguments=_wait_argument,
+        examples=("gatewright cert renew", "gatewright cert renew --wait"),
+        exit_statuses=_STATUS_TEXTS,
     ),
     Command(
         path=("cert", "rekey"),
         help="renew the certificate now with a new key",
         run=_rekey,
-        examples=("gatewright cert rekey",),
+        arguments=_wait_argument,
+        examples=("gatewright cert rekey", "gatewright cert rekey --wait"),
+        exit_statuses=_STATUS_TEXTS,
     ),
     Command(
         path=("cert", "poll"),

@@ -1,0 +1,35 @@
+"""`cert enroll|renew|rekey --wait`: each step is shown until it is done, and the exit status is that of the outcome."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.peer("scepserver")
+def test_each_step_is_shown_until_the_certificate_is_there(gateway: Any, scep_server: Any) -> None:
+    gateway.configure_enrolment(scep_server)
+    gateway.start()
+    before = gateway.wait_for("enrolled")
+    done = gateway.run("cert", "rekey", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert "certificate requested from" in done.stdout
+    assert "stored in EnrollmentKeystore as scep-enrolled-key-pair" in done.stdout
+    after = gateway.json("cert", "status")
+    assert after["certificate"]["serial"] != before["certificate"]["serial"]
+    assert after["certificate"]["sha256"] in done.stdout
+    pieces = gateway.run("cert", "renew", "--wait", "--json").stdout
+    assert json.loads(pieces[pieces.index("\n{\n") :])["state"] == "enrolled"
+
+
+@pytest.mark.peer("scepserver")
+def test_what_fails_ends_the_waiting_with_its_status(gateway: Any, scep_server: Any) -> None:
+    gateway.configure_enrolment(scep_server, **{"connect.retry-interval": 600})
+    gateway.start()
+    gateway.wait_for("enrolled")
+    scep_server.stop()
+    done = gateway.run("cert", "renew", "--wait")
+    assert done.returncode == 3
+    assert "refused" in done.stdout
