@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import HealthState, KeystoreService
 from components.keystore.guard import guarded
+from components.keystore.tls import SslContextService
 from framework.plugins import Finding, HealthCheck, Severity
 
 if TYPE_CHECKING:
@@ -27,4 +28,14 @@ def _check(context: PluginContext) -> Finding | None:
     return Finding(severity, "; ".join(problems), "see gatewright keystore list") if problems else None
 
 
-HEALTH_CHECKS: Final = (HealthCheck("keystores", _check),)
+def _check_tls(context: PluginContext) -> Finding | None:
+    problems: list[str] = []
+    for reference in context.find_all(SslContextService):
+        service = context.get(reference)
+        if isinstance(service, SslContextService):
+            name = str(reference.properties.get("kura.service.pid", reference.id))
+            problems += [f"{name}: {problem}" for problem in service.problems()]
+    return Finding(Severity.WARNING, "; ".join(problems)) if problems else None
+
+
+HEALTH_CHECKS: Final = (HealthCheck("keystores", _check), HealthCheck("TLS contexts", _check_tls))

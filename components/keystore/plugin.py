@@ -17,11 +17,12 @@ GATEWRIGHT_API = 1
 
 @hookimpl
 def gatewright_components() -> Sequence[type]:
-    """The keystores in files and in PKCS #11 tokens."""
+    """The keystores in files and in PKCS #11 tokens, and TLS contexts from any keystore."""
     from components.keystore.filesystem import FilesystemKeystore  # noqa: PLC0415  # only a gateway needs it
     from components.keystore.pkcs11 import PKCS11Keystore  # noqa: PLC0415  # as above
+    from components.keystore.tls.component import SslContexts  # noqa: PLC0415  # as above
 
-    return (FilesystemKeystore, PKCS11Keystore)
+    return (FilesystemKeystore, PKCS11Keystore, SslContexts)
 
 
 @hookimpl

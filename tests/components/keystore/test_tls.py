@@ -1,0 +1,289 @@
+"""TLS from keystores over real sockets: identities that are enrolled, renewed and revoked."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from components.keystore import (
+    KeyAlgorithm,
+    KeystoreService,
+    PrivateKeyEntry,
+    SoftwarePrivateKey,
+    TrustedCertificateEntry,
+    as_signing_key,
+    self_signed_certificate,
+)
+from components.keystore.filesystem import FilesystemKeystore
+from components.keystore.tls import SslContextService, TlsIdentityError
+from components.keystore.tls.component import SslContexts
+from components.keystore.tls.contexts import make_context
+from components.keystore.tls.settings import RevocationCheck, TlsMaterial, TlsSettings
+from components.scep.component import PID as SCEP_PID
+from components.scep.component import SCEPEnrollmentComponent
+from components.scep.service import EnrollmentService
+from framework.clock import SystemClock
+from framework.testing import FakeClock, GatewayHarness
+from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority
+from tests.components.scep.pki import Pki
+from tests.components.scep.tls import tls_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from components.keystore import ExportedPrivateKey
+
+TLS_PID = "gatewright.tls.SslContextService~default"
+NOW = SystemClock().now()
+
+
+@contextlib.contextmanager
+def listening(context: ssl.SSLContext) -> Iterator[Callable[[ssl.SSLContext], bytes]]:
+    """A server that answers with the serial number of the client's certificate; yields a way to connect to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                    der = secured.getpeercert(binary_form=True)
+                    assert der is not None
+                    secured.sendall(str(x509.load_der_x509_certificate(der).serial_number).encode())
+
+        def connect(client: ssl.SSLContext) -> bytes:
+            with (
+                socket.create_connection(listener.getsockname(), timeout=60) as plain,
+                client.wrap_socket(plain, server_hostname="localhost") as secured,
+            ):
+                return secured.recv(100)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield connect
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def tls_service(harness: GatewayHarness) -> SslContextService:
+    found = harness.registry.find(SslContextService)
+    assert found is not None, harness.explain(TLS_PID).sentences
+    service = harness.registry.get(found)
+    assert isinstance(service, SslContextService)
+    return service
+
+
+def keystore(harness: GatewayHarness) -> KeystoreService:
+    found = harness.registry.find(KeystoreService)
+    assert found is not None
+    service = harness.registry.get(found)
+    assert isinstance(service, KeystoreService)
+    return service
+
+
+def test_a_server_accepts_the_enrolled_identity_and_after_a_renewal_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    server, bundle = tls_server(Pki(), tmp_path)
+    clock = FakeClock(SystemClock().now())
+    with contextlib.ExitStack() as stack:
+        authority = CertificateAuthority(stack, tmp_path / "ca", clock)
+        conf: dict[str, dict[str, Any]] = {
+            "gatewright.keystore.FilesystemKeystore~A": {"keystore.path": "a.p12"},
+            SCEP_PID: {
+                "enabled": False,
+                "server.url": authority.server.url,
+                "server.ca.fingerprint": authority.ca.fingerprint,
+                "client.subject.dn": "CN=gateway-17",
+                "client.challenge.password": CHALLENGE,
+                "KeystoreService.target": "(kura.service.pid=A)",
+            },
+            TLS_PID: {
+                "KeystoreService.target": "(kura.service.pid=A)",
+                "TruststoreKeystoreService.target": "(kura.service.pid=A)",
+                "ssl.key.alias": "scep-enrolled-key-pair",
+            },
+        }
+        components = [FilesystemKeystore, SCEPEnrollmentComponent, SslContexts]
+        harness = stack.enter_context(GatewayHarness(components=components, conf=conf, clock=clock))
+        service = tls_service(harness)
+        with pytest.raises(TlsIdentityError, match="no such private key; enrol"):
+            service.client_context()
+        assert "no such private key" in " ".join(service.problems())
+        store = keystore(harness)
+        store.set("tls-root", TrustedCertificateEntry(x509.load_pem_x509_certificate(bundle.read_bytes())))
+
+        harness.configuration_admin.update(SCEP_PID, {"enabled": True})
+        harness.settle()
+        ca = store.get("scep-cacerts_0")
+        assert isinstance(ca, TrustedCertificateEntry)
+        server.load_verify_locations(cadata=ca.certificate.public_bytes(Encoding.DER))
+        server.verify_mode = ssl.CERT_REQUIRED
+        connect = stack.enter_context(listening(server))
+        first = service.client_context()
+        assert connect(first) == serial(store)
+        assert service.problems() == ()
+
+        old = serial(store)
+        enrolment = harness.registry.find(EnrollmentService)
+        assert enrolment is not None
+        scep = harness.registry.get(enrolment)
+        assert isinstance(scep, EnrollmentService)
+        scep.renew()
+        harness.settle()
+        assert serial(store) != old, "renewed"
+        assert service is tls_service(harness)
+        assert connect(service.client_context()) == serial(store)
+
+        second = service.client_context()
+        store.set("unused", store_entry())
+        harness.settle()
+        assert service.client_context() is second, "a key that is not used changes nothing"
+
+
+def serial(store: KeystoreService) -> bytes:
+    entry = store.get("scep-enrolled-key-pair")
+    assert isinstance(entry, PrivateKeyEntry)
+    return str(entry.certificate.serial_number).encode()
+
+
+def store_entry(common_name: str = "unused") -> PrivateKeyEntry:
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
+    certificate = self_signed_certificate(key, x509.Name.from_rfc4514_string(f"CN={common_name}"), NOW)
+    return PrivateKeyEntry(key, (certificate,))
+
+
+class Ca:
+    """A CA of localhost's own, with CRLs."""
+
+    def __init__(self, common_name: str) -> None:
+        self.key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
+        self.name = x509.Name.from_rfc4514_string(f"CN={common_name}")
+        self.certificate = self._sign(self.name, self.key, 1, x509.BasicConstraints(ca=True, path_length=None))
+
+    def issue(self, serial_number: int) -> PrivateKeyEntry:
+        key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+        subject = x509.Name.from_rfc4514_string(f"CN=number {serial_number}")
+        return PrivateKeyEntry(key, (self._sign(subject, key, serial_number, names),))
+
+    def crl(self, *revoked: int) -> x509.CertificateRevocationList:
+        builder = x509.CertificateRevocationListBuilder(self.name, NOW - timedelta(hours=1), NOW + timedelta(days=9))
+        for number in revoked:
+            entry = x509.RevokedCertificateBuilder(number, NOW - timedelta(hours=2)).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(as_signing_key(self.key), hashes.SHA256())
+
+    def _sign(
+        self, subject: x509.Name, key: SoftwarePrivateKey, number: int, extension: x509.ExtensionType
+    ) -> x509.Certificate:
+        builder = x509.CertificateBuilder(self.name, subject, key.public_key, number)
+        builder = builder.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=9))
+        return builder.add_extension(extension, critical=False).sign(as_signing_key(self.key), hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("check", "other_ca", "revoked", "accepted"),
+    [
+        ("off", False, True, True),
+        ("soft-fail", False, True, False),
+        ("soft-fail", False, False, True),
+        ("soft-fail", True, False, True),
+        ("hard-fail", False, True, False),
+        ("hard-fail", False, False, True),
+        ("hard-fail", True, False, False),
+    ],
+)
+def test_revoked_clients_are_refused_and_those_without_a_crl_as_the_mode_says(
+    check: str, other_ca: bool, revoked: bool, accepted: bool
+) -> None:
+    ca, other = Ca("first"), Ca("second")
+    client = (other if other_ca else ca).issue(20)
+    trusted = (ca.certificate, other.certificate)
+    crls = (ca.crl(*((20,) if revoked else (21,))),)
+    server = make_context(
+        TlsSettings(revocation=RevocationCheck(check)),
+        TlsMaterial("A", "server", ca.issue(10), trusted, crls),
+        client=False,
+    )
+    connecting = make_context(TlsSettings(), TlsMaterial("A", "client", client, trusted), client=True)
+    with listening(server) as connect:
+        try:
+            answer = connect(connecting)
+        except OSError:
+            answer = b""
+        assert answer == (b"20" if accepted else b"")
+
+
+def test_a_revoked_server_is_refused_before_the_connection_is_handed_out() -> None:
+    ca = Ca("first")
+    server = make_context(TlsSettings(), TlsMaterial("A", "s", ca.issue(10), (ca.certificate,)), client=False)
+    material = TlsMaterial("A", "c", ca.issue(20), (ca.certificate,), (ca.crl(10),))
+    client = make_context(TlsSettings(revocation=RevocationCheck.SOFT_FAIL), material, client=True)
+    with listening(server) as connect, pytest.raises(ssl.SSLCertVerificationError, match="revoked"):
+        connect(client)
+
+
+class _KeyOfToken:
+    exportable = False
+
+    def __init__(self, key: SoftwarePrivateKey) -> None:
+        self.public_key = key.public_key
+
+    def sign(self, data: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
+        raise NotImplementedError
+
+    def decrypt(self, ciphertext: bytes, padding: Any) -> bytes:
+        raise NotImplementedError
+
+    def export(self) -> ExportedPrivateKey:
+        raise NotImplementedError
+
+
+def test_a_key_that_does_not_leave_its_keystore_is_refused_with_what_to_do() -> None:
+    entry = store_entry()
+    assert isinstance(entry.key, SoftwarePrivateKey)
+    held = PrivateKeyEntry(_KeyOfToken(entry.key), entry.chain)
+    with pytest.raises(TlsIdentityError, match="does not leave the keystore") as raised:
+        make_context(TlsSettings(), TlsMaterial("Token", "gateway", held, ()), client=True)
+    assert (raised.value.keystore, raised.value.alias) == ("Token", "gateway")
+
+
+def test_without_files_in_memory_the_key_reaches_a_disk_only_encrypted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written: list[bytes] = []
+    load = ssl.SSLContext.load_cert_chain
+
+    def record(self: ssl.SSLContext, path: Path, **options: Any) -> None:
+        written.append(path.read_bytes())
+        assert path.stat().st_mode & 0o777 == 0o600
+        load(self, path, **options)
+
+    def refuse(*_: object) -> int:
+        raise OSError
+
+    monkeypatch.setattr("os.memfd_create", refuse)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", record)
+    make_context(TlsSettings(), TlsMaterial("A", "gateway", store_entry(), ()), client=True)
+    (pem,) = written
+    assert b"ENCRYPTED PRIVATE KEY" in pem
+    assert b"BEGIN PRIVATE KEY" not in pem
+    assert list(tmp_path.iterdir()) == []
