@@ -27,6 +27,9 @@ SET: Final = 0x31
 
 NULL: Final = b"\x05\x00"
 
+_new: Final = tuple.__new__
+"""Makes an element of just its fields; its class would look for defaults first, for each of thousands."""
+
 
 class DerError(ValueError):
     """The bytes are no DER, or not of the expected structure."""
@@ -110,10 +113,11 @@ class Reader:
         if end > len(data):
             raise DerError("an element is cut off")
         self._position = end
-        return Element(tag, data[begin:end], data[start:end])
+        return _new(Element, (tag, data[begin:end], data[start:end]))
 
     def __iter__(self) -> Iterator[Element]:
-        while not self.at_end:
+        size = len(self._data)
+        while self._position != size:
             yield self.next()
 
 

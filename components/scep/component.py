@@ -489,7 +489,7 @@ class SCEPEnrollmentComponent(EnrollmentService):
         if state is before:
             return
         problem = self._problem(enrollment)
-        message = wording.next_step(enrollment, self._verdicts(enrollment)) if problem is None else problem.message
+        message = self._next_step(enrollment) if problem is None else problem.message
         log = self._context.logger.warning if problem is not None else self._context.logger.info
         log("enrolment: %s (was: %s): %s", state.value, before.value, message)
         self._publish(STATE_CHANGED, previous=before.value, message=message)
@@ -501,9 +501,14 @@ class SCEPEnrollmentComponent(EnrollmentService):
             "pid": self._context.pid,
             "keystore": self._keystore_pid,
             "state": enrollment.state.value,
-            "next_action": wording.next_step(enrollment, self._verdicts(enrollment)),
+            "next_action": self._next_step(enrollment),
         }
         self._context.publish(topic, properties | more)
+
+    def _next_step(self, enrollment: Enrollment) -> str:
+        """What comes next; only where the enrolment rests do the verdicts say it."""
+        verdicts = self._verdicts(enrollment) if enrollment.state is State.ENROLLED else ()
+        return wording.next_step(enrollment, verdicts)
 
     def _verdicts(self, enrollment: Enrollment) -> tuple[enrolment.Verdict, ...]:
         now = self._context.clock.now()

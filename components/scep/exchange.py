@@ -106,7 +106,7 @@ def open_exchange(
     Raises:
         KeystoreError: A key that it takes has gone.
     """
-    enrolled, requested = store.enrolled_entry(), store.request_entry()
+    enrolled, requested = store.key_entries()
     certified = enrolled if purpose is Purpose.RENEW else requested
     signer = requested if purpose is Purpose.ENROLL else enrolled
     if certified is None or signer is None:

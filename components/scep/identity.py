@@ -82,6 +82,15 @@ class IdentityStore:
         entry = self._keystore.get(ENROLLED_KEY_PAIR)
         return entry if isinstance(entry, PrivateKeyEntry) else None
 
+    def key_entries(self) -> tuple[PrivateKeyEntry | None, PrivateKeyEntry | None]:
+        """The enrolled key pair and that of the request, looked at once."""
+        entries = self._keystore.entries()
+        enrolled, requested = entries.get(ENROLLED_KEY_PAIR), entries.get(REQUEST_KEY_PAIR)
+        return (
+            enrolled if isinstance(enrolled, PrivateKeyEntry) else None,
+            requested if isinstance(requested, PrivateKeyEntry) else None,
+        )
+
     def prepare_request_key(self, size: int, subject: x509.Name, now: datetime, *, reuse: bool) -> PrivateKeyEntry:
         """The key pair for a request: the one that is there, or a new one in its place."""
         entry = self.request_entry() if reuse else None
