@@ -19,10 +19,12 @@ from framework.testing import GatewayHarness
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+KURA = (ROOT / "components" / "moving-from-kura.md").read_text("utf-8")
+SCEP = "gatewright.scep.SCEPEnrollmentService"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```$", page, re.MULTILINE | re.DOTALL)
 
 
 def installed() -> PluginHost:
@@ -39,7 +41,8 @@ def test_the_python_examples_run_one_after_another() -> None:
 
 
 def documented_commands() -> list[str]:
-    lines = [line for block in blocks("console") for line in block.splitlines()]
+    shown = [*blocks("console"), *blocks("console", KURA)]
+    lines = [line.strip() for block in shown for line in block.splitlines()]
     return [line for line in lines if line.startswith("gatewright ") and not line.startswith("gatewright run ")]
 
 
@@ -77,6 +80,19 @@ def test_the_readme_tells_of_every_property_of_the_enrolment() -> None:
     assert kind.object_class is not None
     for name in kind.object_class.attributes:
         assert f"`{name}`" in README
+
+
+def test_the_page_on_kura_tells_of_every_property_of_the_enrolment_with_its_default() -> None:
+    with GatewayHarness(components=[cls for plugin in installed().plugins for cls in plugin.components]) as harness:
+        kind = harness.configuration_admin.kind_of(SCEP)
+    assert kind.object_class is not None
+    attributes = kind.object_class.attributes
+    rows = re.findall(r"^\| .* \| `([a-zA-Z.-]+)` \| (.*) \|$", KURA, re.MULTILINE)
+    assert {name for name, _ in rows} <= set(attributes)
+    assert [name for name in attributes if f"`{name}`" not in KURA] == []
+    for name, told in rows:
+        default = (attributes[name].default or "").replace("\\", "")
+        assert told.replace("`", "").split(" ")[0] == (default or "empty"), name
 
 
 def documented_modules() -> list[str]:
