@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from components.keystore import KeystoreError, KeystoreService, describe_public_key, guarded
+from components.keystore import (
+    KeystoreError,
+    KeystoreService,
+    UnsupportedOperationError,
+    describe_public_key,
+    guarded,
+)
 from components.scep import enrolment, wording
 from components.scep.client import ScepClient, ServerLocation, locate_server
 from components.scep.enrolment import Configured, Enrollment, Journal, JournalFile, Purpose, State, Trust
@@ -161,6 +167,7 @@ class SCEPEnrollmentComponent(EnrollmentService):
                 self._settings = read_settings(properties, self._context.state_directory)
             except SettingsError as error:
                 problems = error.problems
+            problems += self._keystore_problems()
         settings = self._settings
         return Configured(
             enabled=properties["enabled"],
@@ -176,6 +183,17 @@ class SCEPEnrollmentComponent(EnrollmentService):
             has_challenge=settings is not None and bool(settings.challenge),
             device=hmac.new(self._digest_key(), b"device", "sha256").hexdigest(),
         )
+
+    def _keystore_problems(self) -> tuple[str, ...]:
+        """Why nothing can be enrolled into the keystore, whatever the server says; one that hangs may yet come back."""
+        try:
+            self._store.check_capabilities()
+        except UnsupportedOperationError as error:
+            selected = f"KeystoreService.target selects {self._keystore_pid}"
+            return (f"{selected}, into which nothing can be enrolled ({error}): select another keystore",)
+        except KeystoreError:
+            return ()  # the enrolment meets it again, tells it, and tries once more
+        return ()
 
     def _digest_key(self) -> bytes:
         key = self._context.secrets.get(_DIGEST_KEY)

@@ -91,6 +91,18 @@ class IdentityStore:
             requested if isinstance(requested, PrivateKeyEntry) else None,
         )
 
+    def check_capabilities(self) -> None:
+        """Fail with the reason before an enrolment begins whose outcome the keystore could not keep.
+
+        Raises:
+            UnsupportedOperationError: It takes no changes; or it makes no RSA keys, and holds none that is enrolled.
+            KeystoreError: It cannot be asked.
+        """
+        capabilities = self._keystore.capabilities
+        capabilities.demand(changes=True)
+        if self.enrolled_entry() is None:
+            capabilities.demand(generates=KeyAlgorithm.RSA)
+
     def prepare_request_key(self, size: int, subject: x509.Name, now: datetime, *, reuse: bool) -> PrivateKeyEntry:
         """The key pair for a request: the one that is there, or a new one in its place."""
         entry = self.request_entry() if reuse else None

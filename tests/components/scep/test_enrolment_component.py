@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from components.keystore import KeystoreService, PrivateKeyEntry, TrustedCertificateEntry
+from components.keystore import (
+    KeyAlgorithm,
+    KeystoreCapabilities,
+    KeystoreService,
+    PrivateKeyEntry,
+    TrustedCertificateEntry,
+)
 from components.keystore.memory import MemoryKeystore
 from components.scep.commands import status_data
 from components.scep.component import PID, SCEPEnrollmentComponent
@@ -20,6 +26,8 @@ from framework.testing import FakeClock, GatewayHarness
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from components.keystore import Changes, Entry
 
 CHALLENGE = "lab-challenge"
 
@@ -372,6 +380,50 @@ def test_settings_that_do_not_fit_are_told_and_nothing_is_sent(start: Any, chang
         assert gateway.status["state"] == "misconfigured"
         assert told in gateway.status["last_error"]["message"]
         assert server.seen == []
+
+
+class Limited(KeystoreService):
+    """An empty keystore that can do what it is told to say."""
+
+    def __init__(self, capabilities: KeystoreCapabilities) -> None:
+        self._capabilities = capabilities
+
+    @property
+    def capabilities(self) -> KeystoreCapabilities:
+        return self._capabilities
+
+    def aliases(self) -> tuple[str, ...]:
+        return ()
+
+    def get(self, alias: str) -> Entry | None:
+        return None
+
+    def commit(self, changes: Changes) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "told"),
+    [
+        (KeystoreCapabilities(read_only=True), "it is read-only"),
+        (KeystoreCapabilities(generates_keys=False), "generate a key pair (RSA)"),
+        (KeystoreCapabilities(key_algorithms=frozenset({KeyAlgorithm.EC})), "generate a key pair (RSA)"),
+    ],
+)
+def test_a_keystore_that_cannot_take_part_is_told_and_nothing_is_sent(
+    start: Any, capabilities: KeystoreCapabilities, told: str
+) -> None:
+    with RecordingServer(b"", "text/plain") as server:
+        gateway = start(conf(server, **{"KeystoreService.target": "(kura.service.pid=Odd)"}))
+        gateway.add_keystore(Limited(capabilities), "Odd")
+        assert gateway.status["state"] == "misconfigured"
+        message = gateway.status["last_error"]["message"]
+        assert "KeystoreService.target selects Odd" in message
+        assert told in message
+        assert server.seen == []
+        gateway.set(**{"KeystoreService.target": "(kura.service.pid=A)"})
+        assert gateway.status["state"] != "misconfigured"
+        assert server.seen
 
 
 def test_a_disabled_enrolment_does_nothing(start: Any) -> None:
