@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _GENERATED_PASSWORD: Final = "generated-password"  # noqa: S105  # the name that the password is kept under
 _FILE_PASSWORD: Final = "file-password"  # noqa: S105  # the name that the password is kept under
+_NEXT_PASSWORD: Final = "next-password"  # noqa: S105  # the name that the password is kept under
+_FILE_PATH: Final = "file-path"
 
 
 @component(
@@ -37,33 +40,39 @@ _FILE_PASSWORD: Final = "file-password"  # noqa: S105  # the name that the passw
 class FilesystemKeystore(KeystoreService):
     """One PKCS #12 file per configuration.
 
-    The password that the file was last encrypted under is kept sealed in the gateway's store. So the
-    configured one may change at any time, also while the gateway is off, and a crash in between is made good
-    at the next start.
+    The password that the file was last encrypted under is kept sealed in the gateway's store, and so is the next
+    one before it is used. So the configured one may change at any time, also while the gateway is off, and a crash
+    in between is made good at the next start. Where the file was is kept too, so that a change of path, whenever it
+    is made, does with the entries what the configuration says.
     """
 
     def __init__(self) -> None:
         self._keystore: Pkcs12Keystore | None = None
+        self._left_behind: str | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Open the file, or make it."""
         self._context = context
         keystore = Pkcs12Keystore(context.state_directory / context.properties["keystore.path"], self._announce)
         password = self._wanted_password(context.properties)
-        remembered = context.secrets.get(_FILE_PASSWORD)
-        if keystore.open(password, () if remembered is None else (remembered,)):
+        if keystore.open(password, self._other_passwords(context.properties)):
             context.logger.info("made a new, empty keystore: %s", keystore.path)
         elif keystore.restrict():
             context.logger.warning("%s was open to other users; it no longer is", keystore.path)
-        self._remember(password)
+        self._left_behind = self._see_to_former_file(keystore, password)
+        if self._left_behind is not None:
+            context.logger.warning("%s", self._left_behind)
+        self._remember(_FILE_PASSWORD, password)
         self._keystore = keystore
 
     def modified(self, change: ConfigurationChange) -> None:
         """Encrypt the file under the new password."""
-        if "keystore.password" in change.changed:
+        if change.changed & {"keystore.password", "randomize.password"}:
             password = self._wanted_password(change.properties)
+            # A crash, or a configuration that is taken back, may leave the file under either.
+            self._remember(_NEXT_PASSWORD, password)
             self._opened().change_password(password)
-            self._remember(password)
+            self._remember(_FILE_PASSWORD, password)
 
     def deactivate(self, _reason: DeactivationReason) -> None:
         """Let go of the file."""
@@ -90,7 +99,11 @@ class FilesystemKeystore(KeystoreService):
         """See `KeystoreService`."""
         if self._keystore is None:
             return KeystoreHealth(HealthState.UNAVAILABLE, ("the component is not active",))
-        return self._keystore.health()
+        found = self._keystore.health()
+        if self._left_behind is None:
+            return found
+        state = HealthState.DEGRADED if found.state is HealthState.OK else found.state
+        return KeystoreHealth(state, (*found.problems, self._left_behind))
 
     def commit(self, changes: Changes) -> None:
         """See `KeystoreService`."""
@@ -106,8 +119,8 @@ class FilesystemKeystore(KeystoreService):
 
     def _wanted_password(self, properties: Mapping[str, object]) -> Secret:
         """The configured password, or the random one that is made once."""
-        configured = properties.get("keystore.password")
-        if isinstance(configured, Secret) and configured:
+        configured = _configured_password(properties)
+        if configured is not None and not properties.get("randomize.password"):
             return configured
         generated = self._context.secrets.get(_GENERATED_PASSWORD)
         if generated is None:
@@ -116,6 +129,42 @@ class FilesystemKeystore(KeystoreService):
             self._context.secrets.set(_GENERATED_PASSWORD, generated)
         return generated
 
-    def _remember(self, password: Secret) -> None:
-        if self._context.secrets.get(_FILE_PASSWORD) != password:
-            self._context.secrets.set(_FILE_PASSWORD, password)
+    def _other_passwords(self, properties: Mapping[str, object]) -> tuple[Secret, ...]:
+        """What the file may be under besides the wanted password, likeliest first."""
+        kept = (self._context.secrets.get(name) for name in (_FILE_PASSWORD, _NEXT_PASSWORD, _GENERATED_PASSWORD))
+        return tuple(one for one in (*kept, _configured_password(properties)) if one is not None)
+
+    def _see_to_former_file(self, keystore: Pkcs12Keystore, password: Secret) -> str | None:
+        """Move the entries of the file at the path before, if that is wanted; returns what is left there, in words.
+
+        Each step can be done again: the path is remembered last, the former file goes after its entries are stored.
+        """
+        kept = self._context.secrets.get(_FILE_PATH)
+        former_path = keystore.path if kept is None else Path(kept.reveal())
+        left: str | None = None
+        if former_path != keystore.path and former_path.exists():
+            if self._context.properties["keystore.path.change"] == "MOVE":
+                former = Pkcs12Keystore(former_path)
+                former.open(password, self._other_passwords(self._context.properties))
+                same = keystore.take_over(former)
+                if same:
+                    left = (
+                        f"{former_path} still holds entries, since {keystore.path} has others of the same alias: "
+                        f"{', '.join(same)}; see which are wanted, then remove that file"
+                    )
+            else:
+                left = (
+                    f"the path was changed, and the entries of before stay in {former_path}; to have them here, set "
+                    "the path back, keystore.path.change to MOVE, and the path anew. This is said until the next start"
+                )
+        self._remember(_FILE_PATH, Secret(str(keystore.path)))
+        return left
+
+    def _remember(self, name: str, value: Secret) -> None:
+        if self._context.secrets.get(name) != value:
+            self._context.secrets.set(name, value)
+
+
+def _configured_password(properties: Mapping[str, object]) -> Secret | None:
+    configured = properties.get("keystore.password")
+    return configured if isinstance(configured, Secret) and configured else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.errors import DamagedKeystoreError, KeystoreUnavailableError
-from framework.storage import make_private_directory, replace_file
+from framework.storage import make_private_directory, replace_file, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,6 +134,19 @@ class KeystoreFile:
             return FileVersion.of(self.path.stat())
         except OSError as error:
             raise self._unavailable("cannot be written", error) from error
+
+    def remove(self) -> None:
+        """Remove the file, and the generation before, which goes first lest it is taken for what was lost.
+
+        Raises:
+            KeystoreUnavailableError: That cannot be done.
+        """
+        try:
+            self.previous.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+            sync_directory(self.path.parent)
+        except OSError as error:
+            raise self._unavailable("cannot be removed", error) from error
 
     def make_directory(self) -> None:
         """Make the directory of the file, private, where it is missing.

@@ -177,6 +177,26 @@ class Pkcs12Keystore(KeystoreService):
             self._announcements.add(MappingProxyType(different))
         self._announcements.deliver()
 
+    def take_over(self, former: Pkcs12Keystore) -> tuple[str, ...]:
+        """Move all entries of another file here, and remove that file once they are stored.
+
+        A crash in between leaves them in both, and the same call ends what it began.
+
+        Returns:
+            The aliases under which this keystore holds something else; if there are any, they stay as they are, and
+            so does the other file.
+
+        Raises:
+            KeystoreError: One of the files cannot be read or written; nothing is lost.
+        """
+        with former._file.locked():
+            theirs, ours = former.entries(), self.entries()
+            same = tuple(alias for alias, entry in theirs.items() if alias in ours and ours[alias] != entry)
+            self.commit({alias: entry for alias, entry in theirs.items() if alias not in same})
+            if not same:
+                former._file.remove()
+        return same
+
     def __repr__(self) -> str:
         return f"Pkcs12Keystore({str(self.path)!r})"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from cryptography import x509
 import metatype
 from components.keystore import (
     CHANGED_TOPIC,
+    HealthState,
     KeyAlgorithm,
     KeystoreService,
     KeystoreUnavailableError,
@@ -22,7 +25,8 @@ from components.keystore import (
     self_signed_certificate,
 )
 from components.keystore.filesystem import FilesystemKeystore, Pkcs12Keystore
-from framework import EventAdmin, Secret
+from components.keystore.filesystem import file as keystore_file
+from framework import ConfigurationError, EventAdmin, Secret, storage
 from framework.declarative_services import description_of
 from framework.testing import GatewayHarness
 
@@ -69,7 +73,12 @@ def test_the_descriptor_says_what_the_component_reads() -> None:
     assert not metadata.warnings
     object_class = metadata.object_class_for(FACTORY)
     assert object_class is not None
-    assert list(object_class.attributes) == ["keystore.path", "keystore.password"]
+    assert list(object_class.attributes) == [
+        "keystore.path",
+        "keystore.path.change",
+        "keystore.password",
+        "randomize.password",
+    ]
 
 
 def test_a_configuration_makes_a_keystore_with_a_password_of_its_own(tmp_path: Path) -> None:
@@ -146,6 +155,89 @@ def test_a_new_path_is_another_keystore(tmp_path: Path) -> None:
             before.aliases()
         gateway.configuration_admin.update(PID, {"keystore.path": "keys/gateway.p12"})
         assert service(gateway).aliases() == ("ca",)
+
+
+def test_entries_that_stay_at_a_change_of_path_are_told_of(tmp_path: Path) -> None:
+    with harness(tmp_path) as gateway:
+        service(gateway).set("ca", trusted())
+    with harness(tmp_path, **{"keystore.path": "other.p12"}) as gateway:  # changed while the gateway was off
+        health = service(gateway).health()
+        assert health.state is HealthState.DEGRADED
+        assert str(tmp_path / "keys" / "gateway.p12") in health.problems[0]
+
+
+def test_entries_move_with_the_path_where_the_configuration_says_so(tmp_path: Path) -> None:
+    entry, other = trusted(), trusted()
+    old, new = tmp_path / "keys" / "gateway.p12", tmp_path / "other.p12"
+    with harness(tmp_path, **{"keystore.path.change": "MOVE", "keystore.password": CANARY}) as gateway:
+        service(gateway).set("ca", entry)
+        gateway.configuration_admin.update(PID, {"keystore.path": str(new)})
+        assert service(gateway).get("ca") == entry
+        assert service(gateway).health().state is HealthState.OK
+        assert not old.exists()
+        assert not old.with_name("gateway.p12.previous").exists()
+        before = Pkcs12Keystore(old)
+        before.open(Secret(CANARY))
+        before.set("ca", other)
+        before.set("more", other)
+        gateway.configuration_admin.update(PID, {"keystore.path": "keys/gateway.p12"})
+        assert dict(service(gateway).entries()) == {"ca": other, "more": other}
+        assert new.exists(), "what is under the same alias is lost on neither side"
+        assert "ca" in service(gateway).health().problems[0]
+
+
+def test_a_move_that_was_cut_after_its_entries_were_stored_is_ended_at_the_next_start(tmp_path: Path) -> None:
+    old, new = tmp_path / "keys" / "gateway.p12", tmp_path / "other.p12"
+    properties = {"keystore.path.change": "MOVE", "keystore.password": CANARY}
+    with harness(tmp_path, **properties) as gateway:
+        service(gateway).set("ca", trusted())
+    new.write_bytes(old.read_bytes())
+    with harness(tmp_path, **properties, **{"keystore.path": "other.p12"}) as gateway:
+        assert service(gateway).aliases() == ("ca",)
+        assert service(gateway).health().state is HealthState.OK
+    assert not old.exists()
+
+
+def test_a_randomized_password_takes_the_place_of_the_configured_one_and_gives_it_back(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "gateway.p12"
+    entry = trusted()
+    with harness(tmp_path, **{"keystore.password": CANARY}) as gateway:
+        service(gateway).set("ca", entry)
+        gateway.configuration_admin.update(PID, {"randomize.password": True})
+        assert service(gateway).get("ca") == entry
+        assert not opens(path, CANARY)
+    with harness(tmp_path, **{"keystore.password": CANARY}) as gateway:
+        assert service(gateway).get("ca") == entry
+        gateway.configuration_admin.update(PID, {"randomize.password": False})
+        assert service(gateway).get("ca") == entry
+    assert opens(path, CANARY)
+
+
+@pytest.mark.parametrize("step", range(2))
+def test_a_password_change_that_is_cut_at_any_step_leaves_a_file_that_opens(
+    tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is written under the next password twice; afterwards the configuration is the old one."""
+    entry = trusted()
+    path = tmp_path / "keys" / "gateway.p12"
+    with harness(tmp_path, **{"keystore.password": "one"}) as gateway:
+        service(gateway).set("ca", entry)
+        written: list[Path] = []
+        real = storage.replace_file
+
+        def replace(target: Path, data: bytes, **named: Any) -> None:
+            if len(written) == step:
+                raise OSError(errno.EIO, "cut")
+            written.append(target)
+            real(target, data, **named)
+
+        monkeypatch.setattr(keystore_file, "replace_file", replace)
+        with contextlib.suppress(ConfigurationError):
+            gateway.configuration_admin.update(PID, {"keystore.password": Secret("two")})
+        monkeypatch.undo()
+    assert opens(path, "two" if step else "one")
+    with harness(tmp_path) as gateway:
+        assert service(gateway).get("ca") == entry
 
 
 def test_a_file_that_was_open_to_others_is_closed_to_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
