@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -31,7 +33,7 @@ from components.scep.service import EnrollmentService
 from framework import Secret
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
-from tools.bench.model import OURS, AtMost, BenchError, Case, FasterThan, Quotient, Suite
+from tools.bench.model import OURS, AtMost, BenchError, Case, FasterThan, Quotient, Suite, Unit
 from tools.bench.peers import SCEPCLIENT
 from tools.bench.processes import cost
 
@@ -46,10 +48,17 @@ SCEP: Final = "gatewright.scep.SCEPEnrollmentService"
 FIRST_ENROLMENT_OPERATIONS: Final = 4
 """Uses of private keys that a first enrolment cannot do without."""
 
+SERIES: Final = "GATEWRIGHT_ENROLMENTS"
+"""The environment variable that says over how many enrolments memory is looked at; a few without it."""
+
 _PASSWORD: Final = "bench"  # noqa: S105  # of a keystore that is thrown away
 _CHALLENGE: Final = "bench-challenge"
 _KEY_SIZE: Final = 2048
 _REQUEST_KEY: Final = "sce-request-key-pair"
+_SHORT_SERIES: Final = 100
+_SETTLED_AFTER: Final = 50
+"""Enrolments after which everything is loaded and every cache is filled."""
+
 _ATTEMPTS: Final = 500
 _PAUSE_S: Final = 0.02
 
@@ -64,8 +73,11 @@ def _measure(assignment: Assignment) -> Samples:
 
     with tempfile.TemporaryDirectory(dir=assignment.scratch) as directory, _server(Path(directory)) as server:
         if assignment.side == OURS:
-            for measured in _running_gateway(Path(directory) / "running", key, server, assignment.values + 1)[1:]:
+            first, *others = _running_gateway(Path(directory) / "running", key, server, assignment.values + 1)
+            add(first_cpu=first["cpu"])
+            for measured in others:
                 add(**measured, floor=_floor(key), renewal_floor=_floor(key) * 3 / 4)
+            add(growth=_growth(Path(directory) / "series", key, server))
         for turn in range(assignment.values + 1):
             home = Path(directory) / f"client-{turn}"
             home.mkdir()
@@ -104,7 +116,8 @@ def _running_gateway(home: Path, key: SoftwarePrivateKey, server: _Server, numbe
     """In one gateway that runs: it is given one keystore after the other, each with a key and nothing else.
 
     An enrolment is measured from the update that names the keystore until nothing is left to do, a renewal of the
-    certificate from its command.
+    certificate from its command. In the first renewal the gateway learns which form of it the server takes; the
+    second one is what all others are like.
     """
     home.mkdir()
     configuration = _configuration(home / "first", key, server)
@@ -120,9 +133,36 @@ def _running_gateway(home: Path, key: SoftwarePrivateKey, server: _Server, numbe
         for turn in range(number):
             target = {"KeystoreService.target": f"(kura.service.pid=Keystore{turn})"}
             wall, cpu = _cost(harness, lambda: harness.configuration_admin.update(SCEP, target))  # noqa: B023  # called at once
-            _, renewal_cpu = _cost(harness, _service(harness).renew)
-            found.append({"wall": wall, "cpu": cpu, "renewal_cpu": renewal_cpu})
+            _, learning_cpu = _cost(harness, _service(harness).renew)
+            renewal, renewal_cpu = _cost(harness, _service(harness).renew)
+            costs = {"renewal": renewal, "renewal_cpu": renewal_cpu, "learning_cpu": learning_cpu}
+            found.append({"wall": wall, "cpu": cpu, **costs})
     return found
+
+
+def _growth(home: Path, key: SoftwarePrivateKey, server: _Server) -> float:
+    """By how many bytes the resident memory of one gateway grows in a series of renewals."""
+    home.mkdir()
+    series = int(os.environ.get(SERIES, _SHORT_SERIES))
+    with GatewayHarness(
+        plugins=[components.keystore.plugin, components.scep.plugin],
+        conf=_configuration(home / "first", key, server),
+        state_directory=home / "state",
+        clock=FakeClock(SystemClock().now()),
+    ) as harness:
+        harness.settle()
+        for _ in range(_SETTLED_AFTER):
+            _cost(harness, _service(harness).renew)
+        before = _resident_bytes()
+        for _ in range(series):
+            _cost(harness, _service(harness).renew)
+        return max(0.0, _resident_bytes() - before)
+
+
+def _resident_bytes() -> int:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * resource.getpagesize()
 
 
 def _cost(harness: GatewayHarness, act: Callable[[], object]) -> tuple[float, float]:
@@ -227,12 +267,16 @@ SUITE: Final = Suite(
     rows=(
         Case("wall", "in a running gateway (beside scepclient's process): time", AtMost(0.25)),
         Case("wall-again", "the same, beside scepclient", FasterThan(SCEPCLIENT, 1)),
+        Case("first-cpu", "the first one in a process, which loads what it needs: processor time"),
         Case("cpu", "in a running gateway: processor time of our side"),
         Case("floor", "four private-key operations alone: processor time"),
         Quotient("cpu-floor", "processor time ÷ that floor", "cpu", "floor", AtMost(5)),
+        Case("renewal", "a renewal in a running gateway: time"),
+        Case("learning-cpu", "the first renewal, which learns the form that the server takes: processor time"),
         Case("renewal-cpu", "a renewal in a running gateway: processor time of our side"),
         Case("renewal-floor", "three private-key operations alone: processor time"),
         Quotient("renewal-cpu-floor", "÷ three private-key operations", "renewal-cpu", "renewal-floor", AtMost(5)),
+        Case("growth", f"memory that renewals in a row add ({SERIES}={_SHORT_SERIES})", AtMost(2**20), Unit.BYTES),
         Case("process", "a whole process, from start to end: time"),
         Case("process-cpu", "a whole process: processor time"),
     ),
