@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from framework.errors import FrameworkError
 
@@ -191,6 +191,11 @@ class OfflineInvocation:
             raise CommandError(f"{path}: {error.strerror or error}") from None
 
 
+COMMON_EXIT_STATUSES: Final[Mapping[int, str]] = MappingProxyType(
+    {0: "done", 1: "not done; a message on standard error says why", 2: "the command line is wrong"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command of the admin interface.
@@ -201,7 +206,7 @@ class Command:
         run: What it does; runs on a thread of the admin interface.
         arguments: Declares its arguments on a parser, or None if it has none.
         examples: Whole command lines.
-        exit_statuses: What exit statuses other than 0 mean.
+        exit_statuses: What exit statuses mean, where it is more than `COMMON_EXIT_STATUSES` tells.
         offline: What it does in the client's process when no gateway runs, or None if it needs one.
         values: What a shell may complete an argument to, by the argument's name; asked of a running gateway.
         diagnostic: Arguments with which its JSON answer helps to understand a gateway, so that `diagnostics` takes
@@ -217,3 +222,7 @@ class Command:
     offline: Callable[[OfflineInvocation], Answer] | None = None
     values: Mapping[str, Callable[[GatewayView], Iterable[str]]] = field(default_factory=lambda: MappingProxyType({}))
     diagnostic: tuple[str, ...] | None = None
+
+    def all_exit_statuses(self) -> Mapping[int, str]:
+        """What each of its exit statuses means, ascending."""
+        return dict(sorted({**COMMON_EXIT_STATUSES, **self.exit_statuses}.items()))

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from framework._version import __version__
+from framework.admin.command import COMMON_EXIT_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,6 @@ _ENVIRONMENT: Final = (
     ("GATEWRIGHT_CREDENTIAL_NAME", "the file of the credential NAME, where systemd has none of that name"),
     ("NO_COLOR", "if it is set, no colours are shown"),
 )
-_EXIT_STATUSES: Final = {0: "done", 1: "not done; a message on standard error says why", 2: "the command line is wrong"}
 
 
 def manual_page(table: CommandTable, run: argparse.ArgumentParser) -> str:
@@ -52,7 +52,7 @@ def _lines(table: CommandTable, run: argparse.ArgumentParser) -> Iterator[str]:
         words = "gatewright " + " ".join(command.path)
         yield from _command(table.parser(command), words, command.help, command.examples, command.exit_statuses)
     yield ".SH EXIT STATUS"
-    yield from _definitions(sorted((str(status), text) for status, text in _EXIT_STATUSES.items()))
+    yield from _definitions(sorted((str(status), text) for status, text in COMMON_EXIT_STATUSES.items()))
     yield from (".SH FILES", *_definitions(_FILES))
     yield from (".SH ENVIRONMENT", *_definitions(_ENVIRONMENT))
 

@@ -89,13 +89,12 @@ class CommandTable:
         epilog = ""
         if command.examples:
             epilog += "examples:\n" + "".join(f"  {example}\n" for example in command.examples)
-        if command.exit_statuses:
-            statuses = {0: "done", **command.exit_statuses}
-            epilog += "exit status:\n" + "".join(f"  {status}  {text}\n" for status, text in statuses.items())
+        epilog += "exit status:\n"
+        epilog += "".join(f"  {status}  {text}\n" for status, text in command.all_exit_statuses().items())
         parser = _Parser(
             prog=f"gatewright {' '.join(command.path)}",
             description=command.help,
-            epilog=epilog or None,
+            epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=False,
         )

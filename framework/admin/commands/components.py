@@ -89,7 +89,13 @@ COMMANDS = (
         exit_statuses={1: "there is no such component"},
         values={"pid": component_pids},
     ),
-    Command(path=("component", "list"), help="all components and their states", run=_component_list, diagnostic=()),
+    Command(
+        path=("component", "list"),
+        help="all components and their states",
+        run=_component_list,
+        examples=("gatewright component list", "gatewright component list --json"),
+        diagnostic=(),
+    ),
     Command(
         path=("component", "enable"),
         help="let a component be active that was disabled",
@@ -108,5 +114,11 @@ COMMANDS = (
         exit_statuses={1: "there is no such component"},
         values={"name": component_names},
     ),
-    Command(path=("service", "list"), help="all services and their properties", run=_service_list, diagnostic=()),
+    Command(
+        path=("service", "list"),
+        help="all services and their properties",
+        run=_service_list,
+        examples=("gatewright service list", "gatewright service list --json"),
+        diagnostic=(),
+    ),
 )

@@ -225,7 +225,12 @@ COMMANDS = (
         exit_statuses=STATUSES,
         values={"pid": configuration_pids},
     ),
-    Command(path=("config", "list"), help="the pids of all configurations", run=_list),
+    Command(
+        path=("config", "list"),
+        help="the pids of all configurations",
+        run=_list,
+        examples=("gatewright config list",),
+    ),
     Command(
         path=("config", "delete"),
         help="remove what is stored for a pid; a factory's instance goes with it",

@@ -165,11 +165,13 @@ COMMANDS = (
         path=("config", "acknowledge"),
         help="stop `status` from telling that the store was repaired",
         run=_acknowledge,
+        examples=("gatewright config acknowledge",),
     ),
     Command(
         path=("config", "rotate-key"),
         help="make a new master key and seal all secrets under it",
         run=_rotate_key,
+        examples=("gatewright config rotate-key",),
         exit_statuses={1: "the key is a credential, or the store cannot be written; the old key holds"},
     ),
 )

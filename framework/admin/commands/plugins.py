@@ -140,6 +140,7 @@ COMMANDS = (
         path=("plugin", "list"),
         help="all plugins, also those in quarantine, with the reason",
         run=_list,
+        examples=("gatewright plugin list", "gatewright plugin list --json"),
         offline=_list_offline,
         diagnostic=(),
     ),
