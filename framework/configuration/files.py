@@ -95,6 +95,11 @@ def read_document(data: bytes) -> dict[str, Any]:
         raise FileContentError(f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
     except UnicodeDecodeError:
         raise FileContentError("is not encoded in UTF-8") from None
+    except FileContentError:
+        raise
+    except ValueError:
+        # Python reads no integer of more than some 4,300 digits, and json lets that error through as it is.
+        raise FileContentError("has a number of too many digits") from None
     except RecursionError:
         raise FileContentError("nests too deeply") from None
     if not isinstance(document, dict):

@@ -112,6 +112,7 @@ BAD_FILES = (
     BadFile("same pid twice", b'{"test.Pump": {}, "test.Pump": {"rate": 6}}', "'test.Pump' twice"),
     BadFile("same property twice", b'{"test.Pump": {"rate": 6, "rate": 7}}', "'rate' twice"),
     BadFile("not a number", b'{"test.Pump": {"limit": NaN}}', "NaN"),
+    BadFile("a number of too many digits", b'{"test.Pump": {"limit": ' + b"1" * 5000 + b"}}", "too many digits"),
     BadFile("infinity", b'{"test.Pump": {"limit": -Infinity}}', "-Infinity"),
     BadFile("not UTF-8", b'{"test.Pump": {"server": "\xff"}}', "UTF-8"),
     BadFile("UTF-16", '{"test.Pump": {}}'.encode("utf-16"), "UTF-8"),

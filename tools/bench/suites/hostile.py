@@ -12,6 +12,8 @@ from components.keystore.filesystem import decode_pkcs12
 from components.scep.errors import ScepError
 from components.scep.message import decode_certificates, decode_pki_message
 from framework import DeactivationReason, Filter, FilterError, Secret, component
+from framework.configuration.files import FileContentError, read_document
+from framework.configuration.kura_snapshot import KuraSnapshotError, read_snapshot
 from framework.testing import GatewayHarness
 from tools.bench.measure import seconds_of
 from tools.bench.model import OURS, AtMost, Case, Suite, Unit
@@ -37,6 +39,10 @@ def _parse_descriptor(data: bytes) -> object:
     return metatype.loads(data, source="hostile")
 
 
+def _parse_snapshot(data: bytes) -> object:
+    return read_snapshot(data, "hostile")
+
+
 def _parse_keystore(data: bytes) -> object:
     return decode_pkcs12(data, Secret("bench"), "hostile")
 
@@ -44,6 +50,8 @@ def _parse_keystore(data: bytes) -> object:
 _PARSERS: Final[tuple[_Parser, ...]] = (
     ("filter", _parse_filter, FilterError),
     ("descriptor", _parse_descriptor, metatype.MetatypeError),
+    ("configuration", read_document, FileContentError),
+    ("snapshot", _parse_snapshot, KuraSnapshotError),
     ("message", decode_pki_message, ScepError),
     ("certificates", decode_certificates, ScepError),
     ("keystore", _parse_keystore, KeystoreError),
@@ -59,6 +67,7 @@ _INPUTS: Final[tuple[bytes, ...]] = tuple(
         b"<a b='&lt;",
         b"[",
         b'{"a":',
+        b"1",
         b"\x30\x80",
         b"\x30\x84\x00\x00\xff\xff",
         b"\x24\x80\x04\x01",
@@ -109,6 +118,8 @@ SUITE: Final = Suite(
     rows=(
         Case("filter", "a filter, refused", SECONDS),
         Case("descriptor", "a metatype descriptor, refused", SECONDS),
+        Case("configuration", "a configuration file, refused", SECONDS),
+        Case("snapshot", "a snapshot of Kura, refused", SECONDS),
         Case("message", "a pkiMessage, refused", SECONDS),
         Case("certificates", "CA certificates, refused", SECONDS),
         Case("keystore", "a PKCS #12 file, refused", SECONDS),
