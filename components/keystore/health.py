@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import HealthState, KeystoreService
+from components.keystore.crl import RevocationService
 from components.keystore.guard import guarded
 from components.keystore.tls import SslContextService
 from framework.plugins import Finding, HealthCheck, Severity
@@ -29,13 +30,27 @@ def _check(context: PluginContext) -> Finding | None:
 
 
 def _check_tls(context: PluginContext) -> Finding | None:
+    return _problems_of(context, SslContextService, None)
+
+
+def _check_crls(context: PluginContext) -> Finding | None:
+    return _problems_of(context, RevocationService, "see gatewright keystore crl list")
+
+
+def _problems_of(
+    context: PluginContext, interface: type[SslContextService | RevocationService], fix: str | None
+) -> Finding | None:
     problems: list[str] = []
-    for reference in context.find_all(SslContextService):
+    for reference in context.find_all(interface):
         service = context.get(reference)
-        if isinstance(service, SslContextService):
+        if isinstance(service, SslContextService | RevocationService):
             name = str(reference.properties.get("kura.service.pid", reference.id))
             problems += [f"{name}: {problem}" for problem in service.problems()]
-    return Finding(Severity.WARNING, "; ".join(problems)) if problems else None
+    return Finding(Severity.WARNING, "; ".join(problems), fix) if problems else None
 
 
-HEALTH_CHECKS: Final = (HealthCheck("keystores", _check), HealthCheck("TLS contexts", _check_tls))
+HEALTH_CHECKS: Final = (
+    HealthCheck("keystores", _check),
+    HealthCheck("TLS contexts", _check_tls),
+    HealthCheck("CRLs", _check_crls),
+)

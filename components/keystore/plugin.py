@@ -27,7 +27,7 @@ def gatewright_components() -> Sequence[type]:
 
 @hookimpl
 def gatewright_commands() -> Sequence[Command]:
-    """`keystore list` and `keystore export`."""
+    """The commands `gatewright keystore`."""
     from components.keystore.commands import COMMANDS  # noqa: PLC0415  # only a gateway needs them
 
     return COMMANDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +16,17 @@ from components.keystore.contract import (
     KeystoreService,
     changed_properties,
 )
+from components.keystore.entries import TrustedCertificateEntry
 from components.keystore.errors import KeystoreUnavailableError
 from components.keystore.filesystem.keystore import Pkcs12Keystore
 from framework import Secret, component
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from cryptography import x509
+
+    from components.keystore.crl.upkeep import CrlUpkeep
     from components.keystore.entries import Entry
     from framework import ComponentContext, ConfigurationChange, DeactivationReason
 
@@ -49,6 +54,7 @@ class FilesystemKeystore(KeystoreService):
     def __init__(self) -> None:
         self._keystore: Pkcs12Keystore | None = None
         self._left_behind: str | None = None
+        self._crls: CrlUpkeep | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Open the file, or make it."""
@@ -64,9 +70,13 @@ class FilesystemKeystore(KeystoreService):
             context.logger.warning("%s", self._left_behind)
         self._remember(_FILE_PASSWORD, password)
         self._keystore = keystore
+        if context.properties["crl.management.enabled"]:
+            self._crls = _look_after_crls(context, keystore)
 
     def modified(self, change: ConfigurationChange) -> None:
-        """Encrypt the file under the new password."""
+        """Encrypt the file under the new password; look after CRLs as is now configured."""
+        if self._crls is not None:
+            self._crls.configure(change.properties)
         if change.changed & {"keystore.password", "randomize.password"}:
             password = self._wanted_password(change.properties)
             # A crash, or a configuration that is taken back, may leave the file under either.
@@ -81,7 +91,7 @@ class FilesystemKeystore(KeystoreService):
     @property
     def capabilities(self) -> KeystoreCapabilities:
         """See `KeystoreService`."""
-        return self._opened().capabilities
+        return replace(self._opened().capabilities, keeps_crls=self._crls is not None)
 
     def aliases(self) -> tuple[str, ...]:
         """See `KeystoreService`."""
@@ -104,6 +114,10 @@ class FilesystemKeystore(KeystoreService):
             return found
         state = HealthState.DEGRADED if found.state is HealthState.OK else found.state
         return KeystoreHealth(state, (*found.problems, self._left_behind))
+
+    def crls(self) -> Sequence[x509.CertificateRevocationList]:
+        """See `KeystoreService`."""
+        return super().crls() if self._crls is None else self._crls.decoded()
 
     def commit(self, changes: Changes) -> None:
         """See `KeystoreService`."""
@@ -168,3 +182,16 @@ class FilesystemKeystore(KeystoreService):
 def _configured_password(properties: Mapping[str, object]) -> Secret | None:
     configured = properties.get("keystore.password")
     return configured if isinstance(configured, Secret) and configured else None
+
+
+def _look_after_crls(context: ComponentContext, keystore: Pkcs12Keystore) -> CrlUpkeep:
+    from components.keystore.crl import RevocationService  # noqa: PLC0415  # where CRLs are looked after only
+    from components.keystore.crl.upkeep import CrlUpkeep  # noqa: PLC0415  # as above
+
+    def trusted() -> tuple[x509.Certificate, ...]:
+        entries = keystore.entries().values()
+        return tuple(entry.certificate for entry in entries if isinstance(entry, TrustedCertificateEntry))
+
+    upkeep = CrlUpkeep(context, context.properties, trusted, keystore.path.with_name(f"{keystore.path.name}.crl"))
+    context.register(RevocationService, upkeep, {"kura.service.pid": context.service_pid})
+    return upkeep

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import CHANGED_TOPIC, KeystoreService
+from components.keystore.crl import CRLS_CHANGED_TOPIC
 from components.keystore.entries import PrivateKeyEntry, TrustedCertificateEntry
 from components.keystore.errors import KeystoreError, UnsupportedOperationError
 from components.keystore.guard import guarded
@@ -45,7 +46,7 @@ class SslContexts(SslContextService):
         self._client: ssl.SSLContext | TlsError = TlsError("no context has been made yet")
         self._server: ssl.SSLContext | TlsError = self._client
         self._problems: tuple[str, ...] = ()
-        context.subscribe(CHANGED_TOPIC, self._keystore_changed)
+        context.subscribe((CHANGED_TOPIC, CRLS_CHANGED_TOPIC), self._keystore_changed)
         self._make(context.properties)
 
     def modified(self, change: ConfigurationChange) -> None:

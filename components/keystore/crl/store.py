@@ -1,0 +1,274 @@
+"""CRLs on disk: each a file in DER, and beside it an index of its entries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from components.asn1 import der
+from components.keystore.crl.errors import CrlError, CrlRefusedError
+from components.keystore.crl.index import IndexBuilder, offsets
+from components.keystore.crl.outline import skim
+from components.keystore.crl.service import CrlRecord, RevocationStatus
+from components.keystore.crl.verification import (
+    check_content,
+    check_signature,
+    check_succession,
+    covers,
+    crl_number,
+    issuing_point,
+)
+from framework.storage import make_private_directory, replace_file, sync_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_MAGIC: Final = b"GWCRL1\n\x00"
+_TAIL: Final = 32
+"""Octets at the end of a CRL, which are of its signature, that say whether an index is of it."""
+_LONGEST_ENTRY: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCrl:
+    """A CRL on disk.
+
+    Attributes:
+        record: What is told of it.
+        frame: The CRL without its entries.
+        path: Its file.
+        table: Where the table begins in the index beside it.
+        fetched: When it was last had from its source (aware).
+        verified: Whether its signature was checked.
+    """
+
+    record: CrlRecord
+    frame: x509.CertificateRevocationList
+    path: Path
+    table: int
+    fetched: datetime
+    verified: bool
+
+    @property
+    def index(self) -> Path:
+        """The index beside it."""
+        return self.path.with_suffix(".idx")
+
+
+class CrlStore:
+    """The CRLs in one directory, of which one process has charge. It may be asked from any thread.
+
+    Args:
+        directory: Where they are; it is made.
+
+    Raises:
+        OSError: It cannot be made or read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._writing = threading.Lock()
+        make_private_directory(directory)
+        for left in directory.glob(".*.new"):
+            left.unlink(missing_ok=True)
+        loaded = (_load(path) for path in sorted(directory.glob("*.crl")))
+        self._kept = {one.path.name: one for one in loaded if one is not None}
+
+    @property
+    def kept(self) -> tuple[KeptCrl, ...]:
+        """What is there."""
+        return tuple(self._kept.values())
+
+    def receive(self, fill: Callable[[BinaryIO], None]) -> Path:
+        """Have a temporary file filled, which `install` takes; it is removed if that fails."""
+        handle, name = tempfile.mkstemp(prefix=".received.", suffix=".new", dir=self.directory)
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return Path(name)
+
+    def install(
+        self, received: Path, source: str, trusted: Sequence[x509.Certificate], now: datetime, *, verify: bool
+    ) -> bool:
+        """Verify a CRL, and keep it in place of the one of the same issuer and scope; the file is gone afterwards.
+
+        Returns:
+            Whether it is another one than that which was kept.
+
+        Raises:
+            CrlRefusedError: It is none to rely on; what was kept stays.
+            OSError: It cannot be written; what was kept stays.
+        """
+        builder = IndexBuilder()
+        try:
+            with received.open("rb") as file:
+                outline = skim(file, builder.add)
+            check_content(outline.frame, now)
+            if verify:
+                check_signature(outline, trusted)
+            path = self.directory / f"{_name(outline.frame)}.crl"
+            with self._writing:
+                known = self._kept.get(path.name)
+                if known is not None:
+                    check_succession(known.frame, outline.frame)
+                changed = known is None or known.frame.signature != outline.frame.signature
+                meta = {"source": source, "fetched": now.timestamp(), "verified": verify, "entries": outline.entries}
+                received.replace(path)
+                sync_directory(self.directory)
+                self._kept[path.name] = _write_index(path, meta, builder, outline.frame)
+        finally:
+            received.unlink(missing_ok=True)
+        return changed
+
+    def remove(self, kept: KeptCrl) -> None:
+        """Forget a CRL."""
+        with self._writing:
+            self._kept.pop(kept.path.name, None)
+            kept.index.unlink(missing_ok=True)
+            kept.path.unlink(missing_ok=True)
+
+    def verify_kept(self, trusted: Sequence[x509.Certificate]) -> list[CrlRefusedError]:
+        """Check the signatures that were not checked yet, and forget the CRLs where they do not hold.
+
+        Raises:
+            OSError: A CRL cannot be read, or its index not written.
+        """
+        refused = []
+        for kept in self.kept:
+            if kept.verified:
+                continue
+            builder = IndexBuilder()
+            try:
+                with kept.path.open("rb") as file:
+                    outline = skim(file, builder.add)
+                check_signature(outline, trusted)
+            except CrlRefusedError as error:
+                refused.append(error)
+                self.remove(kept)
+                continue
+            meta = {
+                "source": kept.record.source,
+                "fetched": kept.fetched.timestamp(),
+                "verified": True,
+                "entries": outline.entries,
+            }
+            with self._writing:
+                self._kept[kept.path.name] = _write_index(kept.path, meta, builder, outline.frame)
+        return refused
+
+    def status(self, certificate: x509.Certificate, now: datetime) -> RevocationStatus:
+        """What the CRLs say of a certificate.
+
+        Raises:
+            CrlError: A CRL cannot be read.
+        """
+        serial = der.decode(der.integer(certificate.serial_number)).content
+        found = RevocationStatus.UNKNOWN
+        for kept in self.kept:
+            if not covers(kept.frame, certificate):
+                continue
+            try:
+                if _lists(kept, serial):
+                    return RevocationStatus.REVOKED
+            except (OSError, der.DerError) as error:
+                raise CrlError(f"the CRL {kept.path} cannot be read: {error}; remove it, and refresh") from error
+            due = kept.record.next_update
+            if due is None or now <= due:
+                found = RevocationStatus.GOOD
+        return found
+
+    def decoded(self) -> Iterator[x509.CertificateRevocationList]:
+        """The CRLs with their entries, each read when it is its turn.
+
+        Raises:
+            CrlError: One cannot be read.
+        """
+        for kept in self.kept:
+            try:
+                yield x509.load_der_x509_crl(kept.path.read_bytes())
+            except (OSError, ValueError) as error:
+                raise CrlError(f"the CRL {kept.path} cannot be read: {error}; remove it, and refresh") from error
+
+
+def _lists(kept: KeptCrl, serial: bytes) -> bool:
+    with kept.index.open("rb", buffering=0) as index, kept.path.open("rb", buffering=0) as crl:
+        for offset in offsets(index.fileno(), kept.table, kept.record.entries, serial):
+            head = os.pread(crl.fileno(), 6, offset)
+            size = 2 + head[1] if head[1] < 0x80 else 2 + (head[1] & 0x7F) + _LONGEST_ENTRY
+            entry = der.Reader(os.pread(crl.fileno(), size, offset)).next()
+            if entry.children().next().expect(der.INTEGER) == serial:
+                return True
+    return False
+
+
+def _name(frame: x509.CertificateRevocationList) -> str:
+    point = issuing_point(frame)
+    scope = b"" if point is None else point.public_bytes()
+    return hashlib.sha256(frame.issuer.public_bytes() + scope).hexdigest()[:32]
+
+
+def _write_index(
+    path: Path, meta: dict[str, Any], builder: IndexBuilder, frame: x509.CertificateRevocationList
+) -> KeptCrl:
+    size = path.stat().st_size
+    encoded = json.dumps({**meta, "tail": _tail(path), "frame": frame.public_bytes(Encoding.DER).hex(), "size": size})
+    head = _MAGIC + len(encoded).to_bytes(4) + encoded.encode()
+    replace_file(path.with_suffix(".idx"), head + builder.table())
+    return _kept(path, json.loads(encoded), len(head))
+
+
+def _load(path: Path) -> KeptCrl | None:
+    """A CRL that was kept; one whose index is missing or of another one (after a crash) is indexed anew."""
+    try:
+        with path.with_suffix(".idx").open("rb") as file:
+            if file.read(len(_MAGIC)) == _MAGIC:
+                length = int.from_bytes(file.read(4))
+                meta = json.loads(file.read(length))
+                if meta["tail"] == _tail(path) and meta["size"] == path.stat().st_size:
+                    return _kept(path, meta, len(_MAGIC) + 4 + length)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # made anew from the CRL itself
+    builder = IndexBuilder()
+    try:
+        with path.open("rb") as file:
+            outline = skim(file, builder.add)
+        meta = {"source": "", "fetched": 0, "verified": False, "entries": outline.entries}
+        return _write_index(path, meta, builder, outline.frame)
+    except (CrlRefusedError, OSError):
+        path.unlink(missing_ok=True)  # torn; it is fetched again
+        return None
+
+
+def _kept(path: Path, meta: dict[str, Any], table: int) -> KeptCrl:
+    frame = x509.load_der_x509_crl(bytes.fromhex(meta["frame"]))
+    record = CrlRecord(
+        issuer=frame.issuer.rfc4514_string(),
+        number=crl_number(frame),
+        this_update=frame.last_update_utc,
+        next_update=frame.next_update_utc,
+        entries=meta["entries"],
+        size=meta["size"],
+        source=meta["source"],
+    )
+    return KeptCrl(record, frame, path, table, datetime.fromtimestamp(meta["fetched"], UTC), meta["verified"])
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        return file.read(_TAIL).hex()
