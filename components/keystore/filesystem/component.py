@@ -156,6 +156,13 @@ class FilesystemKeystore(KeystoreService):
         kept = self._context.secrets.get(_FILE_PATH)
         former_path = keystore.path if kept is None else Path(kept.reveal())
         left: str | None = None
+        if former_path != keystore.path and not former_path.exists() and not keystore.aliases():
+            # The former path stays remembered: its disk may not be mounted yet, and the next start looks again.
+            return (
+                f"{keystore.path} is empty, and {former_path}, where the entries were before the path was changed, is "
+                "not there; make it readable and start again. If nothing is wanted from it, this ends at the first "
+                "start with entries here"
+            )
         if former_path != keystore.path and former_path.exists():
             if self._context.properties["keystore.path.change"] == "MOVE":
                 former = Pkcs12Keystore(former_path)

@@ -198,6 +198,24 @@ def test_a_move_that_was_cut_after_its_entries_were_stored_is_ended_at_the_next_
     assert not old.exists()
 
 
+def test_a_former_file_that_is_not_there_yet_is_told_of_and_moved_when_it_is(tmp_path: Path) -> None:
+    entry = trusted()
+    old, away = tmp_path / "keys" / "gateway.p12", tmp_path / "unmounted"
+    properties = {"keystore.path.change": "MOVE", "keystore.password": CANARY}
+    with harness(tmp_path, **properties) as gateway:
+        service(gateway).set("ca", entry)
+    old.parent.rename(away)
+    for _ in range(2):
+        with harness(tmp_path, **properties, **{"keystore.path": "other.p12"}) as gateway:
+            health = service(gateway).health()
+            assert health.state is HealthState.DEGRADED
+            assert str(old) in health.problems[0]
+    away.rename(old.parent)
+    with harness(tmp_path, **properties, **{"keystore.path": "other.p12"}) as gateway:
+        assert service(gateway).get("ca") == entry
+        assert service(gateway).health().state is HealthState.OK
+
+
 def test_a_randomized_password_takes_the_place_of_the_configured_one_and_gives_it_back(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "gateway.p12"
     entry = trusted()
