@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     import pytest
 
-RENEWALS = int(os.environ.get("GATEWRIGHT_ENROLMENTS", "60"))
+RENEWALS = int(os.environ.get("GATEWRIGHT_ENROLMENTS", "100"))
 WARM_UP = 20
 
 MOST_BYTES_EACH = 500
 """What one renewal may leave behind on average: less than a certificate, a reply or a journal."""
+
+MOST_BYTES_ONCE = 32 * 1024
+"""What does not come with each renewal: a table of the interpreter that grows, what threads of earlier tests allocate."""
 
 
 def test_renewals_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +41,7 @@ def test_renewals_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monke
         _renew(gateway, RENEWALS)
         left = _allocated_bytes() - before
         assert authority.issued == 1 + WARM_UP + RENEWALS
-    assert left < MOST_BYTES_EACH * RENEWALS
+    assert left < MOST_BYTES_ONCE + MOST_BYTES_EACH * RENEWALS
 
 
 def _renew(gateway: EnrolledGateway, times: int) -> None:
