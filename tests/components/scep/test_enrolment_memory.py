@@ -24,7 +24,7 @@ MOST_BYTES_EACH = 500
 """What one renewal may leave behind on average: less than a certificate, a reply or a journal."""
 
 MOST_BYTES_ONCE = 32 * 1024
-"""What does not come with each renewal: a table of the interpreter that grows, what threads of earlier tests allocate."""
+"""What does not come with each renewal: a table of the interpreter that grows, what earlier tests left running."""
 
 
 def test_renewals_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
