@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.keystore import PublicKey, describe_public_key
-from components.scep.component import PID, STATE_CHANGED, STEP
+from components.scep.component import PID
+from components.scep.driver import STATE_CHANGED, STEP
 from components.scep.enrolment import State
 from components.scep.identity import ENROLLED_KEY_PAIR
 from components.scep.service import EnrollmentService, EnrollmentStatus

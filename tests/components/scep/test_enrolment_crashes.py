@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from components.keystore import KeyAlgorithm, PrivateKeyEntry, SoftwarePrivateKey
-from components.scep.component import SCEPEnrollmentComponent
+from components.scep.actions import perform
+from components.scep.driver import EnrolmentDriver
 from components.scep.enrolment import Action, Event, LocateServer, SeekNextCa, SendPoll, SendRequest
 from framework.clock import SystemClock
 from framework.testing import FakeClock
@@ -40,22 +41,22 @@ class Killer:
     done: list[Action] = field(default_factory=list)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        perform, feed = SCEPEnrollmentComponent._perform, SCEPEnrollmentComponent._feed
+        feed = EnrolmentDriver.feed
 
-        def perform_or_die(component: SCEPEnrollmentComponent, action: Action) -> None:
+        def perform_or_die(driver: EnrolmentDriver, action: Action) -> None:
             if self.dead:
                 return
             self.dead = len(self.done) == self.at
             self.done.append(action)
             if not self.dead or self.after:
-                perform(component, action)
+                perform(driver, action)
 
-        def feed_or_nothing(component: SCEPEnrollmentComponent, event: Event) -> None:
+        def feed_or_nothing(driver: EnrolmentDriver, event: Event) -> None:
             if not self.dead:
-                feed(component, event)
+                feed(driver, event)
 
-        monkeypatch.setattr(SCEPEnrollmentComponent, "_perform", perform_or_die)
-        monkeypatch.setattr(SCEPEnrollmentComponent, "_feed", feed_or_nothing)
+        monkeypatch.setattr("components.scep.component.perform", perform_or_die)
+        monkeypatch.setattr(EnrolmentDriver, "feed", feed_or_nothing)
 
     def arm(self, at: int | None, *, after: bool) -> None:
         self.at, self.after, self.dead, self.done = at, after, False, []

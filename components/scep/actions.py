@@ -1,0 +1,90 @@
+"""What the enrolment's state machine decides, done: each action, and the event that tells what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.keystore import KeystoreError, describe_public_key
+from components.scep import authority, enrolment, submission
+from components.scep.identity import key_facts
+from components.scep.transaction import new_transaction_id
+from components.scep.wording import count_certificates
+
+if TYPE_CHECKING:
+    from components.scep.driver import EnrolmentDriver
+
+
+def perform(driver: EnrolmentDriver, action: enrolment.Action) -> None:
+    """Do what was decided; what takes long goes on in the background, and comes back as an event.
+
+    Raises:
+        KeystoreError: The keystore does not do its part.
+        ScepError: There is nothing to do it with.
+        OSError: The journal cannot be written.
+    """
+    match action:
+        case enrolment.LocateServer(attempt, refresh):
+            authority.locate(driver, attempt, refresh=refresh)
+        case enrolment.SeekNextCa(attempt):
+            authority.seek_next_ca(driver, attempt)
+        case enrolment.DropSuperseded(attempt):
+            _drop_superseded(driver, attempt)
+        case enrolment.StoreTrust(attempt):
+            _store_trust(driver, attempt)
+        case enrolment.PrepareKey(attempt, reuse):
+            _prepare_key(driver, attempt, reuse=reuse)
+        case enrolment.TakeEnrolledKey(attempt):
+            _take_enrolled_key(driver, attempt)
+        case enrolment.SendRequest(attempt, transaction_id, purpose, form):
+            submission.request(driver, attempt, transaction_id, purpose, form)
+        case enrolment.SendPoll(attempt, transaction_id, purpose):
+            submission.poll(driver, attempt, transaction_id, purpose)
+        case enrolment.StoreIdentity(attempt):
+            _store_identity(driver, attempt)
+        case enrolment.Remember():
+            driver.remember()
+        case enrolment.WakeAt(when):
+            driver.wake_at(when)
+
+
+def _drop_superseded(driver: EnrolmentDriver, attempt: int) -> None:
+    driver.store.drop_superseded()
+    driver.step("certificates of an earlier CA, which have expired, removed")
+    driver.feed(enrolment.SupersededDropped(attempt, driver.now()))
+
+
+def _store_trust(driver: EnrolmentDriver, attempt: int) -> None:
+    staged = driver.staged_certificates
+    driver.store.store_trust(staged)
+    driver.step(f"{count_certificates(staged)} stored in {driver.keystore_pid} as scep-cacerts_0 and on")
+    driver.feed(enrolment.TrustStored(attempt))
+
+
+def _prepare_key(driver: EnrolmentDriver, attempt: int, *, reuse: bool) -> None:
+    settings = driver.settings
+    entry = driver.store.prepare_request_key(settings.key_size, settings.subject, driver.now(), reuse=reuse)
+    public_key = entry.key.public_key
+    what = "key pair of an earlier try taken up" if reuse else "key pair generated"
+    driver.step(f"{what} ({describe_public_key(public_key)}), stored as sce-request-key-pair")
+    driver.feed(enrolment.KeyReady(attempt, key_facts(public_key), new_transaction_id(public_key)))
+
+
+def _take_enrolled_key(driver: EnrolmentDriver, attempt: int) -> None:
+    entry = driver.store.enrolled_entry()
+    if entry is None:
+        raise KeystoreError("the enrolled key (scep-enrolled-key-pair) has gone from the keystore")
+    public_key = entry.key.public_key
+    driver.step(f"the enrolled key pair ({describe_public_key(public_key)}) is certified anew")
+    driver.feed(enrolment.KeyReady(attempt, key_facts(public_key), new_transaction_id(public_key)))
+
+
+def _store_identity(driver: EnrolmentDriver, attempt: int) -> None:
+    staged = driver.staged_certificates or None
+    record = driver.enrollment.journal.staged
+    if record is not None and record.succeeds:
+        earlier = driver.store.ca_certificates()
+    else:
+        earlier = driver.store.superseded() if enrolment.trust_is_current(driver.enrollment) else ()
+    keystore = driver.store.store_identity(driver.issued, staged, earlier)
+    driver.step(f"certificate and key stored in {driver.keystore_pid} as scep-enrolled-key-pair")
+    driver.feed(enrolment.IdentityStored(attempt, keystore, driver.now()))

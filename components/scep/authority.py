@@ -1,0 +1,121 @@
+"""The CA, asked who it is: at the bootstrap, before a renewal, and for its successor. Nothing secret is sent here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from components.scep import enrolment
+from components.scep.client import ServerLocation, locate_server
+from components.scep.enrolment import Trust
+from components.scep.errors import OperationUnsupportedError
+from components.scep.exchange import verify_again
+from components.scep.transaction import Capabilities, read_next_ca, reconcile
+from components.scep.trust import CaTrust, fingerprint, verify_ca_certificates
+from components.scep.wording import count_certificates
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from components.scep.driver import EnrolmentDriver
+    from framework import BackgroundResult
+
+
+def locate(driver: EnrolmentDriver, attempt: int, *, refresh: bool) -> None:
+    """Find the server and verify its CA certificates; `refresh` looks again at one that was found before."""
+    settings, clock = driver.settings, driver.context.clock
+    client = driver.client(driver.trust_record.url) if refresh else None
+
+    def find() -> ServerLocation:
+        if client is not None:
+            return client.describe()
+        return locate_server(
+            settings.endpoint, clock=clock, ca_identifier=settings.ca_identifier, ca_bundle=settings.ca_bundle
+        )
+
+    def done(result: BackgroundResult[ServerLocation]) -> None:
+        location = driver.outcome(attempt, result)
+        if location is not None:
+            verify = _verify_again if refresh else _verify
+            driver.guarded(attempt, lambda: verify(driver, attempt, location))
+
+    driver.context.run_in_background(find, done)
+
+
+def seek_next_ca(driver: EnrolmentDriver, attempt: int) -> None:
+    """Ask for the CA's successor; a server that cannot say is asked whether its CA is still the same."""
+    record, known = driver.trust_record, driver.store.trust()
+    capabilities = Capabilities(frozenset(record.capabilities))
+    client = driver.client(record.url)
+
+    def done(result: BackgroundResult[bytes | tuple[x509.Certificate, ...]]) -> None:
+        if isinstance(result.error, OperationUnsupportedError):
+            _sought(driver, attempt, None, "the server has no next CA certificate yet")
+            return
+        answer = driver.outcome(attempt, result)
+        if answer is not None:
+            driver.guarded(attempt, lambda: _take_successor(driver, attempt, record, known, answer))
+
+    driver.context.run_in_background(client.get_next_ca_cert if capabilities.next_ca else client.get_ca_cert, done)
+
+
+def _verify(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:
+    driver.step(f"{count_certificates(location.certificates)} fetched from {location.url}")
+    trust = verify_ca_certificates(location.certificates, driver.settings.pin, driver.now())
+    driver.step(f"CA {trust.anchor.subject.rfc4514_string()} verified: SHA-256 {fingerprint(trust.anchor)}")
+    driver.feed(enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust)))
+
+
+def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:
+    """Before a renewal: RAs change more often than CAs; another CA counts only if the pinned trust covers it."""
+    known = driver.store.trust()
+    trust = verify_again(location.certificates, known.anchor, driver.settings.pin, driver.now())
+    driver.feed(enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust, known)))
+
+
+def _record(
+    driver: EnrolmentDriver, url: str, offered: Capabilities, trust: CaTrust, known: CaTrust | None = None
+) -> Trust:
+    """What is remembered of a server; without certificates if they are those that are `known`."""
+    before = driver.enrollment.journal.trust
+    previous = Capabilities(frozenset(before.capabilities)) if before is not None and before.url == url else None
+    reconciled = reconcile(previous, offered)
+    unchanged = known is not None and set(known.certificates) == set(trust.certificates)
+    return Trust(
+        driver.enrollment.configured.bootstrap_identity,
+        url,
+        tuple(sorted(reconciled.capabilities.keywords)),
+        () if unchanged else tuple(one.public_bytes(Encoding.PEM).decode() for one in trust.certificates),
+        renewal_form="" if previous is None or before is None else before.renewal_form,
+        warning=reconciled.warning or "",
+        succeeds=known is not None and known.anchor != trust.anchor,
+    )
+
+
+def _take_successor(
+    driver: EnrolmentDriver,
+    attempt: int,
+    record: Trust,
+    known: CaTrust,
+    answer: bytes | tuple[x509.Certificate, ...],
+) -> None:
+    settings, now = driver.settings, driver.now()
+    if isinstance(answer, bytes):
+        trust = read_next_ca(answer, trust=known, profile=settings.profile, now=now).trust
+    else:
+        trust = verify_again(answer, known.anchor, settings.pin, now)
+    name, begins = trust.anchor.subject.rfc4514_string(), trust.anchor.not_valid_before_utc
+    if trust.anchor == known.anchor:
+        _sought(driver, attempt, None, "the server's CA is the same, and it does not know GetNextCACert")
+    elif begins > now:
+        _sought(driver, attempt, None, f"the next CA {name} is valid from {begins}; it is looked for again")
+    else:
+        driver.step(f"next CA {name} verified by the present one: SHA-256 {fingerprint(trust.anchor)}")
+        offered = Capabilities(frozenset(record.capabilities))
+        successor = _record(driver, record.url, offered, trust, known)
+        _sought(driver, attempt, successor, f"the next CA {name} is taken over")
+
+
+def _sought(driver: EnrolmentDriver, attempt: int, trust: Trust | None, outcome: str) -> None:
+    driver.feed(enrolment.NextCaSought(attempt, driver.now(), trust, outcome))

@@ -1,0 +1,206 @@
+"""What drives the enrolment's state machine: events in, actions performed, timers set, transitions told."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography import x509
+
+from components.keystore import KeystoreError
+from components.scep import enrolment, status, wording
+from components.scep.client import ScepClient
+from components.scep.configured import read_configuration
+from components.scep.enrolment import Enrollment, JournalFile, State, Trust
+from components.scep.enrolment.timing import CHECK_INTERVAL
+from components.scep.errors import ScepError
+from components.scep.trust import CaTrust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from components.scep.enrolment import Configured
+    from components.scep.identity import IdentityStore
+    from components.scep.settings import EnrollmentSettings
+    from framework import BackgroundResult, ComponentContext
+    from framework.scheduler import Timer
+
+STATE_CHANGED: Final = "gatewright/enrollment/STATE_CHANGED"
+STEP: Final = "gatewright/enrollment/STEP"
+
+
+class EnrolmentDriver:
+    """One enrolment into one keystore, under way in a gateway.
+
+    Everything but `status` runs in the component's own callbacks, which never overlap.
+
+    Args:
+        context: The component's.
+        store: The enrolment's entries in the keystore.
+        keystore_pid: The keystore's `kura.service.pid`.
+        perform: Performs one action of the machine; KeystoreError, ScepError and OSError become a failed try.
+
+    Attributes:
+        enrollment: Where the machine is.
+        damage: What to know of a journal that could not be read, or None.
+        issued: The chain that came with the try that is under way, until it is stored.
+    """
+
+    def __init__(
+        self,
+        context: ComponentContext,
+        store: IdentityStore,
+        keystore_pid: str,
+        perform: Callable[[EnrolmentDriver, enrolment.Action], None],
+    ) -> None:
+        self.context = context
+        self.store = store
+        self.keystore_pid = keystore_pid
+        self.issued: tuple[x509.Certificate, ...] = ()
+        self._perform = perform
+        self._timers: tuple[Timer, ...] = ()
+        self._journal = JournalFile(context.data_directory, keystore_pid)
+        journal, self.damage = self._journal.load()
+        self._settings: EnrollmentSettings | None = None
+        configured = self._configure(context.properties)
+        self.enrollment = Enrollment(State.DISABLED, configured, store.facts(), journal)
+
+    def begin(self) -> None:
+        """Take up the enrolment where the journal and the keystore say that it is."""
+        self.feed(enrolment.Began(self.now()))
+
+    def reconfigure(self, properties: Mapping[str, Any]) -> None:
+        """Take changed settings."""
+        configured = self._configure(properties)
+        self.feed(enrolment.SettingsChanged(self.now(), configured))
+
+    def ask(self, event: enrolment.Event) -> None:
+        """Take in what a person or a program asks for; a file that a property names may be there now."""
+        self.enrollment = replace(self.enrollment, configured=self._configure(self.context.properties))
+        self.feed(event)
+
+    def feed(self, event: enrolment.Event) -> None:
+        """Step the machine, tell of a new state, and perform what it decides, in order."""
+        before = self.enrollment.state
+        self.enrollment, actions = enrolment.step(self.enrollment, event)
+        self._tell(before)
+        for action in actions:
+            try:
+                self._perform(self, action)
+            except (KeystoreError, ScepError, OSError) as error:
+                self.fail(self.enrollment.attempt, error)
+                return
+
+    def fail(self, attempt: int, error: BaseException) -> None:
+        """A try has ended with an error."""
+        self.feed(enrolment.Failed(attempt, wording.problem_of(error, self.now()), jitter()))
+
+    def guarded(self, attempt: int, work: Callable[[], None]) -> None:
+        """Do a part of a try; the try has failed if it does."""
+        try:
+            work()
+        except (KeystoreError, ScepError, OSError) as error:
+            self.fail(attempt, error)
+
+    def outcome(self, attempt: int, result: BackgroundResult[Any]) -> Any:
+        """The value of work in the background; None, and the failure told, if it has none."""
+        if result.error is None:
+            return result.value
+        if not isinstance(result.error, ScepError):
+            self.context.logger.error("work in the background failed", exc_info=result.error)
+        self.fail(attempt, result.error)
+        return None
+
+    def remember(self) -> None:
+        """Make the journal durable."""
+        self._journal.save(self.enrollment.journal)
+
+    def wake_at(self, when: datetime) -> None:
+        """Wake then, and once a day whatever the clock does: one that was set back would wait for years."""
+        for timer in self._timers:
+            timer.cancel()
+
+        def due() -> None:
+            self.feed(enrolment.TimerDue(self.now()))
+
+        daily_s = CHECK_INTERVAL.total_seconds()
+        self._timers = (self.context.call_at(when, due), self.context.call_later(daily_s, due))
+
+    def step(self, message: str) -> None:
+        """Tell that something was done on the way, in the log and by an event."""
+        self.context.logger.info("%s", message)
+        self._publish(STEP, message=message)
+
+    def now(self) -> datetime:
+        """The time by the gateway's clock."""
+        return self.context.clock.now()
+
+    def client(self, url: str) -> ScepClient:
+        """What talks to the server at this URL."""
+        settings = self.settings
+        return ScepClient(
+            url, clock=self.context.clock, ca_identifier=settings.ca_identifier, ca_bundle=settings.ca_bundle
+        )
+
+    @property
+    def settings(self) -> EnrollmentSettings:
+        """What to enrol; ScepError if the configuration does not say it."""
+        if self._settings is None:
+            raise ScepError("the configuration does not say what to enrol")
+        return self._settings
+
+    @property
+    def staged_certificates(self) -> tuple[x509.Certificate, ...]:
+        """The new CA certificates that wait for their identity, the anchor first; empty if there are none."""
+        staged = self.enrollment.journal.staged
+        if staged is None or not enrolment.staged_is_current(self.enrollment):
+            return ()
+        return tuple(x509.load_pem_x509_certificate(pem.encode()) for pem in staged.certificates)
+
+    @property
+    def trust(self) -> CaTrust:
+        """The trust that a request is made under: what is staged, else what is in the keystore."""
+        staged = self.staged_certificates
+        return CaTrust(staged[0], staged) if staged else self.store.trust()
+
+    @property
+    def trust_record(self) -> Trust:
+        """What is remembered of the server under that trust; ScepError if there is none."""
+        journal = self.enrollment.journal
+        staged = journal.staged if enrolment.staged_is_current(self.enrollment) else None
+        record = staged or journal.trust
+        if record is None:
+            raise ScepError("there is no trust to make a request under")
+        return record
+
+    def _configure(self, properties: Mapping[str, Any]) -> Configured:
+        self._settings, configured = read_configuration(properties, self.context, self.store, self.keystore_pid)
+        return configured
+
+    def _tell(self, before: State) -> None:
+        enrollment = self.enrollment
+        state = enrollment.state
+        if state is before:
+            return
+        problem = status.problem_of(enrollment, self.now())
+        message = status.next_step(enrollment, self.now()) if problem is None else problem.message
+        log = self.context.logger.warning if problem is not None else self.context.logger.info
+        log("enrolment: %s (was: %s): %s", state.value, before.value, message)
+        self._publish(STATE_CHANGED, previous=before.value, message=message)
+
+    def _publish(self, topic: str, **more: str) -> None:
+        """Tell of the enrolment as it is; no secret is among the properties."""
+        properties = {
+            "pid": self.context.pid,
+            "keystore": self.keystore_pid,
+            "state": self.enrollment.state.value,
+            "next_action": status.next_step(self.enrollment, self.now()),
+        }
+        self.context.publish(topic, properties | more)
+
+
+def jitter() -> float:
+    """A random number from 0 to 1, to spread retries."""
+    return random.random()  # noqa: S311  # nobody gains by guessing it

@@ -1,0 +1,102 @@
+"""A request or a poll handed to the server, and its reply taken in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from components.scep import enrolment, wording
+from components.scep.driver import jitter
+from components.scep.errors import EnvelopeError, HttpStatusError, OperationUnsupportedError
+from components.scep.exchange import Exchange, open_exchange
+from components.scep.transaction import Capabilities, Issued, Pending, Refused, new_transaction_id
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from components.scep.driver import EnrolmentDriver
+    from components.scep.enrolment import Purpose
+    from components.scep.transaction import RenewalForm, Reply
+    from framework import BackgroundResult
+
+_BAD_CERT_ID: Final = 4
+_OVERLOADED: Final = frozenset({429, 502, 503, 504})
+"""HTTP statuses that say nothing of the request itself."""
+
+
+def request(
+    driver: EnrolmentDriver, attempt: int, transaction_id: str, purpose: Purpose, form: RenewalForm | None
+) -> None:
+    """Send a request for a certificate."""
+    _send(driver, attempt, _exchange(driver, transaction_id, purpose, form))
+
+
+def poll(driver: EnrolmentDriver, attempt: int, transaction_id: str, purpose: Purpose) -> None:
+    """Ask whether the CA has decided about a request."""
+    _send(driver, attempt, _exchange(driver, transaction_id, purpose, None, poll=True))
+
+
+def _exchange(
+    driver: EnrolmentDriver, transaction_id: str, purpose: Purpose, form: RenewalForm | None, *, poll: bool = False
+) -> Exchange:
+    capabilities = Capabilities(frozenset(driver.trust_record.capabilities))
+    return open_exchange(
+        driver.store, driver.settings, driver.trust, capabilities, transaction_id, purpose, form, poll=poll
+    )
+
+
+def _send(driver: EnrolmentDriver, attempt: int, exchange: Exchange) -> None:
+    url, sent = driver.trust_record.url, exchange.request
+    client = driver.client(url)
+    kind = sent.message_type.name.replace("_", " ").lower()
+    driver.step(f"certificate requested from {url} ({kind}), transaction {sent.transaction_id}")
+
+    def done(result: BackgroundResult[bytes]) -> None:
+        error = result.error
+        if isinstance(error, OperationUnsupportedError) and exchange.is_poll:
+            driver.feed(enrolment.PollUnsupported(attempt, driver.now()))
+        elif isinstance(error, HttpStatusError) and exchange.form and error.status not in _OVERLOADED:
+            _refuse_form(driver, attempt, exchange, wording.problem_of(error, driver.now()))
+        else:
+            data = driver.outcome(attempt, result)
+            if data is not None:
+                driver.guarded(attempt, lambda: _read(driver, attempt, data, exchange))
+
+    driver.context.run_in_background(lambda: client.send(sent, exchange.capabilities), done)
+
+
+def _read(driver: EnrolmentDriver, attempt: int, data: bytes, exchange: Exchange) -> None:
+    now = driver.now()
+    try:
+        reply = exchange.read(data, now)
+    except EnvelopeError:
+        weaker = exchange.weaker()
+        if weaker is None:
+            raise
+        driver.step("the reply cannot be opened: the request is sent once more in what older servers can do")
+        _send(driver, attempt, weaker)
+        return
+    _take_reply(driver, attempt, exchange, reply, now)
+
+
+def _take_reply(driver: EnrolmentDriver, attempt: int, exchange: Exchange, reply: Reply, now: datetime) -> None:
+    match reply:
+        case Issued(chain, warnings):
+            driver.step(f"certificate issued: serial {chain[0].serial_number:x}, key, chain and validity checked")
+            if attempt == driver.enrollment.attempt:
+                driver.issued = chain
+            driver.feed(enrolment.CertificateIssued(attempt, warnings))
+        case Pending():
+            driver.feed(enrolment.Failed(attempt, wording.pending_problem(now), jitter()))
+        case Refused(fail_info=code) if exchange.is_poll and code == _BAD_CERT_ID:
+            driver.feed(enrolment.PollUnsupported(attempt, now))
+        case Refused() if exchange.form is not None:
+            _refuse_form(driver, attempt, exchange, wording.problem_of_refusal(reply, now, exchange.purpose))
+        case Refused():
+            problem = wording.problem_of_refusal(reply, now, exchange.purpose)
+            driver.feed(enrolment.Failed(attempt, problem, jitter()))
+
+
+def _refuse_form(driver: EnrolmentDriver, attempt: int, exchange: Exchange, problem: enrolment.Problem) -> None:
+    driver.step(f"the renewal was refused in this form: {problem.message}")
+    fresh = new_transaction_id(exchange.parties.certified.key.public_key)
+    driver.feed(enrolment.FormRefused(attempt, problem, fresh, jitter()))
