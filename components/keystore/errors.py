@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
 
 class KeystoreError(Exception):
     """Base of all errors that keystores raise."""
@@ -19,6 +29,61 @@ class KeystoreUnavailableError(KeystoreError):
         super().__init__(f"keystore {keystore}: {reason}")
         self.keystore = keystore
         self.reason = reason
+
+
+class KeystoreStorageError(KeystoreUnavailableError):
+    """The file system failed a keystore that keeps a file: made by `storage_error`, which knows the kinds of it.
+
+    Unless the message says otherwise, nothing was changed. The keystore goes on as soon as the cause is gone: do the
+    same again, nothing needs a restart.
+
+    Attributes:
+        path: The keystore's file.
+        errno: The error number (`errno.ENOSPC` and the like), or None.
+    """
+
+    def __init__(self, path: Path, what: str, error: OSError, advice: str = "") -> None:
+        told = error.strerror or str(error)
+        super().__init__(str(path), f"{what} ({told}){'; ' if advice else ''}{advice}")
+        self.path = path
+        self.errno = error.errno
+
+
+class KeystoreFullError(KeystoreStorageError):
+    """There is no room on the file system, or the user's quota is used up (ENOSPC, EDQUOT)."""
+
+
+class KeystoreDeviceError(KeystoreStorageError):
+    """The disk, or what stands in for one, fails (EIO)."""
+
+
+class KeystoreNotWritableError(KeystoreStorageError):
+    """The gateway's user may not write there, or nobody may (EACCES, EPERM, EROFS)."""
+
+
+def storage_error(path: Path, what: str, error: OSError, *, writing: bool) -> KeystoreStorageError:
+    """The error that tells what became of a keystore's file, and what to do about it.
+
+    Args:
+        path: The keystore's file.
+        what: What cannot be done, such as `cannot be written`.
+        error: What the file system said.
+        writing: Whether something was to be written.
+    """
+    directory = path.parent
+    if error.errno in _FULL:
+        advice = f"make room on its file system (see: df {directory}; df -i {directory}), then do it again"
+        return KeystoreFullError(path, what, error, advice)
+    if error.errno == errno.EIO:
+        advice = "the disk fails: look at the kernel's log (dmesg), and save a copy of the file before it gets worse"
+        return KeystoreDeviceError(path, what, error, advice)
+    if writing and error.errno == errno.EROFS:
+        advice = f"its file system is mounted read-only: mount it for writing (see: findmnt -T {directory})"
+        return KeystoreNotWritableError(path, what, error, advice)
+    if error.errno in _REFUSED:
+        advice = f"let the gateway's user (uid {os.geteuid()}) at it: see ls -ld {directory} {path}"
+        return (KeystoreNotWritableError if writing else KeystoreStorageError)(path, what, error, advice)
+    return KeystoreStorageError(path, what, error)
 
 
 class KeystoreTimeoutError(KeystoreUnavailableError):

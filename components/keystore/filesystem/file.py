@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from components.keystore.errors import DamagedKeystoreError, KeystoreUnavailableError
+from components.keystore.errors import DamagedKeystoreError, KeystoreStorageError, storage_error
 from framework.storage import make_private_directory, replace_file, sync_directory
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ class KeystoreFile:
         """The file's present version, or None if there is no file.
 
         Raises:
-            KeystoreUnavailableError: Whether there is one cannot be told.
+            KeystoreStorageError: Whether there is one cannot be told.
         """
         try:
             return FileVersion.of(self.path.stat())
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise self._unavailable("cannot be looked at", error) from error
+            raise self._failed("cannot be looked at", error, writing=False) from error
 
     @property
     def previous(self) -> Path:
@@ -75,7 +75,7 @@ class KeystoreFile:
         """Set the damaged file aside, put the previous generation in its place, and tell where the damaged one is.
 
         Raises:
-            KeystoreUnavailableError: That cannot be done; the damaged file is where it was, or set aside.
+            KeystoreStorageError: That cannot be done; the damaged file is where it was, or set aside.
         """
         number = len(self.set_aside()) + 1
         aside = self.path.with_name(f"{self.path.name}.damaged-{number}")
@@ -84,7 +84,7 @@ class KeystoreFile:
                 aside.hardlink_to(self.path)
             replace_file(self.path, data)
         except OSError as error:
-            raise self._unavailable("is damaged, and its previous generation cannot be restored", error) from error
+            raise self._failed("is damaged, and its previous generation cannot be restored", error) from error
         return aside
 
     def tidy(self) -> None:
@@ -105,7 +105,7 @@ class KeystoreFile:
         """The content, and the version that it is of.
 
         Raises:
-            KeystoreUnavailableError: It cannot be read.
+            KeystoreStorageError: It cannot be read.
             DamagedKeystoreError: It is larger than any keystore.
         """
         try:
@@ -113,12 +113,12 @@ class KeystoreFile:
                 version = FileVersion.of(os.fstat(file.fileno()))
                 data = file.read(MOST_BYTES + 1)
         except OSError as error:
-            raise self._unavailable("cannot be read", error) from error
+            raise self._failed("cannot be read", error, writing=False) from error
         if len(data) > MOST_BYTES:
             raise DamagedKeystoreError(str(self.path), f"it is larger than {MOST_BYTES} bytes")
         return version, data
 
-    def replace(self, data: bytes, verify: Callable[[bytes], None], *, keep: bool = True) -> FileVersion:
+    def replace(self, data: bytes, verify: Callable[[bytes], None], *, keep: bool = True) -> FileVersion | None:
         """Put new content in place of the old one; durable on return, and untouched if this raises.
 
         Args:
@@ -126,51 +126,83 @@ class KeystoreFile:
             verify: Called with it as it reads back, before the old one goes; it may raise.
             keep: Whether the old one becomes the previous generation.
 
+        Returns:
+            The version that it now is, or None if that cannot be told.
+
         Raises:
-            KeystoreUnavailableError: It cannot be written.
+            KeystoreStorageError: It cannot be written.
         """
+        before = self.version()
         try:
             replace_file(self.path, data, previous=self.previous if keep else None, verify=verify)
-            return FileVersion.of(self.path.stat())
         except OSError as error:
-            raise self._unavailable("cannot be written", error) from error
+            what = "cannot be written, and stays as it was"
+            if not self._is_as_before(before):
+                what = "was written, but it is not certain that this outlives a power cut: see what it holds"
+            raise self._failed(what, error) from error
+        try:
+            return FileVersion.of(self.path.stat())
+        except OSError:
+            return None
+
+    def _is_as_before(self, before: FileVersion | None) -> bool:
+        """Whether the file that was there is there, after a replacement failed; put it back if it is not.
+
+        Only the directory's fsync fails after the rename. Nobody may have been told of the new content, so the old one,
+        which has a second name as the previous generation, takes its place again.
+        """
+        try:
+            if before is None:
+                self.path.unlink(missing_ok=True)
+                return True
+            if self.path.stat().st_ino == before.inode:
+                return True
+            if self.previous.stat().st_ino != before.inode:
+                return False
+            again = self.path.with_name(f".{self.path.name}.again.new")
+            again.unlink(missing_ok=True)
+            again.hardlink_to(self.previous)
+            again.replace(self.path)
+        except OSError:
+            return False
+        return True
 
     def remove(self) -> None:
         """Remove the file, and the generation before, which goes first lest it is taken for what was lost.
 
         Raises:
-            KeystoreUnavailableError: That cannot be done.
+            KeystoreStorageError: That cannot be done.
         """
         try:
             self.previous.unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
             sync_directory(self.path.parent)
         except OSError as error:
-            raise self._unavailable("cannot be removed", error) from error
+            raise self._failed("cannot be removed", error) from error
 
     def make_directory(self) -> None:
         """Make the directory of the file, private, where it is missing.
 
         Raises:
-            KeystoreUnavailableError: It cannot be made.
+            KeystoreStorageError: It cannot be made.
         """
         try:
             make_private_directory(self.path.parent)
         except OSError as error:
-            raise self._unavailable("the directory cannot be made", error) from error
+            raise self._failed("the directory cannot be made", error) from error
 
     def restrict(self) -> bool:
         """Take the file from the eyes of others; whether that was necessary.
 
         Raises:
-            KeystoreUnavailableError: It was, and cannot be done.
+            KeystoreStorageError: It was, and cannot be done.
         """
         try:
             if not self.path.stat().st_mode & 0o077:
                 return False
             self.path.chmod(0o600)
         except OSError as error:
-            raise self._unavailable("is open to other users and cannot be closed to them", error) from error
+            raise self._failed("is open to other users and cannot be closed to them", error) from error
         return True
 
     @contextmanager
@@ -180,17 +212,21 @@ class KeystoreFile:
         The lock is the kernel's (flock), so it ends with its holder; the lock file stays and means nothing.
 
         Raises:
-            KeystoreUnavailableError: The lock file cannot be opened.
+            KeystoreStorageError: The lock file cannot be opened.
         """
         try:
             descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise self._unavailable("cannot be locked for writing", error) from error
+            raise self._failed("cannot be locked for writing", error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                raise self._failed("cannot be locked for writing", error) from error
             yield
         finally:
-            os.close(descriptor)
+            with suppress(OSError):  # the lock ends whatever it says, and what was stored is stored
+                os.close(descriptor)
 
-    def _unavailable(self, what: str, error: OSError) -> KeystoreUnavailableError:
-        return KeystoreUnavailableError(str(self.path), f"{what} ({error.strerror or error})")
+    def _failed(self, what: str, error: OSError, *, writing: bool = True) -> KeystoreStorageError:
+        return storage_error(self.path, what, error, writing=writing)

@@ -267,7 +267,7 @@ class Pkcs12Keystore(KeystoreService):
         version = self._file.replace(encode_pkcs12(entries, keys), verify, keep=self._damage is None)
         self._keys = keys
         self._damage = None
-        self._snapshot = _Snapshot(version, MappingProxyType(dict(entries)))
+        self._snapshot = None if version is None else _Snapshot(version, MappingProxyType(dict(entries)))
         self._passwords = (password,)
 
 
