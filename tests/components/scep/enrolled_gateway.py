@@ -12,7 +12,7 @@ from components.scep.component import PID, SCEPEnrollmentComponent
 from components.scep.service import EnrollmentService
 from framework.testing import GatewayHarness
 from metatype import Secret
-from tools.scep_ca import IssuancePolicy, ScepCa, ScepCaServer
+from tools.scep_ca import CaParameters, IssuancePolicy, ScepCa, ScepCaServer
 
 if TYPE_CHECKING:
     import contextlib
@@ -29,10 +29,18 @@ DAY_S = 24 * 3600
 class CertificateAuthority:
     """The development CA, listening, until the stack that it was begun on ends."""
 
-    def __init__(self, stack: contextlib.ExitStack, directory: Path, clock: FakeClock, **policy: Any) -> None:
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        directory: Path,
+        clock: FakeClock,
+        parameters: CaParameters | None = None,
+        **policy: Any,
+    ) -> None:
         self._stack, self._clock = stack, clock
         terms: dict[str, Any] = {"validity": timedelta(days=90), **policy}
-        self.ca = stack.enter_context(ScepCa.open(directory, IssuancePolicy(Secret(CHALLENGE), **terms), clock=clock))
+        issuance = IssuancePolicy(Secret(CHALLENGE), **terms)
+        self.ca = stack.enter_context(ScepCa.open(directory, issuance, parameters=parameters, clock=clock))
         self.server = stack.enter_context(ScepCaServer(self.ca))
 
     @property
