@@ -25,6 +25,14 @@ class UsageError(Exception):
     """The command line cannot be understood."""
 
 
+class ClientError(Exception):
+    """There is no answer to be had; `kind` is what JSON answers call the error."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -36,16 +44,30 @@ def main(argv: Sequence[str] | None = None) -> int:
             from framework.run import main as run_gateway
 
             return run_gateway(arguments[1:])
-        rest, state_dir, as_json = _common_options(arguments)
-        return _send(rest, state_dir, as_json)
+        return _send(*_common_options(arguments))
     except UsageError as error:
-        print(f"gatewright: {error}", file=sys.stderr)
-        return USAGE_ERROR
+        return _refuse("UsageError", str(error), USAGE_ERROR, as_json=_wants_json(arguments))
+    except ClientError as error:
+        return _refuse(error.kind, str(error), 1, as_json=_wants_json(arguments))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    return "--json" in _before_separator(arguments)
+
+
+def _refuse(kind: str, message: str, exit_status: int, *, as_json: bool) -> int:
+    """Say why there is no answer, in the form in which a gateway tells of errors."""
+    if as_json:
+        from json import dumps
+
+        print(dumps({"error": {"kind": kind, "message": message}}, indent=2, ensure_ascii=False))
+    print(f"gatewright: {message}", file=sys.stderr)
+    return exit_status
 
 
 def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
@@ -71,7 +93,7 @@ def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
 
 def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     wants_help = not argv or any(word in ("--help", "-h") for word in _before_separator(argv))
-    here = argv[:1] == ["install"] or _is_about_a_descriptor_file(argv)
+    here = argv[:1] in (["install"], ["uninstall"]) or _is_about_a_descriptor_file(argv)
     connection = None if state_dir is None or here else _connect(state_dir)
     if connection is None:
         from framework.admin.offline import help_without_gateway, run_without_gateway
@@ -81,14 +103,11 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
             return 0
         message = run_without_gateway(argv, state_dir, as_json=as_json, colour=_shows_colours())
         if message is not None:
-            return _finish(message, argv)
+            return _finish(message, argv, as_json=as_json)
         if state_dir is None:
             raise UsageError(f"which gateway? Give --state-dir DIR, or set {STATE_DIR_VARIABLE}")
-        print(
-            f"gatewright: no gateway runs on {state_dir}; start it with: gatewright run --state-dir {state_dir}",
-            file=sys.stderr,
-        )
-        return 1
+        start = f"gatewright run --state-dir {state_dir}"
+        raise ClientError("NoGatewayError", f"no gateway runs on {state_dir}; start it with: {start}")
     wire = Wire(connection)
     try:
         with contextlib.suppress(DisconnectedError):  # a gateway that turns us away says why before it goes
@@ -97,16 +116,14 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
             if "ask" in message:
                 wire.send(_read(str(message["ask"]), argv, secret=bool(message.get("secret"))))
             elif "exit" in message:
-                return _finish(message, argv)
+                return _finish(message, argv, as_json=as_json)
             else:
                 print(message["out"], flush=True)
     except WireError as error:
-        print(f"gatewright: the connection to the gateway broke: {error}", file=sys.stderr)
-        return 1
+        raise ClientError("ConnectionBrokenError", f"the connection to the gateway broke: {error}") from None
     finally:
         wire.close()
-    print("gatewright: the gateway ended the connection", file=sys.stderr)
-    return 1
+    raise ClientError("ConnectionBrokenError", "the gateway ended the connection")
 
 
 def _before_separator(argv: list[str]) -> list[str]:
@@ -165,14 +182,15 @@ def _typed_secret() -> bytes:
         return b""
 
 
-def _finish(message: dict[str, Any], argv: list[str]) -> int:
+def _finish(message: dict[str, Any], argv: list[str], *, as_json: bool) -> int:
     for file in message.get("files", ()):
         problem = _write(file, argv)
         if problem is not None:
-            print(f"gatewright: {problem}", file=sys.stderr)
-            return 1
+            raise ClientError("OutputFileError", problem)
     if message.get("out"):
         print(message["out"])
+    elif message.get("err") and as_json:
+        return _refuse(str(message.get("kind")), message["err"], int(message["exit"]), as_json=True)
     if message.get("err"):
         print(f"gatewright: {message['err']}", file=sys.stderr)
     return int(message["exit"])

@@ -62,3 +62,18 @@ class InstanceLock:
                 os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
+
+
+def gateway_runs_on(state_directory: Path) -> bool:
+    """Whether some gateway holds the lock now; False where it cannot be looked at."""
+    try:
+        handle = os.open(state_directory / FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

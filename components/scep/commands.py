@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.keystore import PublicKey, describe_public_key
+from components.scep import schemas
 from components.scep.component import PID
 from components.scep.driver import STATE_CHANGED, STEP
 from components.scep.enrolment import State
@@ -321,6 +322,7 @@ COMMANDS: Final = (
         examples=("gatewright cert status", "gatewright cert status --json"),
         exit_statuses=_STATUS_TEXTS,
         diagnostic=(),
+        schema=schemas.status,
     ),
     Command(
         path=("cert", "enroll"),
@@ -329,6 +331,7 @@ COMMANDS: Final = (
         arguments=_wait_argument,
         examples=("gatewright cert enroll", "gatewright cert enroll --wait"),
         exit_statuses=_STATUS_TEXTS,
+        schema=schemas.asked,
     ),
     Command(
         path=("cert", "renew"),
@@ -337,6 +340,7 @@ COMMANDS: Final = (
         arguments=_wait_argument,
         examples=("gatewright cert renew", "gatewright cert renew --wait"),
         exit_statuses=_STATUS_TEXTS,
+        schema=schemas.asked,
     ),
     Command(
         path=("cert", "rekey"),
@@ -345,12 +349,14 @@ COMMANDS: Final = (
         arguments=_wait_argument,
         examples=("gatewright cert rekey", "gatewright cert rekey --wait"),
         exit_statuses=_STATUS_TEXTS,
+        schema=schemas.asked,
     ),
     Command(
         path=("cert", "poll"),
         help="ask the CA now about a request that it has yet to decide",
         run=_poll,
         examples=("gatewright cert poll",),
+        schema=schemas.polled,
     ),
     Command(
         path=("cert", "ca"),
@@ -359,6 +365,7 @@ COMMANDS: Final = (
         arguments=_ca_arguments,
         examples=("gatewright cert ca", "gatewright cert ca --look-for-next"),
         diagnostic=(),
+        schema=schemas.authorities,
     ),
     Command(
         path=("cert", "inspect"),
@@ -366,5 +373,6 @@ COMMANDS: Final = (
         run=_inspect,
         examples=("gatewright cert inspect",),
         diagnostic=(),
+        schema=schemas.inspected,
     ),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from components.scep import schemas
 from components.scep.errors import AnswerError, EndpointError, TransportError
 from components.scep.probe import ProbeReport, probe, signature_digest
 from components.scep.settings import bundle_problem, configured_bundle
@@ -225,5 +226,6 @@ PROBE_COMMANDS: Final = (
             UNREACHABLE: "the server cannot be reached, or answers with an HTTP error",
             WRONG_ARGUMENTS: "the URL, the fingerprint or the bundle of CAs is none",
         },
+        schema=schemas.probed,
     ),
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from framework.admin.schema import AnswerSchema
     from framework.clock import Clock
     from framework.configuration import ConfigurationAdmin
     from framework.declarative_services import ComponentSnapshot, Explanation
@@ -211,6 +212,7 @@ class Command:
         values: What a shell may complete an argument to, by the argument's name; asked of a running gateway.
         diagnostic: Arguments with which its JSON answer helps to understand a gateway, so that `diagnostics` takes
             it along; None if it does not.
+        schema: Makes the JSON Schema of what it prints with `--json`, which `gatewright schema` shows.
     """
 
     path: tuple[str, ...]
@@ -222,6 +224,7 @@ class Command:
     offline: Callable[[OfflineInvocation], Answer] | None = None
     values: Mapping[str, Callable[[GatewayView], Iterable[str]]] = field(default_factory=lambda: MappingProxyType({}))
     diagnostic: tuple[str, ...] | None = None
+    schema: Callable[[], AnswerSchema] | None = None
 
     def all_exit_statuses(self) -> Mapping[int, str]:
         """What each of its exit statuses means, ascending."""

@@ -36,12 +36,10 @@ def run_without_gateway(
     Returns:
         The message that a gateway would have ended with, or None if the command needs one.
     """
-    table = installed_commands()
-    command = table.find(argv)
-    if command is None or command.offline is None:
-        return None
     try:
-        _, options = table.parse(argv)
+        command, options = installed_commands().parse(argv)
+        if command.offline is None:
+            return None
         invocation = OfflineInvocation(options, None if state_dir is None else Path(state_dir).absolute())
         return final_message(command.offline(invocation), as_json=as_json, colour=colour)
     except HelpAsked as help_asked:

@@ -54,12 +54,23 @@ class CommandTable:
         if command is None:
             if wants_help or not words:
                 raise HelpAsked(self.overview(tuple(words)))
-            raise CommandError(f"there is no command {' '.join(words[:2])!r}\n\n{self.overview(())}", USAGE_ERROR)
+            raise CommandError(self._unknown(words), USAGE_ERROR)
         parser = self.parser(command)
         if wants_help:
             raise HelpAsked(parser.format_help())
         with contextlib.redirect_stderr(io.StringIO()):
             return command, parser.parse_args(list(argv[len(command.path) :]))
+
+    def _unknown(self, words: Sequence[str]) -> str:
+        """That there is no such command, and which could have been meant."""
+        from difflib import get_close_matches  # noqa: PLC0415  # only who mistypes pays for it
+
+        names = [" ".join(path) for path in sorted(self._commands)]
+        meant = [name for name in names if name.split()[0] == words[0]]
+        meant = meant or get_close_matches(" ".join(words[:2]), names) or get_close_matches(words[0], names)
+        rest = "".join(f"\n  gatewright {name}" for name in meant)
+        asked = " ".join(words[: 2 if meant and " " in meant[0] else 1])
+        return f"there is no command {asked!r}; {f'perhaps you mean:{rest}' if rest else 'see gatewright --help'}"
 
     def find(self, words: Sequence[str]) -> Command | None:
         """The command that these words begin with."""

@@ -100,9 +100,10 @@ class AdminServer:
         wire = Wire(connection)
         try:
             if not _is_allowed(connection):
-                wire.send(refusal_message("this socket is for the gateway's own user", 1))
+                wire.send(refusal_message("NotAllowedError", "this socket is for the gateway's own user"))
             elif not self._slots.acquire(blocking=False):
-                wire.send(refusal_message("the gateway serves too many clients at once; try again", 1))
+                message = "the gateway serves too many clients at once; try again"
+                wire.send(refusal_message("TooManyClientsError", message))
             else:
                 try:
                     self._talk(wire)
@@ -137,7 +138,7 @@ class AdminServer:
             raise
         except Exception:  # noqa: BLE001  # a command of a plugin may raise anything; the client is told
             _log.exception("the command %s failed", " ".join(argv[:2]))
-            wire.send(refusal_message("the command failed inside the gateway; its log says why", 1))
+            wire.send(refusal_message("InternalError", "the command failed inside the gateway; its log says why"))
         else:
             wire.send(final_message(answer, as_json=as_json, colour=colour))
 

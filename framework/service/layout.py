@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ CONFIGURATION_DIRECTORY: Final = "/etc/gatewright/conf.d"
 CREDENTIALS_DIRECTORY: Final = "/etc/gatewright/credentials"
 
 UNIT: Final = "etc/systemd/system/gatewright.service"
+DROP_INS: Final = "etc/systemd/system/gatewright.service.d"
+WANTED_BY: Final = "etc/systemd/system/multi-user.target.wants/gatewright.service"
 USERS: Final = "etc/sysusers.d/gatewright.conf"
 DIRECTORIES: Final = "etc/tmpfiles.d/gatewright.conf"
 
@@ -40,6 +43,8 @@ WatchdogSec=60s
 StateDirectory=gatewright
 StateDirectoryMode=0700
 ConfigurationDirectory=gatewright
+RuntimeDirectory=gatewright
+RuntimeDirectoryMode=0750
 {credentials}
 # It needs a network and its state directory, and nothing else of the machine. A token behind USB or PKCS #11 needs
 # PrivateDevices=no and DevicePolicy=auto, in a drop-in: systemctl edit gatewright
@@ -113,7 +118,12 @@ class Installation:
 
 
 def installation(
-    root: Path, program: str, *, user: str = "gatewright", credentials: Sequence[str] = ()
+    root: Path,
+    program: str,
+    *,
+    user: str = "gatewright",
+    credentials: Sequence[str] = (),
+    encrypted: Sequence[str] = (),
 ) -> Installation:
     """What to write below `root`.
 
@@ -122,15 +132,18 @@ def installation(
         program: The path of the command `gatewright` on that machine.
         user: Whom the gateway runs as.
         credentials: Names of secrets that are read from files of these names in `/etc/gatewright/credentials`.
+        encrypted: Names of those that are read from files there that end in `.cred`, as systemd-creds(1) makes them:
+            only this machine can decrypt them.
 
     Raises:
         ValueError: A name is none.
     """
-    for name in (user, *credentials):
+    for name in (user, *credentials, *encrypted):
         if not name or not all(one.isalnum() or one in "._-" for one in name) or not name.isascii():
             raise ValueError(f"{name!r} is no name of letters, digits, '.', '_' and '-'")
     names = {"state": STATE_DIRECTORY, "configuration": CONFIGURATION_DIRECTORY, "user": user, "program": program}
     loaded = "".join(f"LoadCredential={name}:{CREDENTIALS_DIRECTORY}/{name}\n" for name in credentials)
+    loaded += "".join(f"LoadCredentialEncrypted={name}:{CREDENTIALS_DIRECTORY}/{name}.cred\n" for name in encrypted)
     unit = _UNIT_TEXT.format(**names, credentials=loaded)
     users = _USERS_TEXT.format(**names)
     directories = _DIRECTORIES_TEXT.format(**names, credentials=CREDENTIALS_DIRECTORY)
@@ -144,7 +157,41 @@ def installation(
             "systemd-sysusers",
             "systemd-tmpfiles --create",
             *(f"install -m 0600 SECRET {CREDENTIALS_DIRECTORY}/{name}" for name in credentials),
+            *(f"systemd-creds encrypt --name={name} SECRET {CREDENTIALS_DIRECTORY}/{name}.cred" for name in encrypted),
             "systemctl daemon-reload",
             "systemctl enable --now gatewright",
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What is taken away to undo an installation.
+
+    Attributes:
+        paths: Files and directories that go.
+        kept: Those that stay, since they may hold keys, or what somebody wrote.
+        next_steps: Commands for a machine that runs.
+    """
+
+    paths: tuple[Path, ...]
+    kept: tuple[Path, ...]
+    next_steps: tuple[str, ...]
+
+
+def removal(root: Path, *, user: str = "gatewright", purge: bool = False) -> Removal:
+    """What is there below `root` of an installation.
+
+    Args:
+        root: `/`, or the root of an image.
+        user: Whom the gateway ran as.
+        purge: Whether state, keys, configuration and credentials go, too.
+    """
+    written = [root / one for one in (WANTED_BY, UNIT, USERS, DIRECTORIES)]
+    precious = [root / one.lstrip("/") for one in (DROP_INS, "/etc/gatewright", STATE_DIRECTORY)]
+    found, spared = ([one for one in paths if os.path.lexists(one)] for paths in (written, precious))
+    return Removal(
+        paths=(*found, *(spared if purge else ())),
+        kept=() if purge else tuple(spared),
+        next_steps=("systemctl daemon-reload", *((f"userdel {user}",) if purge else ())),
     )

@@ -86,6 +86,7 @@ class Watchdog:
         self._notifier = notifier
         self._scheduler = scheduler
         self._progress = progress
+        self._under_way = False
 
     def start(self) -> None:
         """Beat twice in the time within which the service manager wants to hear of progress, if it does."""
@@ -94,8 +95,14 @@ class Watchdog:
 
     def _beat(self) -> None:
         if self._notifier.watchdog_s is not None:
-            self._progress(self._notifier.alive)
             self._scheduler.call_later(self._notifier.watchdog_s / 2, self._beat)
+            if not self._under_way:  # a gateway that stands still is not given another one to do with each beat
+                self._under_way = True
+                self._progress(self._arrived)
+
+    def _arrived(self) -> None:
+        self._under_way = False
+        self._notifier.alive()
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:

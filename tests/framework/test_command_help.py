@@ -36,3 +36,21 @@ def test_a_wrong_command_line_ends_with_2() -> None:
     with pytest.raises(CommandError) as refused:
         TABLE.parse(["config", "get"])
     assert refused.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["statsu"], ["status"]),
+        (["confg", "get", "PID"], ["config get"]),
+        (["cert"], ["cert status", "cert renew"]),
+        (["cert", "stats"], ["cert status"]),
+    ],
+)
+def test_a_mistyped_command_is_told_with_what_may_be_meant(typed: list[str], meant: list[str]) -> None:
+    with pytest.raises(CommandError) as refused:
+        TABLE.parse(typed)
+    assert refused.value.exit_status == 2
+    for name in meant:
+        assert f"\n  gatewright {name}" in str(refused.value)
+    assert len(str(refused.value).splitlines()) < 12

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.answers import check_answer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -75,6 +77,7 @@ class GatewayProcess:
         """The JSON answer of one command."""
         done = self.run(*arguments, "--json")
         assert done.stdout, done.stderr
+        check_answer(arguments, done.stdout)
         return json.loads(done.stdout)
 
     def configure_enrolment(self, server: Any, **changes: str) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.answers import check_answer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -81,9 +83,55 @@ def test_a_name_that_could_break_the_unit_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def uninstall(root: Path, *arguments: str) -> dict[str, Any]:
+    argv = [sys.executable, "-m", "framework", "uninstall", "--root", str(root), "--json", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    check_answer(["uninstall"], done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def files_below(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+
+
+def test_what_was_installed_is_removed_and_keys_and_configuration_only_with_purge(tmp_path: Path) -> None:
+    install(tmp_path)
+    precious = {"var/lib/gatewright/enrollment.p12", "etc/gatewright/conf.d/50.json", "etc/gatewright/credentials/a"}
+    for name in precious:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    before = files_below(tmp_path)
+    assert len(uninstall(tmp_path, "--dry-run", "--purge")["removed"]) == 5
+    assert files_below(tmp_path) == before, "nothing goes in a dry run"
+    answer = uninstall(tmp_path)
+    assert files_below(tmp_path) == precious
+    assert answer["kept"] == [str(tmp_path / "etc/gatewright"), str(tmp_path / "var/lib/gatewright")]
+    assert uninstall(tmp_path)["removed"] == [], "once more it finds nothing"
+    uninstall(tmp_path, "--purge")
+    assert files_below(tmp_path) == set()
+
+
+def test_nothing_is_removed_below_a_gateway_that_runs(gateway: Any, tmp_path: Path) -> None:
+    install(tmp_path)
+    gateway.state_dir = tmp_path / "var/lib/gatewright"
+    gateway.state_dir.parent.mkdir(parents=True)
+    gateway.start()
+    before = files_below(tmp_path)
+    assert "stop it first" in uninstall(tmp_path, "--purge")["error"]["message"]
+    assert (tmp_path / "etc/systemd/system/gatewright.service").exists()
+    assert before <= files_below(tmp_path)
+
+
+def test_a_secret_can_be_one_that_only_this_machine_decrypts(tmp_path: Path) -> None:
+    shown = install(tmp_path, "--dry-run", "--encrypted-credential", "challenge").stdout
+    assert "LoadCredentialEncrypted=challenge:/etc/gatewright/credentials/challenge.cred" in shown
+    assert "systemd-creds encrypt --name=challenge SECRET /etc/gatewright/credentials/challenge.cred" in shown
+
+
 @pytest.mark.peer("systemd-analyze")
 def test_the_unit_is_one_and_hardened(tmp_path: Path) -> None:
-    install(tmp_path, "--program", "/bin/true")
+    install(tmp_path, "--program", "/bin/true", "--credential", "a", "--encrypted-credential", "b")
     unit = tmp_path / "etc/systemd/system/gatewright.service"
     environ = {**os.environ, "SYSTEMD_LOG_LEVEL": "warning"}
     verified = subprocess.run(

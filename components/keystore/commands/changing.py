@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+from components.keystore.commands import schemas
 from components.keystore.commands.finding import VALUES, alias_arguments, entry_of, keystore_of, password_of
 from components.keystore.description import describe_entry
 from components.keystore.entries import PrivateKeyEntry
@@ -120,6 +121,7 @@ COMMANDS = (
         examples=("gatewright keystore generate EnrollmentKeystore gateway --subject CN=gateway-17 --size 3072",),
         exit_statuses={1: "the keystore makes no such key, or there is an entry already"},
         values=VALUES,
+        schema=schemas.generated,
     ),
     Command(
         path=("keystore", "csr"),
@@ -129,6 +131,7 @@ COMMANDS = (
         examples=("gatewright keystore csr EnrollmentKeystore gateway --alternative-name DNS:gw-17.example -o gw.csr",),
         exit_statuses={1: "there is no such key pair, or it does not sign"},
         values=VALUES,
+        schema=schemas.requested,
     ),
     Command(
         path=("keystore", "delete"),
@@ -138,5 +141,6 @@ COMMANDS = (
         examples=("gatewright keystore delete EnrollmentKeystore company-ca",),
         exit_statuses={1: "there is no such entry, or the keystore does not delete it", 2: "it has a key: say so"},
         values=VALUES,
+        schema=schemas.deleted,
     ),
 )

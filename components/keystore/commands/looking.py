@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from components.keystore.commands import schemas
 from components.keystore.commands.finding import (
     VALUES,
     alias_arguments,
@@ -139,6 +140,7 @@ COMMANDS = (
         exit_statuses={1: "a keystore does not exist, or cannot be read"},
         values=VALUES,
         diagnostic=(),
+        schema=schemas.listed,
     ),
     Command(
         path=("keystore", "show"),
@@ -148,5 +150,6 @@ COMMANDS = (
         examples=("gatewright keystore show EnrollmentKeystore scep-enrolled-key-pair",),
         exit_statuses={1: "there is no such entry, or it cannot be read"},
         values=VALUES,
+        schema=schemas.shown,
     ),
 )

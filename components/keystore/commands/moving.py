@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from components.keystore.commands import schemas
 from components.keystore.commands.finding import (
     VALUES,
     alias_arguments,
@@ -160,6 +161,7 @@ COMMANDS = (
         ),
         exit_statuses={1: "there is no such entry, or it cannot be exported"},
         values=VALUES,
+        schema=schemas.exported,
     ),
     Command(
         path=("keystore", "import"),
@@ -173,5 +175,6 @@ COMMANDS = (
         ),
         exit_statuses={1: "a file cannot be read, or the keystore does not take it; nothing was stored"},
         values=VALUES,
+        schema=schemas.imported,
     ),
 )

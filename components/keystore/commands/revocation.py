@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from components.keystore.commands import schemas
 from components.keystore.commands.finding import keystore_names
 from components.keystore.crl import CrlRecord, RevocationService
 from framework.admin import Answer, Command, CommandError
@@ -94,6 +95,7 @@ COMMANDS = (
         exit_statuses={1: "a CRL is stale or cannot be had, or the keystore looks after none"},
         values={"keystore": keystore_names},
         diagnostic=(),
+        schema=schemas.crls,
     ),
     Command(
         path=("keystore", "crl", "refresh"),
@@ -103,5 +105,6 @@ COMMANDS = (
         examples=("gatewright keystore crl refresh EnrollmentKeystore",),
         exit_statuses={1: "the keystore looks after no CRLs"},
         values={"keystore": keystore_names},
+        schema=schemas.refreshed,
     ),
 )

@@ -23,6 +23,7 @@ def framework_commands() -> tuple[Command, ...]:
         manual,
         metatype,
         plugins,
+        schema,
         status,
     )
 
@@ -39,5 +40,6 @@ def framework_commands() -> tuple[Command, ...]:
         *plugins.COMMANDS,
         *completion.COMMANDS,
         *manual.COMMANDS,
+        *schema.COMMANDS,
         *install.COMMANDS,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from framework.admin.command import Answer, Command, Invocation, OfflineInvocation
+from framework.admin.commands import schemas
 from framework.admin.completion import FILE_NAMES, candidates
 from framework.admin.parsing import CommandTable
 
@@ -99,6 +100,7 @@ COMMANDS: Final = (
             "gatewright completion bash",
             "gatewright completion fish",
         ),
+        schema=schemas.completion,
     ),
     Command(
         path=("complete",),
@@ -107,5 +109,6 @@ COMMANDS: Final = (
         offline=_complete_offline,
         arguments=_complete_arguments,
         examples=("gatewright complete -- config g",),
+        schema=schemas.complete,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from framework.admin.command import Answer, Command, CommandError, Invocation
+from framework.admin.commands import schemas
 from framework.admin.rendering import json_properties, table
 from framework.admin.values import component_names, component_pids
 
@@ -88,6 +89,7 @@ COMMANDS = (
         examples=("gatewright explain gatewright.scep.SCEPEnrollmentService",),
         exit_statuses={1: "there is no such component"},
         values={"pid": component_pids},
+        schema=schemas.explained,
     ),
     Command(
         path=("component", "list"),
@@ -95,6 +97,7 @@ COMMANDS = (
         run=_component_list,
         examples=("gatewright component list", "gatewright component list --json"),
         diagnostic=(),
+        schema=schemas.components,
     ),
     Command(
         path=("component", "enable"),
@@ -104,6 +107,7 @@ COMMANDS = (
         examples=("gatewright component enable gatewright.scep.SCEPEnrollmentService",),
         exit_statuses={1: "there is no such component"},
         values={"name": component_names},
+        schema=schemas.enabled,
     ),
     Command(
         path=("component", "disable"),
@@ -113,6 +117,7 @@ COMMANDS = (
         examples=("gatewright component disable gatewright.scep.SCEPEnrollmentService",),
         exit_statuses={1: "there is no such component"},
         values={"name": component_names},
+        schema=schemas.enabled,
     ),
     Command(
         path=("service", "list"),
@@ -120,5 +125,6 @@ COMMANDS = (
         run=_service_list,
         examples=("gatewright service list", "gatewright service list --json"),
         diagnostic=(),
+        schema=schemas.services,
     ),
 )

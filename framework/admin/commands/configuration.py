@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from framework.admin.command import Answer, Command, CommandError, Invocation
+from framework.admin.commands import configuration_schemas as schemas
 from framework.admin.commands.configuration_answers import (
     CHANGING_STATUSES,
     FAILED,
@@ -199,6 +200,7 @@ COMMANDS = (
         examples=("gatewright config get gatewright.scep.SCEPEnrollmentService --show-origin",),
         exit_statuses={1: "there is no such configuration"},
         values={"pid": configuration_pids},
+        schema=schemas.got,
     ),
     Command(
         path=("config", "set"),
@@ -212,6 +214,7 @@ COMMANDS = (
         ),
         exit_statuses=CHANGING_STATUSES,
         values={"pid": configuration_pids},
+        schema=schemas.changed,
     ),
     Command(
         path=("config", "plan"),
@@ -224,12 +227,14 @@ COMMANDS = (
         ),
         exit_statuses=STATUSES,
         values={"pid": configuration_pids},
+        schema=schemas.planned,
     ),
     Command(
         path=("config", "list"),
         help="the pids of all configurations",
         run=_list,
         examples=("gatewright config list",),
+        schema=schemas.listed,
     ),
     Command(
         path=("config", "delete"),
@@ -238,6 +243,7 @@ COMMANDS = (
         arguments=_delete_arguments,
         examples=("gatewright config delete gatewright.keystore.FilesystemKeystore~Backup",),
         values={"pid": configuration_pids},
+        schema=schemas.deleted,
     ),
     Command(
         path=("config", "lock"),
@@ -246,6 +252,7 @@ COMMANDS = (
         arguments=_pid,
         examples=("gatewright config lock gatewright.keystore.FilesystemKeystore~Backup",),
         values={"pid": configuration_pids},
+        schema=schemas.locked,
     ),
     Command(
         path=("config", "unlock"),
@@ -254,5 +261,6 @@ COMMANDS = (
         arguments=_pid,
         examples=("gatewright config unlock gatewright.keystore.FilesystemKeystore~Backup",),
         values={"pid": configuration_pids},
+        schema=schemas.locked,
     ),
 )

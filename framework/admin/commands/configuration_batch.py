@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OutputFile
+from framework.admin.commands import configuration_schemas as schemas
 from framework.admin.commands.configuration_answers import (
     CHANGING_STATUSES,
     FAILED,
@@ -178,6 +179,7 @@ COMMANDS = (
             "gatewright config apply -",
         ),
         exit_statuses=CHANGING_STATUSES,
+        schema=schemas.applied,
     ),
     Command(
         path=("config", "export"),
@@ -187,6 +189,7 @@ COMMANDS = (
         examples=("gatewright config export -o configuration.json",),
         values={"pids": configuration_pids},
         diagnostic=("--effective",),
+        schema=schemas.exported,
     ),
     Command(
         path=("config", "import"),
@@ -198,6 +201,7 @@ COMMANDS = (
             "gatewright config import --dry-run --map pids.json snapshot_1700000000000.xml",
         ),
         exit_statuses=CHANGING_STATUSES,
+        schema=schemas.applied,
     ),
     Command(
         path=("config", "reload"),
@@ -205,5 +209,6 @@ COMMANDS = (
         run=_reload,
         examples=("gatewright config reload",),
         exit_statuses={1: "a file cannot be used, or a component failed to take a change"},
+        schema=schemas.reloaded,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from framework.admin.command import Answer, Command, CommandError, Invocation
+from framework.admin.commands import configuration_schemas as schemas
 from framework.admin.commands.configuration_answers import (
     CHANGING_STATUSES,
     batch_answer,
@@ -137,6 +138,7 @@ COMMANDS = (
         arguments=_history_arguments,
         examples=("gatewright config history -n 5",),
         diagnostic=(),
+        schema=schemas.history,
     ),
     Command(
         path=("config", "diff"),
@@ -145,6 +147,7 @@ COMMANDS = (
         arguments=_diff_arguments,
         examples=("gatewright config diff", "gatewright config diff 12", "gatewright config diff good 15"),
         exit_statuses={1: "there is no such revision or snapshot"},
+        schema=schemas.differing,
     ),
     Command(
         path=("config", "rollback"),
@@ -153,6 +156,7 @@ COMMANDS = (
         arguments=_rollback_arguments,
         examples=("gatewright config rollback 12 --dry-run", "gatewright config rollback good"),
         exit_statuses=CHANGING_STATUSES,
+        schema=schemas.applied,
     ),
     Command(
         path=("config", "snapshot"),
@@ -160,12 +164,14 @@ COMMANDS = (
         run=_snapshot,
         arguments=_snapshot_arguments,
         examples=("gatewright config snapshot good", "gatewright config snapshot good --delete"),
+        schema=schemas.snapshot,
     ),
     Command(
         path=("config", "acknowledge"),
         help="stop `status` from telling that the store was repaired",
         run=_acknowledge,
         examples=("gatewright config acknowledge",),
+        schema=schemas.acknowledged,
     ),
     Command(
         path=("config", "rotate-key"),
@@ -173,5 +179,6 @@ COMMANDS = (
         run=_rotate_key,
         examples=("gatewright config rotate-key",),
         exit_statuses={1: "the key is a credential, or the store cannot be written; the old key holds"},
+        schema=schemas.rotated,
     ),
 )

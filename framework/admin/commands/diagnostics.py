@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation, OutputFile
+from framework.admin.commands import schemas
 from framework.admin.commands.doctor import report_data
 from framework.admin.parsing import CommandTable
 from framework.clock import SystemClock
@@ -87,5 +88,6 @@ COMMANDS: Final = (
         arguments=_arguments,
         examples=("gatewright diagnostics -o gatewright-diagnostics.tar.gz",),
         exit_statuses={1: "the file cannot be written"},
+        schema=schemas.diagnostics,
     ),
 )

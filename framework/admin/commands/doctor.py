@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
+from framework.admin.commands import schemas
 from framework.admin.rendering import Tone, Toned, mark
 from framework.clock import SystemClock
 from framework.diagnosis import Examination, MachineView, examine, examine_without_gateway
@@ -91,5 +92,6 @@ COMMANDS: Final = (
         examples=("gatewright doctor", "gatewright doctor --problems --json"),
         exit_statuses={WARNINGS: "there are warnings", ERRORS: "there are errors"},
         diagnostic=(),
+        schema=schemas.doctor,
     ),
 )

@@ -6,6 +6,7 @@ import queue
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation
+from framework.admin.commands import schemas
 from framework.admin.rendering import as_json, printable
 
 if TYPE_CHECKING:
@@ -81,5 +82,6 @@ COMMANDS = (
             "gatewright events --follow --topic 'gatewright/enrollment/*'",
             "gatewright events --follow --filter '(pid=gatewright.scep.SCEPEnrollmentService)'",
         ),
+        schema=schemas.events,
     ),
 )

@@ -1,4 +1,4 @@
-"""`install`: the unit, the user and the directories of a gateway on a machine with systemd."""
+"""`install` and `uninstall`: the unit, the user and the directories of a gateway on a machine with systemd."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
-from framework.service.layout import Installation, installation
+from framework.admin.commands import schemas
+from framework.instance_lock import gateway_runs_on
+from framework.service.layout import STATE_DIRECTORY, Installation, Removal, installation, removal
 from framework.storage import replace_file
 
 if TYPE_CHECKING:
@@ -20,7 +22,13 @@ def _install(invocation: Invocation | OfflineInvocation) -> Answer:
     root = Path(options.root).absolute()
     program = options.program or shutil.which("gatewright") or str(Path(sys.argv[0]).absolute())
     try:
-        plan = installation(root, program, user=options.user, credentials=options.credential)
+        plan = installation(
+            root,
+            program,
+            user=options.user,
+            credentials=options.credential,
+            encrypted=options.encrypted_credential,
+        )
     except ValueError as error:
         raise CommandError(str(error), 2) from error
     done = {str(one.path): _state_of(one.path, one.content) for one in plan.files}
@@ -54,8 +62,51 @@ def _text(plan: Installation, done: dict[str, str], *, dry_run: bool) -> str:
         if dry_run:
             lines += [f"  {line}".rstrip() for line in one.content.splitlines()]
     lines += ["", "then, as root:", *(f"  {step}" for step in plan.next_steps)]
-    lines += ["to undo it: systemctl disable --now gatewright, and remove these files"]
+    lines += ["to undo it: systemctl disable --now gatewright, then gatewright uninstall"]
     return "\n".join(lines)
+
+
+def _uninstall(invocation: Invocation | OfflineInvocation) -> Answer:
+    options = invocation.options
+    root = Path(options.root).absolute()
+    plan = removal(root, user=options.user, purge=options.purge)
+    if not options.dry_run:
+        state = root / STATE_DIRECTORY.lstrip("/")
+        if gateway_runs_on(state):
+            raise CommandError(f"a gateway runs on {state}; stop it first: systemctl disable --now gatewright")
+        for path in plan.paths:
+            try:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            except OSError as error:
+                raise CommandError(f"{path} cannot be removed: {error.strerror}; run it as root") from error
+    data = {
+        "dry_run": options.dry_run,
+        "removed": list(map(str, plan.paths)),
+        "kept": list(map(str, plan.kept)),
+        "next_steps": list(plan.next_steps),
+    }
+    return Answer(data, _removal_text(plan, dry_run=options.dry_run))
+
+
+def _removal_text(plan: Removal, *, dry_run: bool) -> str:
+    verb = "would remove" if dry_run else "removed"
+    lines = [f"{verb} {path}" for path in plan.paths] or ["nothing of an installation is there"]
+    lines += [f"kept {path} (--purge removes it, with keys and secrets)" for path in plan.kept]
+    if plan.paths:
+        lines += ["", "then, as root:", *(f"  {step}" for step in plan.next_steps)]
+    return "\n".join(lines)
+
+
+def _uninstall_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and remove nothing")
+    parser.add_argument("--root", default="/", metavar="DIR", help="the root of an image (default: this machine's)")
+    parser.add_argument("--user", default="gatewright", metavar="NAME", help="whom it ran as (default: gatewright)")
+    parser.add_argument(
+        "--purge", action="store_true", help="remove state, keys, configuration and credentials, too; for good"
+    )
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +120,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="a secret that configuration files name, read from /etc/gatewright/credentials/NAME; may be given again",
+    )
+    parser.add_argument(
+        "--encrypted-credential",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="the same from NAME.cred there, which systemd-creds has encrypted for this machine; may be given again",
     )
 
 
@@ -84,5 +142,16 @@ COMMANDS: Final = (
             "gatewright install --root image --program /usr/bin/gatewright --credential challenge",
         ),
         exit_statuses={1: "a file cannot be written"},
+        schema=schemas.installed,
+    ),
+    Command(
+        path=("uninstall",),
+        help="remove what `install` has written; keys, state and configuration stay unless --purge is given",
+        run=_uninstall,
+        offline=_uninstall,
+        arguments=_uninstall_arguments,
+        examples=("gatewright uninstall --dry-run", "gatewright uninstall --purge"),
+        exit_statuses={1: "a gateway still runs, or a file cannot be removed"},
+        schema=schemas.uninstalled,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from framework.admin.command import Answer, Command, Invocation, OfflineInvocation
+from framework.admin.commands import schemas
 from framework.admin.manual import manual_page
 from framework.admin.parsing import CommandTable
 
@@ -35,5 +36,6 @@ COMMANDS: Final = (
         run=_manual,
         offline=_manual_offline,
         examples=("gatewright manual",),
+        schema=schemas.manual,
     ),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import metatype
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
+from framework.admin.commands import schemas
 from framework.admin.rendering import fields, printable, table
 from framework.errors import FrameworkError
 from metatype import Designate, MetaData, MetatypeError, ReadingWarning
@@ -233,6 +234,7 @@ COMMANDS = (
         arguments=_lint_arguments,
         examples=("gatewright metatype lint OSGI-INF/metatype/*.xml",),
         exit_statuses={BROKEN: "a file is no descriptor", ODD: "all could be read, with warnings"},
+        schema=schemas.linted,
     ),
     Command(
         path=("metatype", "show"),
@@ -245,5 +247,6 @@ COMMANDS = (
             "gatewright metatype show ./scep.xml --schema",
         ),
         exit_statuses={BROKEN: "the pid is not known, or the file is no descriptor"},
+        schema=schemas.descriptor,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
+from framework.admin.commands import schemas
 from framework.admin.rendering import printable, table
 from framework.admin.values import plugin_names
 from framework.plugins import Plugin, PluginHost, QuarantinedPlugin, Severity
@@ -143,6 +144,7 @@ COMMANDS = (
         examples=("gatewright plugin list", "gatewright plugin list --json"),
         offline=_list_offline,
         diagnostic=(),
+        schema=schemas.plugins,
     ),
     Command(
         path=("plugin", "check"),
@@ -152,6 +154,7 @@ COMMANDS = (
         examples=("gatewright plugin check", "gatewright plugin check acme-keystore"),
         exit_statuses={BROKEN: "something is broken, or there is no such plugin", ODD: "there are warnings"},
         offline=_check_offline,
+        schema=schemas.checked,
     ),
     Command(
         path=("plugin", "add"),
@@ -160,6 +163,7 @@ COMMANDS = (
         arguments=_name,
         examples=("gatewright plugin add acme-keystore",),
         exit_statuses={1: "it is not installed, is there already, or was put into quarantine"},
+        schema=schemas.added,
     ),
     Command(
         path=("plugin", "remove"),
@@ -169,5 +173,6 @@ COMMANDS = (
         examples=("gatewright plugin remove acme-keystore",),
         exit_statuses={1: "there is no such plugin", ODD: "it left something behind, such as a thread"},
         values={"name": plugin_names},
+        schema=schemas.removed,
     ),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework._version import __version__
 from framework.admin.command import Answer, Command, Invocation
+from framework.admin.commands import schemas
 from framework.admin.commands.doctor import TONES
 from framework.admin.rendering import Tone, Toned, fields, mark, table
 from framework.diagnosis import OWN, quick_reports
@@ -137,5 +138,6 @@ COMMANDS: Final = (
         examples=("gatewright status --state-dir /var/lib/gatewright", "gatewright status --all"),
         exit_statuses={1: "no gateway runs there"},
         diagnostic=(),
+        schema=schemas.status,
     ),
 )

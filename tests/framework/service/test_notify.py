@@ -98,6 +98,25 @@ def test_only_progress_feeds_the_watchdog(manager: tuple[socket.socket, str]) ->
     assert heard(listening) == ["WATCHDOG=1"]
 
 
+def test_beats_do_not_pile_up_while_the_gateway_stands_still(manager: tuple[socket.socket, str]) -> None:
+    listening, address = manager
+    clock = FakeClock()
+    scheduler = Scheduler(clock)
+    waiting: list[Callable[[], None]] = []
+    notifier = ServiceNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000000"})
+    Watchdog(notifier, scheduler, waiting.append).start()
+    for _ in range(5):
+        clock.advance(10)
+        scheduler.run_due()
+    assert len(waiting) == 1
+    assert heard(listening) == []
+    waiting.pop()()
+    assert heard(listening) == ["WATCHDOG=1"]
+    clock.advance(10)
+    scheduler.run_due()
+    assert len(waiting) == 1, "it beats again once it goes on"
+
+
 def test_without_a_watchdog_nothing_beats() -> None:
     scheduler = Scheduler(FakeClock())
     Watchdog(ServiceNotifier({}), scheduler, lambda then: then()).start()
