@@ -106,6 +106,7 @@ def test_the_server_is_found_and_says_what_it_can(scep_server: DebianScepServer)
 
 @pytest.mark.peer("openssl")
 @pytest.mark.parametrize("size", [1024, 2048, 3072, 4096])
+@pytest.mark.requirement("mission: key length")
 def test_each_key_size_is_enrolled(scep_server: DebianScepServer, tmp_path: Path, size: int) -> None:
     key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, size)
     reply = enrol(scep_server, key=key)
@@ -121,6 +122,7 @@ def test_each_key_size_is_enrolled(scep_server: DebianScepServer, tmp_path: Path
     subprocess.run(verify, check=True, capture_output=True)
 
 
+@pytest.mark.requirement("RFC 8894 2.2: fingerprint", "mission: verification method")
 def test_a_fingerprint_is_as_good_as_the_certificate(scep_server: DebianScepServer) -> None:
     pin = FingerprintPin(fingerprint(scep_server.ca_certificate))
     assert isinstance(enrol(scep_server, pin=pin), Issued)

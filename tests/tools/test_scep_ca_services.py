@@ -224,6 +224,7 @@ def test_a_rollover_is_announced_used_in_advance_and_made(ca_directory: Path, cl
         assert isinstance(after.ask(after.request(message_type=MessageType.RENEWAL_REQ)), Issued)
 
 
+@pytest.mark.requirement("mission: CRL retrieval", "RFC 8894 3.3.4: GetCert and GetCRL")
 def test_certificates_and_crls_are_given_out(ca_directory: Path, client_key: SoftwarePrivateKey) -> None:
     with running(ca_directory) as ca:
         device = Device.of(ca, client_key).enrolled()

@@ -40,6 +40,7 @@ def test_the_challenge_is_a_printable_string_where_it_can_be(password: str, tag:
 
 
 @given(st.text(min_size=1, max_size=300, alphabet=st.characters(codec="utf-8")))
+@pytest.mark.requirement("RFC 8894 2.3: challenge password")
 def test_any_challenge_arrives(password: str) -> None:
     assert challenge_of(create_csr(EC_KEY, NAME, challenge_password=Secret(password)))[1] == password
 

@@ -72,6 +72,7 @@ def test_handles_satisfy_the_protocol() -> None:
 
 
 @pytest.mark.parametrize("key", [RSA, EC], ids=["RSA", "EC"])
+@pytest.mark.requirement("RFC 8894 2.3: self-signed certificate")
 def test_a_handle_signs_a_certificate_of_its_own(key: TokenKey) -> None:
     certificate = self_signed_certificate(key, NAME, NOW)
     certificate.verify_directly_issued_by(certificate)

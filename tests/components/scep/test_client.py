@@ -147,6 +147,7 @@ def client_of(peer: Peer, path: str = "/scep") -> ScepClient:
         ("http://[2001:db8::1]:80/scep", "http://[2001:db8::1]:80/scep"),
     ],
 )
+@pytest.mark.requirement("mission: endpoint")
 def test_endpoints_are_urls_or_protocol_hostname_port(endpoint: str, url: str) -> None:
     assert normalize_endpoint(endpoint) == url
 
@@ -175,6 +176,7 @@ def test_what_is_no_endpoint_is_an_error_of_its_own(endpoint: str) -> None:
         normalize_endpoint(endpoint)
 
 
+@pytest.mark.requirement("RFC 8894 4.1: HTTP")
 def test_a_message_is_posted_with_its_length_and_type(serve: Serve) -> None:
     peer = serve(answer(b"\x30\x00"))
     assert client_of(peer).pki_operation(b"message", POST) == b"\x30\x00"
@@ -187,6 +189,7 @@ def test_a_message_is_posted_with_its_length_and_type(serve: Serve) -> None:
     assert "transfer-encoding" not in request.headers
 
 
+@pytest.mark.requirement("RFC 8894 4.1: HTTP")
 def test_without_post_a_message_goes_into_the_url_fully_escaped(serve: Serve) -> None:
     message = bytes(range(256))  # its base64 has all of + / =
     peer = serve(answer(b"\x30\x00"))
@@ -207,6 +210,7 @@ def test_the_message_parameter_is_always_there(serve: Serve, identifier: str, de
 
 
 @pytest.mark.parametrize("content_type", ["Content-Type: text/html", "X-Nothing: 1"])
+@pytest.mark.requirement("RFC 8894 4.2: GetCACert")
 def test_content_is_sniffed_not_believed_by_its_label(
     serve: Serve, pki: Pki, der_of_root: bytes, content_type: str
 ) -> None:
@@ -232,6 +236,7 @@ def test_chunked_answers_and_those_that_end_with_the_connection_are_read(serve: 
     ],
     ids=["404", "500", "empty", "HTML", "dropped", "endless"],
 )
+@pytest.mark.requirement("RFC 8894 3.5.1: GetCACaps")
 def test_a_server_that_does_not_say_what_it_can_can_do_nothing_special(serve: Serve, handler: Handler) -> None:
     assert client_of(serve(handler)).get_ca_caps() == Capabilities()
 
@@ -363,6 +368,7 @@ def test_a_path_given_is_the_only_one_asked(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("home", WELL_KNOWN_PATHS)
+@pytest.mark.requirement("RFC 8894 4.1: path")
 def test_without_a_path_the_well_known_ones_are_tried(serve: Serve, pki: Pki, der_of_root: bytes, home: str) -> None:
     def respond(connection: socket.socket, request: Request) -> None:
         if request.path != home:

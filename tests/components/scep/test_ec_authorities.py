@@ -80,6 +80,7 @@ def test_an_ec_ca_that_is_alone_cannot_be_encrypted_for_and_that_is_said(ec_pki:
     assert "CN=ec root" in str(caught.value)
 
 
+@pytest.mark.requirement("RFC 8894 3.1: RSA only")
 def test_a_request_for_an_ec_key_is_never_begun(ec_pki: Pki) -> None:
     root = ec_pki.root
     trust = verify_ca_certificates([root.certificate], FingerprintPin(fingerprint(root.certificate)), NOW)

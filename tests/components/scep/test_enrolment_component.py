@@ -97,6 +97,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[dict[str, dict[str, Any]]], Gate
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("mission: aliases", "mission: subject")
 def test_it_enrols_and_keeps_everything_under_the_missions_aliases(start: Any, scep_server: Any) -> None:
     gateway = start(conf(scep_server))
     status = gateway.status
@@ -118,6 +119,7 @@ def test_it_enrols_and_keeps_everything_under_the_missions_aliases(start: Any, s
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("mission: verification method")
 def test_it_verifies_the_ca_by_a_provided_certificate(start: Any, scep_server: Any) -> None:
     gateway = start(
         conf(
@@ -133,6 +135,7 @@ def test_it_verifies_the_ca_by_a_provided_certificate(start: Any, scep_server: A
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("mission: KeystoreService target filter")
 def test_it_waits_for_a_keystore_and_begins_when_one_comes(start: Any, scep_server: Any) -> None:
     gateway = start(conf(scep_server, KeystoreService__target="(kura.service.pid=Later)"))
     assert gateway.harness.state(PID) == "unsatisfied"
@@ -147,6 +150,7 @@ def test_it_waits_for_a_keystore_and_begins_when_one_comes(start: Any, scep_serv
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("mission: KeystoreService target filter")
 def test_another_target_enrols_into_the_other_keystore_and_leaves_the_first_alone(start: Any, scep_server: Any) -> None:
     gateway = start(conf(scep_server))
     before = gateway.keystore.entries()
@@ -164,6 +168,7 @@ def test_another_target_enrols_into_the_other_keystore_and_leaves_the_first_alon
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("mission: challenge password", "design 6: refusals")
 def test_a_wrong_challenge_is_refused_does_not_loop_and_ends_with_the_right_one(start: Any, scep_server: Any) -> None:
     gateway = start(conf(scep_server, client__challenge__password="wrong-one"))
     assert gateway.status["state"] == "refused"
@@ -177,6 +182,7 @@ def test_a_wrong_challenge_is_refused_does_not_loop_and_ends_with_the_right_one(
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("mission: retry interval")
 def test_a_server_that_is_down_is_tried_again_until_it_is_up(start: Any, make_scep_server: Callable[..., Any]) -> None:
     server = make_scep_server(start=False)
     gateway = start(conf(server, **{"connect.retry-interval": 10}))
@@ -189,6 +195,7 @@ def test_a_server_that_is_down_is_tried_again_until_it_is_up(start: Any, make_sc
 
 @pytest.mark.peer("scepserver")
 @pytest.mark.parametrize("value", ["path", "fingerprint", "certificate"])
+@pytest.mark.requirement("mission: [1] bootstrap")
 def test_a_bootstrap_property_bootstraps_and_enrols_anew(
     start: Any, make_scep_server: Callable[..., Any], value: str
 ) -> None:
@@ -234,6 +241,7 @@ def test_a_bootstrap_property_bootstraps_and_enrols_anew(
         {"security.profile": "strict"},
     ],
 )
+@pytest.mark.requirement("mission: [1] bootstrap")
 def test_no_other_property_enrols_anew(start: Any, scep_server: Any, changes: dict[str, Any]) -> None:
     gateway = start(conf(scep_server))
     before = gateway.keystore.entries()
@@ -251,6 +259,7 @@ def test_setting_a_property_to_the_value_that_it_has_does_nothing(start: Any, sc
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("design 6: the old stays")
 def test_the_old_identity_stays_until_the_new_one_is_complete(start: Any, scep_server: Any) -> None:
     gateway = start(conf(scep_server))
     before = gateway.status["certificate"]
@@ -265,6 +274,7 @@ def test_the_old_identity_stays_until_the_new_one_is_complete(start: Any, scep_s
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("mission: CA root certificate")
 def test_a_restart_with_a_stored_identity_asks_nobody(tmp_path: Path, scep_server: Any) -> None:
     keystore, clock = MemoryKeystore(), FakeClock(SystemClock().now())
     for round_ in range(2):
@@ -285,6 +295,7 @@ def test_a_restart_with_a_stored_identity_asks_nobody(tmp_path: Path, scep_serve
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("design 6: changed while off")
 def test_a_bootstrap_property_that_changed_while_the_gateway_was_off_is_noticed(
     tmp_path: Path, scep_server: Any
 ) -> None:
@@ -340,6 +351,7 @@ class RecordingServer:
 
 
 @pytest.mark.peer("scepserver")
+@pytest.mark.requirement("design 6: trust before the secret", "RFC 8894 2.2: CA certificates first")
 def test_with_a_wrong_fingerprint_the_challenge_never_leaves(start: Any, scep_server: Any) -> None:
     answer = scep_server.ca_certificate.public_bytes(Encoding.DER)
     with RecordingServer(answer, "application/x-x509-ca-cert") as server:
@@ -374,6 +386,7 @@ def test_a_web_page_is_told_from_a_scep_server(start: Any) -> None:
         ({"client.subject.alternative-names": ["nonsense"]}, "alternative-names"),
     ],
 )
+@pytest.mark.requirement("RFC 8894 2.1.1: local configuration")
 def test_settings_that_do_not_fit_are_told_and_nothing_is_sent(start: Any, changes: dict[str, Any], told: str) -> None:
     with RecordingServer(b"", "text/plain") as server:
         gateway = start(conf(server, **changes))
@@ -426,6 +439,7 @@ def test_a_keystore_that_cannot_take_part_is_told_and_nothing_is_sent(
         assert server.seen
 
 
+@pytest.mark.requirement("mission: enabled")
 def test_a_disabled_enrolment_does_nothing(start: Any) -> None:
     with RecordingServer(b"", "text/plain") as server:
         gateway = start(conf(server, enabled=False))

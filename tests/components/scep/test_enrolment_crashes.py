@@ -289,6 +289,7 @@ def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.requirement("RFC 8894 7.4: lost certificates")
 def test_a_crash_at_any_action_loses_nothing_and_is_gone_on_from(
     operation: Operation, killer: Killer, ca_key: bytes, tmp_path: Path
 ) -> None:

@@ -28,10 +28,12 @@ from components.scep.enrolment import (
     KeyReady,
     KeystoreFacts,
     LocateServer,
+    PollUnsupported,
     PrepareKey,
     Problem,
     Remember,
     Request,
+    SendPoll,
     SendRequest,
     SettingsChanged,
     State,
@@ -71,6 +73,7 @@ def feed(state: Enrollment, *events: Event) -> tuple[Enrollment, tuple[Action, .
     return state, actions
 
 
+@pytest.mark.requirement("RFC 8894 2.2: CA certificates first")
 def test_trust_is_stored_before_the_key_is_made_and_the_journal_is_written_before_the_request_leaves() -> None:
     state, actions = feed(enrollment(), Began(NOW))
     assert actions == (LocateServer(1),)
@@ -83,6 +86,7 @@ def test_trust_is_stored_before_the_key_is_made_and_the_journal_is_written_befor
     assert state.journal.request == Request("t1", "k", None, "A")
 
 
+@pytest.mark.requirement("design 6: the old stays")
 def test_with_an_identity_new_trust_is_only_staged_until_the_new_identity_is_complete() -> None:
     keystore = KeystoreFacts(True, IdentityFacts("old", "k0"), KeyFacts("k0", 2048))
     journal = Journal(trust=replace(TRUST, bootstrap_identity="B", certificates=()))
@@ -114,6 +118,7 @@ def test_an_identity_that_a_crash_left_unnoted_is_taken_for_what_it_is() -> None
     assert (state.state, actions, state.journal.request) == (State.ENROLLED, (Remember(), TOMORROW), None)
 
 
+@pytest.mark.requirement("RFC 8894 5.2: recovery")
 def test_a_request_goes_on_with_its_key_and_transaction_after_a_restart() -> None:
     keystore = KeystoreFacts(True, None, KeyFacts("k", 2048))
     journal = Journal(trust=replace(TRUST, certificates=()), request=Request("t1", "k", None, "A"))
@@ -148,6 +153,7 @@ def requesting() -> Enrollment:
     ]
 
 
+@pytest.mark.requirement("design 6: refusals", "RFC 8894 3.2.1.1: transactionID")
 def test_a_refused_request_waits_for_a_change_and_then_uses_another_transaction() -> None:
     state, actions = feed(requesting(), Failed(1, problem(State.REFUSED), 0.5))
     assert actions == (Remember(),)
@@ -167,6 +173,43 @@ def test_a_refusal_survives_a_restart_until_the_configuration_differs() -> None:
     assert (state.state, actions) == (State.REFUSED, ())
     state, actions = feed(replace(again, configured=replace(CONFIGURED, digest="other")), Began(NOW))
     assert state.state is State.GENERATING_KEY
+
+
+def pending() -> Enrollment:
+    return feed(requesting(), Failed(1, problem(State.PENDING), 0.5))[0]
+
+
+@pytest.mark.requirement("RFC 8894 3.3.3: CertPoll")
+def test_a_poll_is_of_the_same_transaction_and_is_given_up_after_thirty_days() -> None:
+    state, when = pending(), NOW
+    for _ in range(2000):
+        due = state.journal.next_attempt_at
+        if due is None:
+            break
+        when = due
+        state, _ = feed(state, TimerDue(when))
+        state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+        assert actions[-1] == SendPoll(state.attempt, "t1")
+        state, _ = feed(state, Failed(state.attempt, problem(State.PENDING, when), 0.5))
+    assert timedelta(days=30) < when - NOW < timedelta(days=31)
+    assert state.state is State.REFUSED
+    assert state.journal.problem is not None
+    assert state.journal.problem.kind == "pending-too-long"
+    assert state.journal.request is None
+
+
+@pytest.mark.requirement("RFC 8894 5.2: recovery")
+def test_a_server_that_knows_no_poll_is_sent_the_same_request_again() -> None:
+    state, _ = feed(pending(), TimerDue(NOW + timedelta(hours=1)))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    assert actions[-1] == SendPoll(state.attempt, "t1")
+    state, _ = feed(state, PollUnsupported(state.attempt, NOW + timedelta(hours=1)))
+    assert state.state is State.PENDING
+    due = state.journal.next_attempt_at
+    assert due is not None
+    state, _ = feed(state, TimerDue(due))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    assert actions[-1] == SendRequest(state.attempt, "t1")
 
 
 def test_pauses_grow_are_spread_and_end_at_six_hours() -> None:

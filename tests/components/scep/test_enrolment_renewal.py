@@ -35,6 +35,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
         yield start
 
 
+@pytest.mark.requirement("mission: renewal", "mission: check time")
 def test_it_renews_from_the_check_time_on_with_the_previous_key_and_the_same_subject(begin: Begin) -> None:
     gateway, authority = begin()
     first = gateway.identity
@@ -50,6 +51,7 @@ def test_it_renews_from_the_check_time_on_with_the_previous_key_and_the_same_sub
     assert authority.issued == 2
 
 
+@pytest.mark.requirement("mission: renewal")
 def test_without_client_renew_it_does_not_renew_and_says_so(begin: Begin) -> None:
     gateway, authority = begin(settings={"client.renew": False})
     gateway.days(88)
@@ -89,6 +91,7 @@ def test_renew_and_rekey_can_be_asked_for(begin: Begin) -> None:
     assert authority.issued == 3
 
 
+@pytest.mark.requirement("mission: asynchronous granting", "design 6: pending survives")
 def test_a_pending_request_is_polled_with_its_transaction_over_a_restart(begin: Begin) -> None:
     gateway, authority = begin(approval=True, settings={"connect.retry-interval": 60})
     pending = gateway.status
@@ -116,6 +119,7 @@ def test_a_server_that_is_down_at_the_renewal_costs_nothing_and_is_asked_again(b
     assert gateway.status["certificate"] is not None
 
 
+@pytest.mark.requirement("mission: rollover", "RFC 8894 4.7: GetNextCACert")
 def test_a_rollover_is_verified_by_the_present_ca_and_both_stay_until_the_old_one_expires(begin: Begin) -> None:
     gateway, authority = begin()
     old = authority.ca.anchor

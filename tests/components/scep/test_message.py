@@ -243,6 +243,7 @@ def test_whatever_is_changed_is_noticed(pki: Pki, case: Tampering) -> None:
         verify_signature(decode_pki_message(data.replace(case.old, case.new)), ())
 
 
+@pytest.mark.requirement("RFC 8894 2.9: algorithms")
 def test_md5_is_no_digest(pki: Pki) -> None:
     md5 = bytes.fromhex("0608 2a864886f70d0205")
     sha256 = bytes.fromhex("0609 608648016503040201")

@@ -59,6 +59,7 @@ TABLE = (
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.requirement("design 6: properties")
 def test_a_property_is_as_the_design_has_it(object_class: metatype.ObjectClass, row: Row) -> None:
     attribute = object_class.attributes[row.name]
     assert (attribute.type, attribute.change) == (row.type, row.change)
@@ -67,6 +68,7 @@ def test_a_property_is_as_the_design_has_it(object_class: metatype.ObjectClass, 
     assert attribute.description
 
 
+@pytest.mark.requirement("design 6: properties")
 def test_there_is_no_other_property(object_class: metatype.ObjectClass) -> None:
     assert set(object_class.attributes) == {row.name for row in TABLE}
 

@@ -79,6 +79,7 @@ def test_quirks_3_and_4_ber_in_every_form_is_read(exchange: Exchange) -> None:
         assert isinstance(exchange.read(rewrite(inner)), Issued), rewrite
 
 
+@pytest.mark.requirement("RFC 8894 2.1.2: key usage of the CA")
 def test_quirk_5_a_ca_that_may_not_encipher_is_encrypted_for_if_it_is_alone(pki: Pki) -> None:
     ca = pki.issue("root", None, ca=True, usage=("key_cert_sign", "crl_sign"))
     assert verify_ca_certificates([ca], FingerprintPin(fingerprint(ca)), NOW).recipient == ca
@@ -192,6 +193,7 @@ def test_quirk_30_a_status_that_is_none_is_shown_as_it_came(exchange: Exchange) 
     assert caught.value.found == 4
 
 
+@pytest.mark.requirement("RFC 8894 3.2.1.1: transactionID")
 def test_quirk_32_transaction_ids_are_hex_and_differ_for_each_operation(pki: Pki) -> None:
     key = pki.device.key.public_key
     first, second = new_transaction_id(key), new_transaction_id(key)
@@ -204,6 +206,7 @@ def test_quirk_33_certificates_come_as_a_set_though_there_is_but_one(pki: Pki) -
 
 
 @pytest.mark.parametrize("profile", list(SecurityProfile))
+@pytest.mark.requirement("RFC 8894 2.9: algorithms")
 def test_quirk_35_single_des_is_never_sent(profile: SecurityProfile) -> None:
     for offered in ("", "DES", "DES3\nSHA-1", "SCEPStandard"):
         algorithms = choose_algorithms(Capabilities.parse(offered), profile)
@@ -234,12 +237,14 @@ def test_quirk_38_a_challenge_is_a_printable_string_if_it_can_be(pki: Pki, chall
     assert loaded.value.decode() == challenge
 
 
+@pytest.mark.requirement("RFC 8894 4.2: GetCACert")
 def test_quirks_34_and_40_the_content_type_plays_no_part(peer: list[Peer], der_of_root: bytes) -> None:
     for label in ("Content-Type: text/html", "Content-Type: application/x-x509-ra-ca-certs", "X-No: Type"):
         peer.append(Peer(answer(der_of_root, "200 OK", label)))
         assert len(ScepClient(peer[-1].url, clock=SystemClock()).get_ca_cert()) == 1
 
 
+@pytest.mark.requirement("RFC 8894 4.1: HTTP")
 def test_quirks_15_and_41_messages_are_escaped_in_a_url_and_have_a_length_in_a_body(peer: list[Peer]) -> None:
     message = bytes(range(256))
     peer.append(Peer(answer(b"\x30\x00")))
@@ -258,6 +263,7 @@ def test_quirk_42_a_line_end_after_the_encoding_does_no_harm(exchange: Exchange,
     assert isinstance(exchange.read(exchange.success() + b"\n"), Issued)
 
 
+@pytest.mark.requirement("RFC 8894 3.3.1: PKCSReq")
 def test_rfc8894_3_1_one_recipient_and_a_signer_that_signed_the_csr(exchange: Exchange) -> None:
     message = decode_pki_message(exchange.request.data)
     assert message.attributes.message_type == MessageType.PKCS_REQ
@@ -265,11 +271,13 @@ def test_rfc8894_3_1_one_recipient_and_a_signer_that_signed_the_csr(exchange: Ex
 
 
 @pytest.mark.parametrize("nonce", [b"", b"n" * 15, b"n" * 17, None])
+@pytest.mark.requirement("RFC 8894 3.2.1.5: nonces")
 def test_rfc8894_3_2_1_5_a_reply_must_carry_our_nonce(exchange: Exchange, nonce: bytes | None) -> None:
     with pytest.raises(NonceMismatchError):
         exchange.read(exchange.success(recipient_nonce=nonce))
 
 
+@pytest.mark.requirement("RFC 8894 3.2.1.5: nonces")
 def test_rfc8894_3_2_1_5_nonces_are_fresh_and_of_16_bytes(exchange: Exchange, pki: Pki) -> None:
     nonces = set()
     for _ in range(3):
@@ -291,6 +299,7 @@ def test_rfc8894_3_2_1_5_a_server_need_not_send_a_nonce_of_its_own(exchange: Exc
     assert isinstance(exchange.read(exchange.success(sender_nonce=None)), Issued)
 
 
+@pytest.mark.requirement("RFC 8894 2.2: intermediates")
 def test_rfc8894_2_2_an_intermediate_must_chain_to_what_is_pinned(exchange: Exchange, pki: Pki) -> None:
     stray = pki.party("stray", pki.other_root, ca=True)
     trust = verify_ca_certificates(

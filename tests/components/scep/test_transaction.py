@@ -61,6 +61,7 @@ ALL_PROFILES = list(SecurityProfile)
         "SCEPStandard",
     ],
 )
+@pytest.mark.requirement("RFC 8894 3.5.1: GetCACaps", "RFC 8894 3.5.2: capabilities")
 def test_capabilities_are_read_as_servers_write_them(text: str) -> None:
     capabilities = Capabilities.parse(text)
     assert capabilities.aes
@@ -68,6 +69,7 @@ def test_capabilities_are_read_as_servers_write_them(text: str) -> None:
     assert capabilities.sha2
 
 
+@pytest.mark.requirement("RFC 8894 3.5.1: GetCACaps")
 def test_no_capabilities_are_none() -> None:
     for text in ("", "\n", "Renewal"):
         capabilities = Capabilities.parse(text)
@@ -104,6 +106,7 @@ class Sent:
     ],
     ids=lambda case: f"{case.profile}: {case.capabilities.split()}",
 )
+@pytest.mark.requirement("RFC 8894 2.9: algorithms", "design 6: profiles", "RFC 8894 3.5.2: capabilities")
 def test_a_request_is_as_strong_as_the_profile_says(pki: Pki, case: Sent) -> None:
     root = pki.root
     csr = create_csr(pki.device.key, name("device"), challenge_password=Secret("sesame"))
@@ -128,6 +131,7 @@ def test_a_request_is_as_strong_as_the_profile_says(pki: Pki, case: Sent) -> Non
     assert (opened.content, opened.cipher) == (csr, case.cipher)
 
 
+@pytest.mark.requirement("RFC 8894 2.3: challenge password")
 def test_the_challenge_password_is_nowhere_in_clear(exchange: Exchange) -> None:
     assert b"sesame" not in exchange.request.data
     assert "sesame" not in repr(exchange.request)
@@ -143,6 +147,7 @@ def test_a_right_reply_brings_the_certificate_and_its_chain(exchange: Exchange, 
     assert reply == Issued((exchange.issued, exchange.pki.root.certificate), ())
 
 
+@pytest.mark.requirement("RFC 8894 3.3.2.1: success", "RFC 8894 3.4: degenerate messages")
 def test_our_certificate_is_found_among_others_in_any_order(exchange: Exchange) -> None:
     stranger = exchange.pki.issue("stranger", exchange.pki.root)
     certificates = (exchange.pki.root.certificate, stranger, exchange.issued)
@@ -173,6 +178,7 @@ def test_a_reply_in_ber_is_as_good(exchange: Exchange, rewrite: Callable[[bytes]
     assert isinstance(exchange.read(rewrite(exchange.success()) + b"\n"), Issued)
 
 
+@pytest.mark.requirement("RFC 8894 7: issued certificate")
 def test_another_subject_than_requested_is_shown(exchange: Exchange, pki: Pki) -> None:
     renamed = pki.issue("device 7", pki.root, key_of="device")
     reply = exchange.read(exchange.success(certificates=(renamed,)))
@@ -241,6 +247,9 @@ WRONG = [
 
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case.what)
 @pytest.mark.parametrize("profile", ALL_PROFILES)
+@pytest.mark.requirement(
+    "RFC 8894 7: issued certificate", "RFC 8894 3.2.1.2: message types", "RFC 8894 3.2.1.3: pkiStatus"
+)
 def test_one_thing_wrong_and_nothing_is_believed(exchange: Exchange, case: Wrong, profile: SecurityProfile) -> None:
     with pytest.raises(case.error):
         exchange.read(case.reply(exchange), profile=profile)
@@ -279,6 +288,7 @@ WEAK = [
 
 
 @pytest.mark.parametrize("case", WEAK, ids=lambda case: case.name)
+@pytest.mark.requirement("design 6: profiles")
 def test_strict_refuses_what_standard_only_warns_of(exchange: Exchange, case: Weak) -> None:
     data = exchange.success(cipher=case.cipher, digest=case.digest)
     with pytest.raises(WeakAlgorithmError) as caught:
@@ -296,6 +306,7 @@ def test_pending_is_an_answer(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"\x00"], ids=["none", "empty", "NDES's zero octet"])
 @pytest.mark.parametrize("fail_info", [*FailInfo, 17, None])
+@pytest.mark.requirement("RFC 8894 3.2.1.4: failInfo and failInfoText")
 def test_a_refusal_says_why_and_what_to_do(exchange: Exchange, fail_info: int | None, content: bytes | None) -> None:
     data = exchange.reply(status=PkiStatus.FAILURE, fail_info=fail_info, content=content)
     reply = exchange.read(data)

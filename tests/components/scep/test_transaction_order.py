@@ -150,6 +150,7 @@ def test_of_several_things_wrong_with_a_certificate_the_first_is_told(exchange: 
     assert "other root" in caught.value.issuer
 
 
+@pytest.mark.requirement("RFC 8894 3.2.2: envelope")
 def test_every_way_of_not_unwrapping_a_reply_is_one_error(exchange: Exchange) -> None:
     """Also rubbish behind a padding that fits, which only a holder of the key can tell from the others."""
     recipient = exchange.pki.device.certificate
@@ -171,12 +172,14 @@ def test_every_way_of_not_unwrapping_a_reply_is_one_error(exchange: Exchange) ->
 
 
 @pytest.mark.parametrize("content", [b"\x00", b"", None], ids=["one zero octet", "empty", "none"])
+@pytest.mark.requirement("RFC 8894 3.3.2.2: failure and pending")
 def test_rfc8894_3_3_2_without_success_there_is_no_envelope_to_read(exchange: Exchange, content: bytes | None) -> None:
     for status in (PkiStatus.FAILURE, PkiStatus.PENDING):
         reply = exchange.read(exchange.reply(status=status, content=content))
         assert not isinstance(reply, Issued)
 
 
+@pytest.mark.requirement("RFC 8894 3.3.3: CertPoll")
 def test_rfc8894_3_3_3_a_poll_names_the_issuing_ca_and_the_subject_in_the_same_transaction(pki: Pki) -> None:
     intermediate = pki.party("intermediate", pki.root, ca=True)
     ra = pki.party("ra", intermediate, usage=("key_encipherment",))
@@ -197,6 +200,7 @@ def test_rfc8894_3_3_3_a_poll_names_the_issuing_ca_and_the_subject_in_the_same_t
     assert decode_issuer_and_subject(content) == (name("intermediate"), name("device"))
 
 
+@pytest.mark.requirement("RFC 8894 3.3.4: GetCert and GetCRL")
 def test_rfc8894_3_3_4_a_query_names_issuer_and_serial_number(pki: Pki, exchange: Exchange) -> None:
     query = build_get_crl(
         trust=exchange.trust,
@@ -211,6 +215,7 @@ def test_rfc8894_3_3_4_a_query_names_issuer_and_serial_number(pki: Pki, exchange
     assert decode_issuer_and_serial_number(content) == (name("root"), 77)
 
 
+@pytest.mark.requirement("RFC 8894 3.3.1: RenewalReq")
 def test_rfc8894_3_3_1_2_a_renewal_is_signed_with_the_certificate_that_is_renewed(pki: Pki, exchange: Exchange) -> None:
     request = build_request(
         trust=exchange.trust,
@@ -246,6 +251,7 @@ def test_quirks_7_and_32_renewals_fall_back_and_send_the_challenge_once(
     assert sum(form.challenge for form in found) <= 1
 
 
+@pytest.mark.requirement("RFC 8894 7.5: downgrade")
 def test_rfc8894_7_5_a_server_that_offers_less_is_a_warning_and_no_downgrade() -> None:
     before = Capabilities.parse("AES\nSHA-256\nPOSTPKIOperation\nRenewal")
     now = reconcile(before, Capabilities.parse("DES3\nSHA-1"))
@@ -359,6 +365,7 @@ def oaep_parameters(oid: str) -> bytes:
     return bytes(der(parameters))
 
 
+@pytest.mark.requirement("RFC 8894 4.7: GetNextCACert")
 def test_rfc8894_4_7_1_only_the_ca_itself_names_its_successor(pki: Pki) -> None:
     ra = pki.party("ra", pki.root)
     trust = CaTrust(pki.root.certificate, (pki.root.certificate, ra.certificate))

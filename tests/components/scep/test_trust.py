@@ -28,6 +28,7 @@ def pins(party: Party) -> tuple[Pin, Pin]:
 
 
 @pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "A" * 64, ":".join(["00"] * 32), "0" * 64 + "\n", "g" * 64])
+@pytest.mark.requirement("mission: fingerprint")
 def test_a_fingerprint_is_64_lower_case_hexadecimal_digits(text: str) -> None:
     with pytest.raises(ValueError, match="64"):
         FingerprintPin(text)
@@ -125,6 +126,7 @@ class Roles:
     ],
     ids=lambda case: case.what,
 )
+@pytest.mark.requirement("RFC 8894 3.4: degenerate messages")
 def test_the_recipient_is_chosen_by_role_whatever_the_order(pki: Pki, case: Roles) -> None:
     intermediate = pki.party("intermediate", pki.root, ca=True)
     ras = {owner: pki.issue(owner, intermediate, usage=usage) for owner, usage in case.ras}
@@ -134,6 +136,7 @@ def test_the_recipient_is_chosen_by_role_whatever_the_order(pki: Pki, case: Role
         assert trust.recipient == known[case.recipient]
 
 
+@pytest.mark.requirement("RFC 8894 2.2: who signs")
 def test_a_device_of_the_same_ca_cannot_pose_as_its_ra(pki: Pki) -> None:
     usage = ("digital_signature", "key_encipherment")
     rogue = pki.issue("rogue", pki.root, usage=usage, purposes=(ExtendedKeyUsageOID.CLIENT_AUTH,))
@@ -153,6 +156,7 @@ def test_an_ra_may_be_known_by_its_extended_key_usage(pki: Pki, purpose: x509.Ob
 
 
 @pytest.mark.parametrize("issuer", ["root", "other root"])
+@pytest.mark.requirement("RFC 8894 2.2: who signs")
 def test_a_signer_that_the_ca_did_not_name_is_refused(pki: Pki, issuer: str) -> None:
     trust = verify_ca_certificates([pki.root.certificate], pins(pki.root)[0], NOW)
     party = pki.root if issuer == "root" else pki.other_root
