@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import urllib3
     from cryptography import x509
 
+    from components.scep.connection import Conversation
     from components.scep.transaction import PkiRequest
     from framework.clock import Clock
 
@@ -106,9 +107,12 @@ class ScepClient:
     def get_ca_caps(self) -> Capabilities:
         """What the server can do; whatever is no list of keywords means that it does not say (RFC 8894 3.5.2)."""
         try:
-            answer = self._request("GET", "GetCACaps", self._ca_identifier, LARGEST_REPLY)
+            return self._capabilities()
         except (TransportError, NotScepError):
             return Capabilities()
+
+    def _capabilities(self, conversation: Conversation | None = None) -> Capabilities:
+        answer = self._request("GET", "GetCACaps", self._ca_identifier, LARGEST_REPLY, conversation=conversation)
         text = answer.content.decode("utf-8", "replace")
         return Capabilities() if text.lstrip().startswith("<") else Capabilities.parse(text)
 
@@ -123,8 +127,16 @@ class ScepClient:
 
     def describe(self) -> ServerLocation:
         """What the server says of itself: its certificates, then its capabilities; errors as of `get_ca_cert`."""
-        certificates, answer = self._ca_certificates()
-        return ServerLocation(self.url, self.get_ca_caps(), certificates, answer.clock_difference, answer.server)
+        with self._conversation() as conversation:
+            certificates, answer = self._ca_certificates(conversation)
+            try:
+                capabilities = self._capabilities(conversation)
+            except (HttpStatusError, NotScepError):
+                capabilities = Capabilities()
+            except TransportError:
+                # The server may only have closed the connection meanwhile; over a new one it may say what it can do.
+                capabilities = self.get_ca_caps()
+        return ServerLocation(self.url, capabilities, certificates, answer.clock_difference, answer.server)
 
     def get_next_ca_cert(self) -> bytes:
         """The signed answer to GetNextCACert as it came (RFC 8894 4.7), for `read_next_ca` to check.
@@ -186,8 +198,10 @@ class ScepClient:
         self._refuse_other(answer)
         return answer
 
-    def _ca_certificates(self) -> tuple[tuple[x509.Certificate, ...], _Answer]:
-        answer = self._request("GET", "GetCACert", self._ca_identifier, LARGEST_CHAIN)
+    def _ca_certificates(
+        self, conversation: Conversation | None = None
+    ) -> tuple[tuple[x509.Certificate, ...], _Answer]:
+        answer = self._request("GET", "GetCACert", self._ca_identifier, LARGEST_CHAIN, conversation=conversation)
         self._refuse_other(answer.content)
         try:
             return decode_certificates(answer.content), answer
@@ -206,38 +220,43 @@ class ScepClient:
         if start == b"<":
             raise NotScepError(self.url, "a web page (HTML)")
 
-    def _request(self, method: str, operation: str, message: str, largest: int, body: bytes | None = None) -> _Answer:
+    def _conversation(self) -> Conversation:
+        from components.scep.connection import Conversation  # noqa: PLC0415  # costly to load, and an idle gateway asks nobody
+
+        return Conversation(self.url, self._clock, self._deadline_s, self._ca_bundle)
+
+    def _request(
+        self,
+        method: str,
+        operation: str,
+        message: str,
+        largest: int,
+        body: bytes | None = None,
+        conversation: Conversation | None = None,
+    ) -> _Answer:
+        """Ask, in a conversation that is under way or in one of its own."""
+        if conversation is None:
+            with self._conversation() as own:
+                return self._request(method, operation, message, largest, body, own)
         # Costly to load, and an idle gateway asks nobody.
         import urllib3  # noqa: PLC0415
 
-        from components.scep.connection import connection_pool, in_words  # noqa: PLC0415
+        from components.scep.connection import in_words  # noqa: PLC0415
 
         query = f"operation={operation}&message={urllib.parse.quote(message, safe='')}"
-        deadline = self._clock.monotonic() + self._deadline_s
-        remaining = lambda: deadline - self._clock.monotonic()  # noqa: E731  # a name would hide what it is
         headers = {"Accept-Encoding": "identity", "User-Agent": "gatewright"}
         if body is not None:
             headers["Content-Type"] = _MESSAGE_TYPE
         try:
-            with connection_pool(self.url, remaining, self._ca_bundle) as pool:
-                response = pool.request(
-                    method,
-                    f"{self.url}?{query}",
-                    body=body,
-                    headers=headers,
-                    redirect=False,
-                    retries=False,
-                    timeout=urllib3.Timeout(total=self._deadline_s),
-                    preload_content=False,
-                )
-                now = self._clock.now()
-                try:
-                    content = self._read(response, largest, now)
-                finally:
-                    response.close()
-                date = _http_date(response.headers.get("Date", ""))
-                server = printable(response.headers.get("Server", ""), 80)
-                return _Answer(content, None if date is None else date - now, server)
+            response = conversation.request(method, query, headers, body)
+            now = self._clock.now()
+            try:
+                content = self._read(response, largest, now)
+            finally:
+                response.close()
+            date = _http_date(response.headers.get("Date", ""))
+            server = printable(response.headers.get("Server", ""), 80)
+            return _Answer(content, None if date is None else date - now, server)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransportError(self.url, in_words(error, self._deadline_s)) from None
 

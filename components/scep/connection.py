@@ -13,7 +13,7 @@ import ssl
 import threading
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -22,7 +22,9 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from components.scep.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from framework.clock import Clock
 
 MOST_ADDRESSES: Final = 8
 """Addresses of one host that are tried, each with its share of what remains."""
@@ -30,27 +32,72 @@ MOST_ADDRESSES: Final = 8
 _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 
-def connection_pool(url: str, remaining: Callable[[], float], ca_bundle: str | None) -> urllib3.PoolManager:
-    """A pool for one request, whose waiting never lasts longer than what remains; the proxy is the environment's.
+class Conversation:
+    """Requests to one URL, over one connection where the server keeps it; the proxy is the environment's.
 
     Args:
-        url: Where the request goes.
-        remaining: Seconds that are left of the operation.
+        url: Where they go, without a query.
+        clock: Times the deadlines.
+        deadline_s: How long one request may take in all, in seconds; no waiting in it lasts longer than what remains.
         ca_bundle: A PEM file of the CAs that https servers are verified against; None takes the system's.
     """
-    parts = urllib.parse.urlsplit(url)
-    proxy = _proxy_of(parts.scheme.lower())
-    options: dict[str, Any] = {"num_pools": 1, "cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle}
-    if proxy is None or urllib.request.proxy_bypass(parts.hostname or ""):
-        pool: urllib3.PoolManager = urllib3.PoolManager(**options)
-    else:
-        pool = urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **options)
-    classes: Any = {  # what makes a pool, be it called a class or not
-        "http": functools.partial(_HTTPPool, remaining),
-        "https": functools.partial(_HTTPSPool, remaining),
-    }
-    pool.pool_classes_by_scheme = classes
-    return pool
+
+    def __init__(self, url: str, clock: Clock, deadline_s: float, ca_bundle: str | None) -> None:
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._deadline = 0.0
+        self._pool, self._target = self._pool_of(url, ca_bundle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if isinstance(self._pool, urllib3.PoolManager):
+            self._pool.clear()
+        else:
+            self._pool.close()
+
+    def request(
+        self, method: str, query: str, headers: Mapping[str, str], body: bytes | None
+    ) -> urllib3.BaseHTTPResponse:
+        """Make a request, and return the response with its content still to be read, under the same deadline.
+
+        Raises:
+            urllib3.exceptions.HTTPError, OSError: There is none.
+        """
+        self._deadline = self._clock.monotonic() + self._deadline_s
+        return self._pool.urlopen(
+            method,
+            f"{self._target}?{query}",
+            body=body,
+            headers=headers,
+            redirect=False,
+            retries=False,
+            timeout=urllib3.Timeout(total=self._deadline_s),
+            preload_content=False,
+        )
+
+    def _remaining(self) -> float:
+        return self._deadline - self._clock.monotonic()
+
+    def _pool_of(self, url: str, ca_bundle: str | None) -> tuple[urllib3.HTTPConnectionPool | urllib3.PoolManager, str]:
+        """What the connection comes from, and how the URL is to be given to that."""
+        parts = urllib.parse.urlsplit(url)
+        scheme, host = parts.scheme.lower(), parts.hostname or ""
+        verified: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle}
+        classes: Any = {  # what makes a pool, be it called a class or not
+            "http": functools.partial(_HTTPPool, self._remaining),
+            "https": functools.partial(_HTTPSPool, self._remaining),
+        }
+        proxy = _proxy_of(scheme)
+        if proxy is not None and not urllib.request.proxy_bypass(host):
+            address = proxy if "://" in proxy else f"http://{proxy}"
+            through = urllib3.ProxyManager(address, num_pools=1, **verified)
+            through.pool_classes_by_scheme = classes
+            return through, url
+        # A manager of pools would look the only one up anew for each request, at the price of another request.
+        pool = classes[scheme](host, parts.port, **(verified if scheme == "https" else {}))
+        return pool, parts.path or "/"
 
 
 def _proxy_of(scheme: str) -> str | None:

@@ -86,12 +86,12 @@ class Peer:
                 stack.enter_context(contextlib.suppress(OSError))
                 if self._tls is not None:
                     connection = stack.enter_context(self._tls.wrap_socket(connection, server_side=True))
-                request = _read_request(connection)
+                request = read_request(connection)
                 self.requests.append(request)
                 self._handler(connection, request)
 
 
-def _read_request(connection: socket.socket) -> Request:
+def read_request(connection: socket.socket) -> Request:
     with connection.makefile("rb") as stream:
         method, target, _ = stream.readline().decode().split()
         headers = {}

@@ -24,7 +24,7 @@ from components.scep.transaction import Algorithms, Capabilities, PkiRequest
 from framework.clock import SystemClock
 from framework.fake_clock import FakeClock
 from tests.components.scep.pki import NOW, Pki
-from tests.components.scep.test_client import Handler, Peer, Request, answer
+from tests.components.scep.test_client import Handler, Peer, Request, answer, read_request
 from tests.components.scep.tls import tls_server
 
 if TYPE_CHECKING:
@@ -90,6 +90,35 @@ def test_the_servers_clock_and_name_are_told(serve: Serve, der_of_root: bytes) -
     assert location.clock_difference == timedelta(days=2)
     assert location.server.startswith("Microsoft-IIS/10.0")
     assert location.server.isprintable()
+
+
+def _kept(body: bytes) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_a_connection_that_the_server_keeps_carries_all_that_it_says_of_itself(
+    serve: Serve, der_of_root: bytes
+) -> None:
+    def both(peer: socket.socket, first: Request) -> None:
+        assert first.query["operation"] == "GetCACert"
+        peer.sendall(_kept(der_of_root))
+        assert read_request(peer).query["operation"] == "GetCACaps"
+        peer.sendall(_kept(b"Renewal\n"))
+
+    peer = serve(both)
+    assert ScepClient(f"{peer.url}/scep", clock=CLOCK).describe().capabilities.renewal
+    assert len(peer.requests) == 1  # one for each connection
+
+
+def test_a_server_that_drops_the_connection_it_kept_is_asked_over_a_new_one(serve: Serve, der_of_root: bytes) -> None:
+    def dropping(peer: socket.socket, request: Request) -> None:
+        if request.query["operation"] == "GetCACaps":
+            peer.sendall(_kept(b"Renewal\n"))
+            return
+        peer.sendall(_kept(der_of_root))
+        read_request(peer)
+
+    assert ScepClient(f"{serve(dropping).url}/scep", clock=CLOCK).describe().capabilities.renewal
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT", "9" * 1000])
