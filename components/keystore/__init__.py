@@ -1,5 +1,6 @@
 """Keystores: the contract that third parties implement, entries, key handles and certification requests."""
 
+from components.keystore.announcements import Announcements, commit_publisher
 from components.keystore.certificates import self_signed_certificate
 from components.keystore.contract import (
     CHANGED_TOPIC,
@@ -51,6 +52,7 @@ from components.keystore.names import parse_alternative_name, parse_subject
 __all__ = [
     "CHANGED_TOPIC",
     "AliasError",
+    "Announcements",
     "Changes",
     "DamagedKeystoreError",
     "Entry",
@@ -82,6 +84,7 @@ __all__ = [
     "as_signing_key",
     "changed_properties",
     "check_alias",
+    "commit_publisher",
     "create_csr",
     "describe_certificate",
     "describe_entry",

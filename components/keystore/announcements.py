@@ -5,19 +5,42 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, Protocol, final
+
+from components.keystore.contract import CHANGED_TOPIC, changed_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from components.keystore.contract import Changes
 
 _log = logging.getLogger("components.keystore")
 
 
+class PublishingContext(Protocol):
+    """What is needed of a component's context to tell of commits; every `ComponentContext` is one."""
+
+    @property
+    def service_pid(self) -> str:
+        """The keystore's `kura.service.pid`."""
+        ...
+
+    def publish(self, topic: str, properties: Mapping[str, Any]) -> None:
+        """Publish an event."""
+        ...
+
+
+def commit_publisher(context: PublishingContext) -> Callable[[Changes], None]:
+    """What publishes the event of a commit in the name of a component; `Announcements` calls it in order."""
+    return lambda changes: context.publish(CHANGED_TOPIC, changed_properties(context.service_pid, changes))
+
+
 @final
 class Announcements:
     """Tells of changes in the order in which they were added, by one thread at a time, under no lock.
+
+    A keystore component makes one when it is activated, `Announcements(commit_publisher(context))`, calls `add` where
+    it stores, still under the lock that puts its commits in their order, and `deliver` when it has let go of it.
 
     Args:
         receiver: Called with each; an error of it is logged, since the commit stands.

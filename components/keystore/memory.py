@@ -6,11 +6,12 @@ import threading
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
+from components.keystore.announcements import Announcements
 from components.keystore.contract import Changes, KeystoreCapabilities, KeystoreService
 from components.keystore.errors import UnsupportedOperationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from components.keystore.entries import Entry
 
@@ -22,13 +23,21 @@ class MemoryKeystore(KeystoreService):
     Args:
         entries: What it holds at the beginning, by alias.
         read_only: Whether it stays at that.
+        committed: Called with what really changed, after each commit, in the order of commits, under no lock.
     """
 
-    def __init__(self, entries: Mapping[str, Entry] = MappingProxyType({}), *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, Entry] = MappingProxyType({}),
+        *,
+        read_only: bool = False,
+        committed: Callable[[Changes], None] = lambda _: None,
+    ) -> None:
         self._capabilities = KeystoreCapabilities(
             read_only=read_only, generates_keys=not read_only, stores_secret_keys=True
         )
         self._lock = threading.Lock()
+        self._announcements = Announcements(committed)
         self._entries: Mapping[str, Entry] = MappingProxyType(dict(sorted(entries.items(), key=_alias)))
 
     @property
@@ -53,9 +62,14 @@ class MemoryKeystore(KeystoreService):
         if self._capabilities.read_only:
             raise UnsupportedOperationError("change the keystore", "it is read-only")
         with self._lock:
-            changed = {**self._entries, **changes}
+            different = {alias: entry for alias, entry in changes.items() if self._entries.get(alias) != entry}
+            if not different:
+                return
+            changed = {**self._entries, **different}
             kept = {alias: entry for alias, entry in sorted(changed.items(), key=_alias) if entry is not None}
             self._entries = MappingProxyType(kept)
+            self._announcements.add(MappingProxyType(different))
+        self._announcements.deliver()
 
     def __repr__(self) -> str:
         return f"MemoryKeystore({', '.join(self._entries)})"

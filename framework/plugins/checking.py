@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import metatype
 from framework.declarative_services import description_of
 from framework.errors import FrameworkError
+from framework.plugins import failed_tests
 from framework.plugins.health import Finding, Severity
 from framework.plugins.hooks import API_VERSION
 
@@ -94,14 +95,16 @@ def _conformance_findings(module: str) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, f"the tests of {module} were not run: there is no pytest", "pip install pytest")
         return
     with tempfile.TemporaryDirectory(prefix="gatewright-check-") as directory:
+        report = Path(directory) / "failures.jsonl"
         command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--pyargs", module]
         command += ["--rootdir", directory, "--basetemp", f"{directory}/scratch", "-c", os.devnull]
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        command += ["-p", failed_tests.__name__]
+        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         try:
             ran = subprocess.run(  # noqa: S603  # our own interpreter, on a module that the plugin names
                 command,
                 cwd=directory,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path, failed_tests.REPORT_VARIABLE: str(report)},
                 capture_output=True,
                 text=True,
                 timeout=CONFORMANCE_DEADLINE_S,
@@ -110,6 +113,8 @@ def _conformance_findings(module: str) -> Iterator[Finding]:
         except subprocess.TimeoutExpired:
             yield Finding(Severity.ERROR, f"the tests of {module} did not end within {CONFORMANCE_DEADLINE_S:g} s")
             return
-    if ran.returncode != 0:
+        failures = tuple(failed_tests.read(report))
+    yield from (Finding(Severity.ERROR, f"{one.test}: {one.message}") for one in failures)
+    if ran.returncode != 0 and not failures:
         output = (ran.stdout + ran.stderr)[-_LONGEST_OUTPUT:]
-        yield Finding(Severity.ERROR, f"the tests of {module} failed:\n{output}")
+        yield Finding(Severity.ERROR, f"the tests of {module} could not be run:\n{output}")

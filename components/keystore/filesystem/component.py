@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from components.keystore.announcements import commit_publisher
 from components.keystore.contract import (
-    CHANGED_TOPIC,
     Changes,
     HealthState,
     KeystoreCapabilities,
     KeystoreHealth,
     KeystoreService,
-    changed_properties,
 )
 from components.keystore.entries import TrustedCertificateEntry
 from components.keystore.errors import KeystoreUnavailableError
@@ -59,7 +58,9 @@ class FilesystemKeystore(KeystoreService):
     def activate(self, context: ComponentContext) -> None:
         """Open the file, or make it."""
         self._context = context
-        keystore = Pkcs12Keystore(context.state_directory / context.properties["keystore.path"], self._announce)
+        keystore = Pkcs12Keystore(
+            context.state_directory / context.properties["keystore.path"], commit_publisher(context)
+        )
         password = self._wanted_password(context.properties)
         if keystore.open(password, self._other_passwords(context.properties)):
             context.logger.info("made a new, empty keystore: %s", keystore.path)
@@ -122,9 +123,6 @@ class FilesystemKeystore(KeystoreService):
     def commit(self, changes: Changes) -> None:
         """See `KeystoreService`."""
         self._opened().commit(changes)
-
-    def _announce(self, changes: Changes) -> None:
-        self._context.publish(CHANGED_TOPIC, changed_properties(self._context.service_pid, changes))
 
     def _opened(self) -> Pkcs12Keystore:
         if (keystore := self._keystore) is None:

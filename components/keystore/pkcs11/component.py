@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Final
 
+from components.keystore.announcements import commit_publisher
 from components.keystore.contract import (
-    CHANGED_TOPIC,
     Changes,
     KeystoreCapabilities,
     KeystoreHealth,
     KeystoreService,
-    changed_properties,
 )
 from components.keystore.errors import KeystoreUnavailableError
 from framework import Secret, component
@@ -66,7 +65,7 @@ class PKCS11Keystore(KeystoreService):
             properties["library.path"],
             choice,
             _pin(properties),
-            committed=self._announce,
+            committed=commit_publisher(context),
             refused=lambda pin: context.secrets.set(_REFUSED_PIN, self._marker(pin)),
         )
         self._heed_refusal(_pin(properties))
@@ -113,9 +112,6 @@ class PKCS11Keystore(KeystoreService):
     def health(self) -> KeystoreHealth:
         """See `KeystoreService`."""
         return self._opened().health()
-
-    def _announce(self, changes: Changes) -> None:
-        self._context.publish(CHANGED_TOPIC, changed_properties(self._context.service_pid, changes))
 
     def _opened(self) -> TokenKeystore:
         if (keystore := self._keystore) is None:

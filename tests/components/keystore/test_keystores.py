@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from components.keystore import guarded
+from components.keystore import commit_publisher, guarded
 from components.keystore.conformance import KeystoreConformance, trusted
-from components.keystore.filesystem import Pkcs12Keystore
+from components.keystore.filesystem import FilesystemKeystore
 from components.keystore.memory import MemoryKeystore
-from metatype import Secret
 
 if TYPE_CHECKING:
     from components.keystore import KeystoreService
-
-PASSWORD = Secret("correct horse")
+    from components.keystore.announcements import PublishingContext
 
 
 class TestMemoryKeystore(KeystoreConformance):
     def make_keystore(self) -> KeystoreService:
         return MemoryKeystore()
+
+    def make_publishing_keystore(self, context: PublishingContext) -> KeystoreService:
+        return MemoryKeystore(committed=commit_publisher(context))
 
 
 class TestGuardedKeystore(TestMemoryKeystore):
@@ -27,18 +28,14 @@ class TestGuardedKeystore(TestMemoryKeystore):
     def make_keystore(self) -> KeystoreService:
         return guarded(MemoryKeystore(), "Memory")
 
+    def make_publishing_keystore(self, context: PublishingContext) -> KeystoreService:
+        return guarded(MemoryKeystore(committed=commit_publisher(context)), "Memory")
+
 
 class TestPkcs12Keystore(KeystoreConformance):
-    def make_keystore(self) -> KeystoreService:
-        keystore = Pkcs12Keystore(self.directory / "keys" / "gateway.p12")
-        assert keystore.open(PASSWORD)
-        return keystore
-
-    def reopen(self, keystore: KeystoreService) -> KeystoreService:
-        assert isinstance(keystore, Pkcs12Keystore)
-        reopened = Pkcs12Keystore(keystore.path)
-        assert not reopened.open(PASSWORD)
-        return reopened
+    factory = "tests.components.keystore.opening:pkcs12_keystore"
+    component_class = FilesystemKeystore
+    configuration: ClassVar = {"keystore.path": "gateway.p12"}
 
 
 def test_a_read_only_keystore_passes_what_is_asked_of_it() -> None:

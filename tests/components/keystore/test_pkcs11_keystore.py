@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pkcs11
 import pytest
@@ -32,6 +32,7 @@ from components.keystore import (
     self_signed_certificate,
 )
 from components.keystore.conformance import NOW, SUBJECT, KeystoreConformance, foreign_key, issued_to, trusted
+from components.keystore.pkcs11 import PKCS11Keystore
 from components.keystore.pkcs11.errors import PinRefusedError, PinUnusableError
 from components.keystore.pkcs11.index import CertificateRecord, Index, KeyRecord, decode_index, encode_index, newest
 from components.keystore.pkcs11.keystore import TokenKeystore
@@ -103,8 +104,9 @@ class TestTokenKeystore(KeystoreConformance):
     def _token(self, hsm: SoftHsm) -> None:
         pass
 
-    def make_keystore(self) -> KeystoreService:
-        return opened()
+    factory: ClassVar[str | None] = "tests.components.keystore.opening:token_keystore"
+    component_class: ClassVar[type | None] = PKCS11Keystore
+    configuration: ClassVar = {"library.path": MODULE, "token.label": "gateway", "pin": PIN.reveal()}
 
     def reopen(self, keystore: KeystoreService) -> KeystoreService:
         assert isinstance(keystore, TokenKeystore)
@@ -118,6 +120,9 @@ class TestTokenKeystore(KeystoreConformance):
 
 
 class TestGuardedTokenKeystore(TestTokenKeystore):
+    factory = None
+    component_class = None
+
     def make_keystore(self) -> KeystoreService:
         return guarded(opened(), "token")
 

@@ -13,3 +13,9 @@ def gatewright_components() -> tuple[type, ...]:
     from .keystore import AcmeKeystore  # noqa: PLC0415  # a gateway's help does not need it
 
     return (AcmeKeystore,)
+
+
+@hookimpl
+def gatewright_conformance_tests() -> tuple[str, ...]:
+    """The kit, on this keystore: `gatewright plugin check acme-keystore`."""
+    return ("acme_keystore.conformance",)

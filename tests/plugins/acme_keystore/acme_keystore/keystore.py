@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from components.keystore import (
-    CHANGED_TOPIC,
+    Announcements,
     Changes,
     DamagedKeystoreError,
     Entry,
@@ -29,8 +29,8 @@ from components.keystore import (
     SoftwarePrivateKey,
     TrustedCertificateEntry,
     UnsupportedOperationError,
-    changed_properties,
     check_alias,
+    commit_publisher,
     self_signed_certificate,
 )
 from framework import component
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
-    from framework import ComponentContext, DeactivationReason
+    from framework import ComponentContext
 
 
 class AcmeKey:
@@ -84,16 +84,12 @@ class AcmeKeystore(KeystoreService):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._context: ComponentContext | None = None
+        self._announcements: Announcements | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Load the file, if there is one."""
         self.open(context.data_directory / context.properties["file.name"])
-        self._context = context
-
-    def deactivate(self, _reason: DeactivationReason) -> None:
-        """Nothing is held open."""
-        self._context = None
+        self._announcements = Announcements(commit_publisher(context))
 
     def open(self, path: Path) -> None:
         """Load `path`, if it exists."""
@@ -133,8 +129,10 @@ class AcmeKeystore(KeystoreService):
             except OSError as error:
                 raise KeystoreUnavailableError(str(self._path), f"cannot be written: {error}") from error
             self._entries = kept
-        if self._context is not None:
-            self._context.publish(CHANGED_TOPIC, changed_properties(self._context.service_pid, changes))
+            if self._announcements is not None:
+                self._announcements.add(changes)
+        if self._announcements is not None:
+            self._announcements.deliver()
 
     def generate_key_pair(
         self, alias: str, algorithm: KeyAlgorithm, size: int, *, subject: x509.Name, now: datetime

@@ -1,4 +1,4 @@
-"""A plugin whose keystore breaks the contract, and which has it checked."""
+"""A plugin whose keystores break the contract, and which has them checked."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ GATEWRIGHT_API = 1
 
 @hookimpl
 def gatewright_conformance_tests() -> tuple[str, ...]:
-    """The kit, on its keystore."""
+    """The kit, on its keystores."""
     return ("faulty_keystore.conformance",)
