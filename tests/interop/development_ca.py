@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from components.keystore import KeyAlgorithm, SoftwarePrivateKey
 from metatype import Secret
 from tools.scep_ca import CaParameters, IssuancePolicy, ScepCa, ScepCaServer
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from components.keystore import SoftwarePrivateKey
 
 CHALLENGE = "open sesame"
 
@@ -28,11 +29,13 @@ class DevelopmentCa:
 
     Attributes:
         directory: Its files: ca.pem, ca.key.
+        strict: Whether it refuses what is weak.
     """
 
     ca: ScepCa
     url: str
     directory: Path
+    strict: bool = False
 
 
 @contextlib.contextmanager
@@ -45,7 +48,13 @@ def development_ca(
         ScepCa.open(directory, policy, parameters=parameters) as ca,
         ScepCaServer(ca) as server,
     ):
-        yield DevelopmentCa(ca, server.url, directory)
+        yield DevelopmentCa(ca, server.url, directory, strict)
+
+
+@functools.cache
+def rsa_key(size: int) -> SoftwarePrivateKey:
+    """A key of that size, made once for all tests."""
+    return SoftwarePrivateKey.generate(KeyAlgorithm.RSA, size)
 
 
 def write_key(path: Path, key: SoftwarePrivateKey) -> Path:

@@ -20,7 +20,7 @@ from components.scep.errors import (
     UntrustedCaError,
     WeakAlgorithmError,
 )
-from components.scep.message import MessageType
+from components.scep.message import MessageType, decode_envelope, decode_pki_message
 from components.scep.probe import probe
 from components.scep.transaction import (
     Capabilities,
@@ -37,9 +37,10 @@ from components.scep.transaction import (
 from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint, verify_ca_certificates
 from framework.clock import SystemClock
 from metatype import Secret
+from tests.interop.conftest import Answer, RecordAnswer
+from tests.interop.development_ca import rsa_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import DebianScepServer, MakeScepServer
@@ -48,6 +49,9 @@ pytestmark = pytest.mark.peer("scepserver")
 
 SUBJECT = x509.Name.from_rfc4514_string("CN=gateway-7,OU=Edge,O=Acme,C=XX")
 CLOCK = SystemClock()
+KEY_SIZES = (1024, 2048, 3072, 4096)
+GATEWRIGHT = "Gatewright, scepserver"
+"""Who asks whom, in the table of answers."""
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +68,9 @@ def enrol(
     subject: x509.Name = SUBJECT,
     names: tuple[x509.GeneralName, ...] = (),
     profile: SecurityProfile = SecurityProfile.STANDARD,
+    answers: list[bytes] | None = None,
 ) -> Reply:
-    """A whole enrolment: find the server, verify its CA, ask, and read the reply."""
+    """A whole enrolment: find the server, verify its CA, ask, and read the reply, which is put among `answers`."""
     now = datetime.now(UTC)
     key = key or SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
     location = locate_server(server.endpoint, clock=CLOCK)
@@ -85,8 +90,11 @@ def enrol(
         ),
         transaction_id=new_transaction_id(key.public_key),
     )
+    answer = ScepClient(location.url, clock=CLOCK).pki_operation(request.data, location.capabilities)
+    if answers is not None:
+        answers.append(answer)
     return read_reply(
-        ScepClient(location.url, clock=CLOCK).pki_operation(request.data, location.capabilities),
+        answer,
         request,
         trust=trust,
         profile=profile,
@@ -104,15 +112,30 @@ def test_the_server_is_found_and_says_what_it_can(scep_server: DebianScepServer)
     assert {"scepstandard", "postpkioperation", "aes", "sha-256"} <= location.capabilities.keywords
 
 
+def algorithms_of(answer: bytes) -> str:
+    """What a reply is encrypted and signed with."""
+    message = decode_pki_message(answer)
+    return f"{decode_envelope(message.content).cipher.value}, {message.signature.digest.value}"
+
+
 @pytest.mark.peer("openssl")
-@pytest.mark.parametrize("size", [1024, 2048, 3072, 4096])
-@pytest.mark.requirement("mission: key length")
-def test_each_key_size_is_enrolled(scep_server: DebianScepServer, tmp_path: Path, size: int) -> None:
-    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, size)
-    reply = enrol(scep_server, key=key)
+@pytest.mark.parametrize("size", KEY_SIZES)
+@pytest.mark.parametrize("profile", [SecurityProfile.STANDARD, SecurityProfile.LEGACY])
+@pytest.mark.requirement("mission: key length", "design 6: profiles")
+def test_each_key_size_is_enrolled(
+    scep_server: DebianScepServer,
+    tmp_path: Path,
+    record_answer: RecordAnswer,
+    size: int,
+    profile: SecurityProfile,
+) -> None:
+    answers: list[bytes] = []
+    reply = enrol(scep_server, key=rsa_key(size), profile=profile, answers=answers)
     assert isinstance(reply, Issued)
+    outcome = f"{algorithms_of(answers[0])}: enrolled, with {len(reply.warnings)} warnings"
+    record_answer(Answer(GATEWRIGHT, f"RSA {size}, CA RSA 2048", profile.value, outcome))
     leaf, *issuers = reply.chain
-    assert leaf.public_key() == key.public_key
+    assert leaf.public_key() == rsa_key(size).public_key
     assert leaf.subject == SUBJECT
     assert issuers == [scep_server.ca_certificate]
     assert len(scep_server.issued()) == 1
@@ -157,9 +180,14 @@ def test_standard_reads_the_servers_des_and_warns(scep_server: DebianScepServer)
     assert "SHA-1" in warnings
 
 
-def test_strict_refuses_the_servers_des(scep_server: DebianScepServer) -> None:
-    with pytest.raises(WeakAlgorithmError):
-        enrol(scep_server, profile=SecurityProfile.STRICT)
+@pytest.mark.parametrize("size", KEY_SIZES)
+@pytest.mark.requirement("design 6: profiles")
+def test_strict_refuses_the_servers_des(scep_server: DebianScepServer, record_answer: RecordAnswer, size: int) -> None:
+    answers: list[bytes] = []
+    with pytest.raises(WeakAlgorithmError, match=r"security\.profile=standard"):
+        enrol(scep_server, key=rsa_key(size), profile=SecurityProfile.STRICT, answers=answers)
+    outcome = f"{algorithms_of(answers[0])}: refused by us"
+    record_answer(Answer(GATEWRIGHT, f"RSA {size}, CA RSA 2048", "strict", outcome))
 
 
 def test_requested_alternative_names_are_in_the_certificate(scep_server: DebianScepServer) -> None:
@@ -179,13 +207,19 @@ def test_two_gateways_get_two_certificates(scep_server: DebianScepServer) -> Non
     assert len(serials) == len(scep_server.issued()) == 2
 
 
-@pytest.mark.parametrize("size", [2048, 4096])
-def test_the_ca_may_have_another_key_size(make_scep_server: MakeScepServer, size: int) -> None:
+@pytest.mark.parametrize("size", [2048, 3072, 4096])
+def test_the_ca_may_have_another_key_size(
+    make_scep_server: MakeScepServer, record_answer: RecordAnswer, size: int
+) -> None:
     server = make_scep_server(key_size=size)
     key = server.ca_certificate.public_key()
     assert isinstance(key, rsa.RSAPublicKey)
     assert key.key_size == size
-    assert isinstance(enrol(server), Issued)
+    answers: list[bytes] = []
+    reply = enrol(server, key=rsa_key(2048), answers=answers)
+    assert isinstance(reply, Issued)
+    outcome = f"{algorithms_of(answers[0])}: enrolled, with {len(reply.warnings)} warnings"
+    record_answer(Answer(GATEWRIGHT, f"RSA 2048, CA RSA {size}", "standard", outcome))
 
 
 def test_what_the_server_does_not_know_is_an_error_with_its_words(scep_server: DebianScepServer) -> None:
@@ -196,19 +230,6 @@ def test_what_the_server_does_not_know_is_an_error_with_its_words(scep_server: D
     assert caught.value.status == 500
     with pytest.raises(TransportError):
         ScepClient(scep_server.endpoint + "/nowhere", clock=CLOCK).get_ca_cert()
-
-
-def test_each_profile_enrols_or_says_why_not(
-    scep_server: DebianScepServer, record_testsuite_property: Callable[[str, object], None]
-) -> None:
-    """What the server answers with goes into the report of the run (`--junit-xml`)."""
-    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
-    for profile, subject in ((SecurityProfile.STANDARD, "CN=standard"), (SecurityProfile.LEGACY, "CN=legacy")):
-        reply = enrol(scep_server, key=key, profile=profile, subject=x509.Name.from_rfc4514_string(subject))
-        assert isinstance(reply, Issued)
-        record_testsuite_property(f"{profile.value}: the server answers with", "; ".join(reply.warnings))
-    with pytest.raises(WeakAlgorithmError, match=r"security\.profile=standard"):
-        enrol(scep_server, key=key, profile=SecurityProfile.STRICT, subject=x509.Name.from_rfc4514_string("CN=strict"))
 
 
 def test_quirk_7_a_renewal_goes_through_with_the_challenge_and_not_without(scep_server: DebianScepServer) -> None:

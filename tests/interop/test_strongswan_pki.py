@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from components.keystore import KeyAlgorithm, SoftwarePrivateKey
-from tests.interop.development_ca import CHALLENGE, DevelopmentCa, development_ca, run, write_key
+from tests.interop.conftest import Answer, RecordAnswer
+from tests.interop.development_ca import CHALLENGE, DevelopmentCa, development_ca, rsa_key, run, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from components.keystore import SoftwarePrivateKey
+
 pytestmark = pytest.mark.peer("pki", "openssl")
 
 
-@pytest.fixture(scope="module")
-def key() -> SoftwarePrivateKey:
-    return SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> SoftwarePrivateKey:
+    return rsa_key(getattr(request, "param", 2048))
 
 
 @pytest.fixture(params=[False, True], ids=["lenient", "strict"])
@@ -81,6 +83,18 @@ def test_it_enrols_with_aes(server: DevelopmentCa, directory: Path, key: Softwar
         assert names.get_values_for_type(x509.DNSName) == ["device-7.example.org"]
     (directory / "device.pem").write_bytes(printed)
     run("openssl", "verify", "-CAfile", server.directory / "ca.pem", "device.pem", directory=directory)
+
+
+@pytest.mark.parametrize("key", [2048, 3072, 4096], indirect=True)
+def test_each_key_size_is_granted(
+    server: DevelopmentCa, directory: Path, key: SoftwarePrivateKey, record_answer: RecordAnswer
+) -> None:
+    printed, _ = enrol(server, directory, "--cipher", "aes")
+    certificate = x509.load_pem_x509_certificate(printed)
+    assert certificate.public_key() == key.public_key
+    terms = "strict" if server.strict else "standard"
+    outcome = f"{certificate.signature_algorithm_oid._name}: enrolled"
+    record_answer(Answer("strongSwan, development CA", f"RSA {key.public_key.key_size}, CA RSA 2048", terms, outcome))
 
 
 @pytest.mark.parametrize("server", [False], ids=["lenient"], indirect=True)
