@@ -1,4 +1,4 @@
-"""What `gatewright status` says of keystores: those that are unwell."""
+"""What `gatewright status` says of keystores: those that are unwell; and `doctor` of their files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from components.keystore.tls import SslContextService
 from framework.plugins import Finding, HealthCheck, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from framework.plugins.context import PluginContext
 
 
@@ -27,6 +29,16 @@ def _check(context: PluginContext) -> Finding | None:
         if health.state is HealthState.UNAVAILABLE:
             severity = Severity.ERROR
     return Finding(severity, "; ".join(problems), "see gatewright keystore list") if problems else None
+
+
+def _check_files(context: PluginContext) -> Iterator[Finding]:
+    from components.keystore.filesystem.component import FilesystemKeystore  # noqa: PLC0415  # only doctor needs it
+    from components.keystore.filesystem.examination import examine_file  # noqa: PLC0415  # as above
+
+    for reference in context.find_all(KeystoreService):
+        service = context.get(reference)
+        if isinstance(service, FilesystemKeystore) and (path := service.path) is not None:
+            yield from examine_file(str(reference.properties.get("kura.service.pid", reference.id)), path)
 
 
 def _check_tls(context: PluginContext) -> Finding | None:
@@ -51,6 +63,7 @@ def _problems_of(
 
 HEALTH_CHECKS: Final = (
     HealthCheck("keystores", _check),
+    HealthCheck("keystore files", _check_files, thorough=True),
     HealthCheck("TLS contexts", _check_tls),
     HealthCheck("CRLs", _check_crls),
 )

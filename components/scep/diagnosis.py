@@ -16,7 +16,14 @@ from components.scep.client import normalize_endpoint
 from components.scep.errors import AnswerError, EndpointError, TransportError, UntrustedIssuerError
 from components.scep.health import statuses
 from components.scep.identity import ENROLLED_KEY_PAIR
-from components.scep.probe import CLOCK_TOLERANCE, SMALLEST_KEY, ProbeReport, probe, signature_digest
+from components.scep.probe import (
+    SMALLEST_KEY,
+    ProbeReport,
+    capability_findings,
+    clock_findings,
+    probe,
+    signature_digest,
+)
 from components.scep.settings import SettingsError, read_settings
 from components.scep.text import printable
 from components.scep.trust import CaTrust, fingerprint, is_valid_at
@@ -111,21 +118,31 @@ def _fingerprint(report: ProbeReport, settings: EnrollmentSettings) -> Finding:
 
 
 def _server_clock(report: ProbeReport) -> Iterator[Finding]:
-    """The difference of the clocks, if it is small; a large one is among what the probe found."""
     difference = report.location.clock_difference
-    if difference is not None and abs(difference) <= CLOCK_TOLERANCE:
+    for text in clock_findings(report.location):
+        yield Finding(
+            Severity.WARNING, text, "see which of the two is right, and have it kept by NTP", "server's clock"
+        )
+    if difference is not None and not clock_findings(report.location):
         text = f"the server's clock differs by {round(difference.total_seconds()):+d} s"
         yield Finding(Severity.OK, text, check="server's clock")
 
 
 def _algorithms(report: ProbeReport) -> Iterator[Finding]:
-    offered = ", ".join(sorted(printable(one, 60) for one in report.location.capabilities.keywords))
-    yield Finding(Severity.OK, offered or "the server does not say what it can do", check="capabilities")
+    capabilities = report.location.capabilities
+    missing = capability_findings(capabilities)
+    fix = "see gatewright scep probe, and ask the CA's operator"
+    if missing:
+        yield Finding(Severity.WARNING, "; ".join(missing), fix, "capabilities")
+    else:
+        offered = ", ".join(sorted(printable(one, 60) for one in capabilities.keywords))
+        yield Finding(Severity.OK, offered, check="capabilities")
     if report.trust is None:
         return
-    for text in report.findings:
-        yield Finding(Severity.WARNING, text, "see gatewright scep probe, and ask the CA's operator", "weak algorithms")
-    if not report.findings:
+    told = {*missing, *clock_findings(report.location)}
+    weak = [text for text in report.findings if text not in told]
+    yield from (Finding(Severity.WARNING, text, fix, "weak algorithms") for text in weak)
+    if not weak:
         yield Finding(Severity.OK, "none found", check="weak algorithms")
 
 

@@ -123,7 +123,7 @@ def probe(
     """
     location = locate_server(endpoint, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
     now = clock.now()
-    findings = [*_server_findings(location), *_capability_findings(location.capabilities)]
+    findings = [*clock_findings(location), *capability_findings(location.capabilities)]
     trust, refusal = _trust(location, pin, now)
     if refusal is not None:
         findings.append(refusal)
@@ -168,7 +168,8 @@ def _next_ca(
         return None, f"the next CA that the server announces cannot be trusted: {error}"
 
 
-def _server_findings(location: ServerLocation) -> list[str]:
+def clock_findings(location: ServerLocation) -> list[str]:
+    """That the server's clock differs from ours by more than `CLOCK_TOLERANCE`."""
     difference = location.clock_difference
     if difference is None or abs(difference) <= CLOCK_TOLERANCE:
         return []
@@ -177,7 +178,8 @@ def _server_findings(location: ServerLocation) -> list[str]:
     return [f"the server's clock is {seconds} s {where} this one: certificates may seem not valid, see to both clocks"]
 
 
-def _capability_findings(capabilities: Capabilities) -> list[str]:
+def capability_findings(capabilities: Capabilities) -> list[str]:
+    """What a server does not offer and should."""
     if not capabilities.keywords:
         return [_NO_CAPABILITIES]
     findings = []

@@ -41,13 +41,15 @@ class Check(Generic[Seen]):
 MACHINE_CHECKS: Final = (
     Check("clock", machine.check_clock),
     Check("disk", machine.check_disk),
-    Check("secrets", machine.check_privacy),
+    Check("world-readable secrets", machine.check_privacy),
     Check("credentials", machine.check_credentials),
 )
 QUICK_CHECKS: Final = (
-    Check("configuration", running.check_configuration),
+    Check("configuration files", running.check_configuration_files),
+    Check("configuration store", running.check_configuration_store),
     Check("plugins", running.check_plugins),
     Check("components", running.check_components),
+    Check("unsatisfied references", running.check_references),
     Check("event handlers", running.check_event_handlers),
 )
 

@@ -10,16 +10,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from framework.admin.command import GatewayView
+    from framework.declarative_services import ComponentSnapshot
 
 
-def check_configuration(gateway: GatewayView) -> Iterator[Finding]:
-    """Whether what is configured is used: files and store."""
-    admin = gateway.configuration_admin
-    for problem in admin.file_problems:
+def check_configuration_files(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether what files say is used."""
+    problems = gateway.configuration_admin.file_problems
+    for problem in problems:
         yield Finding(Severity.ERROR, f"configuration file {problem}", "correct it; it is read again within seconds")
+    if not problems:
+        directory = gateway.conf_directory
+        yield Finding(Severity.OK, "there are none" if directory is None else f"those in {directory} are used")
+
+
+def check_configuration_store(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether what is stored is what was stored."""
+    admin = gateway.configuration_admin
     for notice in admin.notices:
-        yield Finding(Severity.WARNING, notice)
-    if not admin.file_problems and not admin.notices:
+        fix = "compare gatewright config export with what should be there, then: gatewright config acknowledge"
+        yield Finding(Severity.WARNING, notice, fix)
+    if not admin.notices:
         yield Finding(Severity.OK, f"revision {admin.revision}, {len(admin.pids())} pids")
 
 
@@ -35,13 +45,26 @@ def check_plugins(gateway: GatewayView) -> Iterator[Finding]:
 def check_components(gateway: GatewayView) -> Iterator[Finding]:
     """Whether all components are active, or why not."""
     components = gateway.components()
-    waiting = [one for one in components if one.reason is not None]
+    waiting = [one for one in components if one.reason is not None and not _waits_for_services(one)]
     for one in waiting:
         severity = Severity.ERROR if one.hangs or one.state == "failed" else Severity.WARNING
         yield Finding(severity, f"{one.pid}: {one.reason}", f"gatewright explain {one.pid}")
     if not waiting:
         active = sum(one.state == "active" for one in components)
         yield Finding(Severity.OK, f"{active} of {len(components)} active" if components else "there are none")
+
+
+def check_references(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether all components have the services that they refer to."""
+    waiting = [one for one in gateway.components() if _waits_for_services(one)]
+    for one in waiting:
+        yield Finding(Severity.WARNING, f"{one.pid}: {one.reason}", f"gatewright explain {one.pid}")
+    if not waiting:
+        yield Finding(Severity.OK, "all that are needed are satisfied")
+
+
+def _waits_for_services(component: ComponentSnapshot) -> bool:
+    return component.state == "unsatisfied" and any(not one.satisfied for one in component.references)
 
 
 def check_event_handlers(gateway: GatewayView) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ class GatewayProcess:
         self.state_dir, self.conf_dir = home / "state", home / "conf.d"
         self.conf_dir.mkdir(parents=True)
         self.process: subprocess.Popen[str] | None = None
+        self.environ: dict[str, str] = {}
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
@@ -43,6 +44,7 @@ class GatewayProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, **self.environ},
         )
         assert self.process.stderr is not None
         lines = []

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.answers import check_answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCEP = "gatewright.scep.SCEPEnrollmentService"
 
 
 def checks(gateway: Any, exit_status: int) -> dict[str, dict[str, Any]]:
+    """The worst finding of each check."""
     done = gateway.run("doctor", "--json")
     assert done.returncode == exit_status, done.stdout + done.stderr
-    return {one["check"]: one for one in json.loads(done.stdout)["checks"]}
+    check_answer(["doctor"], done.stdout, is_error=False)
+    by_severity = sorted(
+        json.loads(done.stdout)["checks"], key=lambda one: ("ok", "warning", "error").index(one["severity"])
+    )
+    return {one["check"]: one for one in by_severity}
 
 
 @pytest.mark.peer("scepserver")
@@ -23,12 +34,13 @@ def test_a_gateway_with_an_identity_is_healthy_and_all_of_it_was_looked_at(gatew
     gateway.wait_for("enrolled")
     found = checks(gateway, 2)
     assert {
-        *("clock", "disk", "secrets", "credentials", "configuration", "plugins", "components", "event handlers"),
+        *("clock", "disk", "world-readable secrets", "credentials", "configuration files", "configuration store"),
+        *("plugins", "components", "unsatisfied references", "event handlers", "keystore mode", "keystore lock"),
         *("identity", "key matches certificate", "chain", "days left"),
-        *("name resolution", "endpoint", "fingerprint", "capabilities"),
+        *("name resolution", "endpoint", "fingerprint", "capabilities", "weak algorithms"),
     } <= set(found)
     unwell = {name for name, one in found.items() if one["severity"] == "error"}
-    assert unwell == {"configuration"}, "the challenge password stands in a file, and nothing else is wrong"
+    assert unwell == {"configuration files"}, "the challenge password stands in a file, and nothing else is wrong"
     assert scep_server.challenge not in json.dumps(found)
     shown = gateway.run("status").stdout
     assert "CN=gateway-17,O=Example, valid until" in shown
@@ -69,9 +81,9 @@ def test_problems_of_files_and_components_are_told_with_their_fix(gateway: Any) 
     done = gateway.run("doctor", "--problems", "--json")
     assert done.returncode == 2
     told = {one["check"]: one for one in json.loads(done.stdout)["checks"]}
-    assert set(told) == {"configuration", "components"}
-    assert "10-broken.json" in told["configuration"]["finding"]
-    assert told["components"]["fix"] == f"gatewright explain {SCEP}"
+    assert set(told) == {"configuration files", "unsatisfied references"}
+    assert "10-broken.json" in told["configuration files"]["finding"]
+    assert told["unsatisfied references"]["fix"] == f"gatewright explain {SCEP}"
 
 
 def test_without_a_gateway_it_says_what_can_be_told(gateway: Any) -> None:
@@ -81,5 +93,40 @@ def test_without_a_gateway_it_says_what_can_be_told(gateway: Any) -> None:
     done = gateway.run("doctor", "--conf-dir", str(gateway.conf_dir), "--json")
     assert done.returncode == 2
     found = {one["check"]: one["severity"] for one in json.loads(done.stdout)["checks"]}
-    assert found["gateway"] == found["secrets"] == found["configuration files"] == "error"
+    assert found["gateway"] == found["world-readable secrets"] == found["configuration files"] == "error"
     assert found["disk"] == "ok"
+
+
+def test_who_can_read_a_keystores_file_and_who_holds_its_lock_is_told(gateway: Any) -> None:
+    document = {"gatewright.keystore.FilesystemKeystore~Main": {"keystore.path": "keys/main.p12"}}
+    (gateway.conf_dir / "10.json").write_text(json.dumps(document))
+    gateway.start()
+    assert gateway.run("keystore", "generate", "Main", "a", "--subject", "CN=a", "--algorithm", "EC").returncode == 0
+    keystore = gateway.state_dir / "keys/main.p12"
+    found = checks(gateway, 1)
+    assert found["keystore mode"]["severity"] == found["keystore lock"]["severity"] == "ok"
+    keystore.chmod(0o644)
+    with keystore.with_name("main.p12.lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = checks(gateway, 2)
+    assert found["keystore mode"]["severity"] == "error"
+    assert str(keystore) in found["keystore mode"]["finding"]
+    assert f"chmod 600 {keystore}" in found["keystore mode"]["fix"]
+    assert found["keystore lock"]["severity"] == "warning"
+    assert "fuser" in found["keystore lock"]["fix"]
+    keystore.chmod(0o600)
+    keystore.parent.chmod(0o777)
+    assert "others can replace" in checks(gateway, 2)["keystore mode"]["finding"]
+
+
+def test_a_plugin_in_quarantine_is_told_with_its_fix(gateway: Any, tmp_path: Path) -> None:
+    information = tmp_path / "site" / "broken-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[gatewright]\nbroken = broken_gatewright_plugin\n")
+    (tmp_path / "site" / "broken_gatewright_plugin.py").write_text("raise RuntimeError('not today')\n")
+    gateway.environ = {"PYTHONPATH": str(tmp_path / "site")}
+    gateway.start()
+    found = checks(gateway, 2)["plugins"]
+    assert "not today" in found["finding"]
+    assert found["fix"].startswith("see gatewright plugin check")

@@ -90,6 +90,11 @@ class FilesystemKeystore(KeystoreService):
         self._keystore = None
 
     @property
+    def path(self) -> Path | None:
+        """Where its file is, or None while it is not active."""
+        return None if self._keystore is None else self._keystore.path
+
+    @property
     def capabilities(self) -> KeystoreCapabilities:
         """See `KeystoreService`."""
         return replace(self._opened().capabilities, keeps_crls=self._crls is not None)
