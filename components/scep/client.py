@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from components.http.text import printable
 from components.scep.errors import (
     DecodingError,
     EndpointError,
@@ -18,14 +19,13 @@ from components.scep.errors import (
     TransportError,
 )
 from components.scep.message import MessageType, decode_certificates
-from components.scep.text import printable
 from components.scep.transaction import Capabilities
 
 if TYPE_CHECKING:
     import urllib3
     from cryptography import x509
 
-    from components.scep.connection import Conversation
+    from components.http.connection import Conversation
     from components.scep.transaction import PkiRequest
     from framework.clock import Clock
 
@@ -221,7 +221,7 @@ class ScepClient:
             raise NotScepError(self.url, "a web page (HTML)")
 
     def _conversation(self) -> Conversation:
-        from components.scep.connection import Conversation  # noqa: PLC0415  # costly to load, and an idle gateway asks nobody
+        from components.http.connection import Conversation  # noqa: PLC0415  # costly to load, and an idle gateway asks nobody
 
         return Conversation(self.url, self._clock, self._deadline_s, self._ca_bundle)
 
@@ -241,7 +241,7 @@ class ScepClient:
         # Costly to load, and an idle gateway asks nobody.
         import urllib3  # noqa: PLC0415
 
-        from components.scep.connection import in_words  # noqa: PLC0415
+        from components.http.connection import in_words  # noqa: PLC0415
 
         query = f"operation={operation}&message={urllib.parse.quote(message, safe='')}"
         headers = {"Accept-Encoding": "identity", "User-Agent": "gatewright"}
@@ -258,7 +258,7 @@ class ScepClient:
             server = printable(response.headers.get("Server", ""), 80)
             return _Answer(content, None if date is None else date - now, server)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransportError(self.url, in_words(error, self._deadline_s)) from None
+            raise TransportError(self.url, in_words(error, self._deadline_s, "server.tls.ca-bundle")) from None
 
     def _read(self, response: urllib3.BaseHTTPResponse, largest: int, now: datetime) -> bytes:
         if response.status in (301, 302, 303, 307, 308):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from components.keystore import KeystoreService, guarded
+from components.keystore.crl import CrlSource
 from components.scep import enrolment
 from components.scep.actions import perform
+from components.scep.crl_source import ScepCrlSource
 from components.scep.driver import EnrolmentDriver
 from components.scep.enrolment import Purpose
 from components.scep.figures import EnrolmentFigures
@@ -38,6 +40,8 @@ class SCEPEnrollmentComponent(EnrollmentService):
         store = IdentityStore(guarded(self.keystore, keystore_pid, context.clock))
         self._driver = EnrolmentDriver(context, store, keystore_pid, perform)
         context.register(MetricSource, EnrolmentFigures(self.status, lambda: self._driver.enrollment.journal.attempts))
+        source = ScepCrlSource(context.service_pid, self._driver)
+        context.register(CrlSource, source, {"kura.service.pid": context.service_pid})
         self._driver.begin()
 
     def modified(self, change: ConfigurationChange) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from components.http.text import printable
 from components.keystore import KeystoreError, KeystoreService, PrivateKeyEntry, guarded
 from components.scep.client import normalize_endpoint
 from components.scep.errors import AnswerError, EndpointError, TransportError, UntrustedIssuerError
@@ -25,7 +26,6 @@ from components.scep.probe import (
     signature_digest,
 )
 from components.scep.settings import SettingsError, read_settings
-from components.scep.text import printable
 from components.scep.trust import CaTrust, fingerprint, is_valid_at
 from framework import ConfigurationAdmin, ConfigurationError
 from framework.plugins import Finding, Severity

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from components.http.text import printable
 from components.scep.enrolment import State
 from components.scep.service import EnrollmentService
-from components.scep.text import printable
 from framework.plugins import Finding, HealthCheck, Severity
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from components.http.text import printable
 from components.scep.client import ScepClient, locate_server
 from components.scep.errors import AnswerError, OperationUnsupportedError, TransportError, UntrustedCaError
 from components.scep.message import Digest, MessageType
-from components.scep.text import printable
 from components.scep.transaction import (
     Capabilities,
     NextCa,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from components.http.text import printable
 from components.scep import schemas
 from components.scep.errors import AnswerError, EndpointError, TransportError
 from components.scep.probe import ProbeReport, probe, signature_digest
 from components.scep.settings import bundle_problem, configured_bundle
-from components.scep.text import printable
 from components.scep.transaction import SecurityProfile
 from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint
 from framework.admin import Answer, Command, CommandError, Invocation, OfflineInvocation

@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from components.http.text import printable
 from components.scep.errors import ScepError
 from components.scep.message import (
     check_content,
@@ -24,7 +25,6 @@ from components.scep.message import (
     decode_signed_data,
     find_signer,
 )
-from components.scep.text import printable
 from components.scep.transaction import Capabilities
 from components.scep.transaction.refusal import refusal
 from components.scep.trust import FingerprintPin, fingerprint, is_ca, verify_ca_certificates

@@ -13,11 +13,11 @@ class CrlFetchError(CrlError):
     """A CRL cannot be had from where it is published.
 
     Attributes:
-        url: Where.
+        url: Where: a URL, or the pid of a `CrlSource`.
     """
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"the CRL at {url} cannot be fetched: {reason}")
+        super().__init__(f"the CRL of {url} cannot be fetched: {reason}")
         self.url = url
 
 

@@ -9,17 +9,20 @@ import tempfile
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from components.http.text import printable
 from components.keystore.crl.errors import CrlFetchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from components.keystore.crl.service import CrlSource
     from framework.clock import Clock
 
 DEADLINE_S: Final = 60.0
-"""How long one CRL may take in all; an attempt to connect, or a pause, a quarter of it."""
+"""How long one CRL may take in all, its host's name and TLS included."""
 _CHUNK: Final = 64 * 1024
 _PEM: Final = b"-----BEGIN X509 CRL-----"
 
@@ -44,7 +47,10 @@ def fetch(url: str, file: BinaryIO, limits: FetchLimits, clock: Clock) -> None:
         CrlFetchError: It cannot be had, and why.
         OSError: The file cannot be written.
     """
-    scheme = urllib.parse.urlsplit(url).scheme.lower()
+    try:
+        scheme = urllib.parse.urlsplit(url).scheme.lower()
+    except ValueError as error:
+        raise CrlFetchError(url, f"it is no URL ({error})") from error
     if scheme in {"http", "https"}:
         chunks = _over_http(url, clock)
     elif scheme == "file" and url in limits.files:
@@ -62,31 +68,48 @@ def fetch(url: str, file: BinaryIO, limits: FetchLimits, clock: Clock) -> None:
     _make_der(url, file)
 
 
+def take(name: str, source: CrlSource, file: BinaryIO, limits: FetchLimits) -> None:
+    """Write the CRL of a source of that name into `file`.
+
+    Raises:
+        CrlFetchError: It cannot be had, and why.
+        OSError: The file cannot be written.
+    """
+    data = source.fetch()
+    if len(data) > limits.largest:
+        raise CrlFetchError(name, f"it is larger than {limits.largest} bytes (crl.size.limit)")
+    file.write(data)
+
+
 def _over_http(url: str, clock: Clock) -> Iterator[bytes]:
     import urllib3  # noqa: PLC0415  # an idle gateway fetches nothing
 
-    end = clock.monotonic() + DEADLINE_S
-    timeout = urllib3.Timeout(connect=DEADLINE_S / 4, read=DEADLINE_S / 4)
+    from components.http.connection import Conversation, in_words  # noqa: PLC0415  # as above
+
+    headers = {"Accept-Encoding": "identity", "User-Agent": "gatewright"}
+    place, _, query = url.partition("#")[0].partition("?")
     try:
         with (
-            urllib3.PoolManager(num_pools=1, cert_reqs="CERT_REQUIRED") as pool,
-            pool.request("GET", url, redirect=False, retries=False, timeout=timeout, preload_content=False) as answer,
+            Conversation(place, clock, DEADLINE_S, None) as conversation,
+            conversation.request("GET", query, headers, None) as answer,
         ):
+            if answer.status // 100 == 3:
+                where = printable(answer.headers.get("Location", "nowhere"), 200)
+                raise CrlFetchError(url, f"it redirects to {where}; if that is right, configure it")
             if answer.status != 200:
-                hint = " (redirects are not followed: configure the URL that it leads to)" * (answer.status // 100 == 3)
-                raise CrlFetchError(url, f"the server answered with status {answer.status}{hint}")
-            while chunk := answer.read1(_CHUNK):
-                if clock.monotonic() > end:
-                    raise CrlFetchError(url, f"it has not come within {DEADLINE_S:g} s")
+                raise CrlFetchError(url, f"the server answered with status {answer.status}")
+            while chunk := answer.read1(_CHUNK, decode_content=False):
                 yield chunk
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise CrlFetchError(url, str(error) or type(error).__name__) from error
+        raise CrlFetchError(url, in_words(error, DEADLINE_S)) from error
 
 
 def _from_file(url: str) -> Iterator[bytes]:
-    path = urllib.request.url2pathname(urllib.parse.urlsplit(url).path)
+    path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
     try:
-        with open(path, "rb") as source:  # noqa: PTH123  # a path as a URL has it
+        if path.exists() and not path.is_file():
+            raise CrlFetchError(url, "it is no regular file")  # a pipe may never end, and never begin
+        with path.open("rb") as source:
             while chunk := source.read(_CHUNK):
                 yield chunk
     except (OSError, ValueError) as error:

@@ -28,7 +28,7 @@ class CrlRecord:
         next_update: When the next one is due at the latest, or None if it does not say.
         entries: How many certificates it lists.
         size: Its bytes in DER.
-        source: Where it came from.
+        source: Where it came from: a URL, or the pid of a `CrlSource`.
     """
 
     issuer: str
@@ -48,6 +48,21 @@ class RevocationStatus(enum.StrEnum):
     REVOKED = "revoked"
     UNKNOWN = "unknown"
     """There is no CRL of its issuer here, or only one that was to be followed by another long since."""
+
+
+class CrlSource(abc.ABC):
+    """Where a CRL is to be had that is not published at a URL, such as a CA that is asked in a protocol of its own.
+
+    Its `kura.service.pid` names it; a keystore asks those that its `CrlSource.target` selects.
+    """
+
+    @abc.abstractmethod
+    def fetch(self) -> bytes:
+        """The CRL as it is now, in DER; what it is worth is verified by who asked. May wait for a network.
+
+        Raises:
+            CrlFetchError: It cannot be had now, and why.
+        """
 
 
 class RevocationService(abc.ABC):

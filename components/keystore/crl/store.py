@@ -21,12 +21,15 @@ from components.keystore.crl.index import IndexBuilder, offsets
 from components.keystore.crl.outline import skim
 from components.keystore.crl.service import CrlRecord, RevocationStatus
 from components.keystore.crl.verification import (
+    authority_key_identifier,
     check_content,
     check_signature,
     check_succession,
     covers,
     crl_number,
     issuing_point,
+    key_digest,
+    may_sign,
 )
 from framework.storage import make_private_directory, replace_file, sync_directory
 
@@ -49,7 +52,7 @@ class KeptCrl:
         path: Its file.
         table: Where the table begins in the index beside it.
         fetched: When it was last had from its source (aware).
-        verified: Whether its signature was checked.
+        signer: Whose signature was checked, as of `key_digest`; empty if nobody's was.
     """
 
     record: CrlRecord
@@ -57,7 +60,7 @@ class KeptCrl:
     path: Path
     table: int
     fetched: datetime
-    verified: bool
+    signer: str
 
     @property
     def index(self) -> Path:
@@ -71,12 +74,16 @@ class CrlStore:
     Args:
         directory: Where they are; it is made.
 
+    Attributes:
+        verify: Whether those count only whose signature was checked; may be changed at any time.
+
     Raises:
         OSError: It cannot be made or read.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, verify: bool = True) -> None:
         self.directory = directory
+        self.verify = verify
         self._writing = threading.Lock()
         make_private_directory(directory)
         for left in directory.glob(".*.new"):
@@ -86,8 +93,8 @@ class CrlStore:
 
     @property
     def kept(self) -> tuple[KeptCrl, ...]:
-        """What is there."""
-        return tuple(self._kept.values())
+        """What is there and counts."""
+        return tuple(one for one in tuple(self._kept.values()) if one.signer or not self.verify)
 
     def receive(self, fill: Callable[[BinaryIO], None]) -> Path:
         """Have a temporary file filled, which `install` takes; it is removed if that fails."""
@@ -102,9 +109,7 @@ class CrlStore:
             raise
         return Path(name)
 
-    def install(
-        self, received: Path, source: str, trusted: Sequence[x509.Certificate], now: datetime, *, verify: bool
-    ) -> bool:
+    def install(self, received: Path, source: str, trusted: Sequence[x509.Certificate], now: datetime) -> bool:
         """Verify a CRL, and keep it in place of the one of the same issuer and scope; the file is gone afterwards.
 
         Returns:
@@ -119,57 +124,73 @@ class CrlStore:
             with received.open("rb") as file:
                 outline = skim(file, builder.add)
             check_content(outline.frame, now)
-            if verify:
-                check_signature(outline, trusted)
+            signer = key_digest(check_signature(outline, trusted)) if self.verify else ""
             path = self.directory / f"{_name(outline.frame)}.crl"
             with self._writing:
                 known = self._kept.get(path.name)
                 if known is not None:
-                    check_succession(known.frame, outline.frame)
+                    check_succession(known.frame, outline.frame, path)
                 changed = known is None or known.frame.signature != outline.frame.signature
-                meta = {"source": source, "fetched": now.timestamp(), "verified": verify, "entries": outline.entries}
+                meta = {"source": source, "fetched": now.timestamp(), "signer": signer, "entries": outline.entries}
                 received.replace(path)
                 sync_directory(self.directory)
-                self._kept[path.name] = _write_index(path, meta, builder, outline.frame)
+                self._kept[path.name] = kept = _write_index(path, meta, builder, outline.frame)
+                for other in self._renamed(kept):
+                    self._forget(other)
         finally:
             received.unlink(missing_ok=True)
         return changed
 
-    def remove(self, kept: KeptCrl) -> None:
-        """Forget a CRL."""
-        with self._writing:
-            self._kept.pop(kept.path.name, None)
-            kept.index.unlink(missing_ok=True)
-            kept.path.unlink(missing_ok=True)
+    def verify_kept(self, trusted: Sequence[x509.Certificate]) -> list[str]:
+        """Forget the CRLs that nobody signed who is trusted now; returns what was forgotten and why, in words.
 
-    def verify_kept(self, trusted: Sequence[x509.Certificate]) -> list[CrlRefusedError]:
-        """Check the signatures that were not checked yet, and forget the CRLs where they do not hold.
+        A CRL is read again only if who signed it is not among them.
 
         Raises:
             OSError: A CRL cannot be read, or its index not written.
         """
-        refused = []
-        for kept in self.kept:
-            if kept.verified:
-                continue
-            builder = IndexBuilder()
-            try:
-                with kept.path.open("rb") as file:
-                    outline = skim(file, builder.add)
-                check_signature(outline, trusted)
-            except CrlRefusedError as error:
-                refused.append(error)
-                self.remove(kept)
-                continue
-            meta = {
-                "source": kept.record.source,
-                "fetched": kept.fetched.timestamp(),
-                "verified": True,
-                "entries": outline.entries,
-            }
+        signers = {key_digest(one) for one in trusted if may_sign(one)}
+        return [
+            f"the CRL of {kept.record.issuer} from {kept.record.source or 'an unknown source'} is forgotten: {reason}"
+            for kept in tuple(self._kept.values())
+            if kept.signer not in signers and (reason := self._verify_again(kept, trusted)) is not None
+        ]
+
+    def _verify_again(self, kept: KeptCrl, trusted: Sequence[x509.Certificate]) -> str | None:
+        builder = IndexBuilder()
+        try:
+            with kept.path.open("rb") as file:
+                outline = skim(file, builder.add)
+            signer = key_digest(check_signature(outline, trusted))
+        except CrlRefusedError as error:
             with self._writing:
+                if self._kept.get(kept.path.name) is kept:
+                    self._forget(kept)
+            return error.reason
+        meta = {
+            "source": kept.record.source,
+            "fetched": kept.fetched.timestamp(),
+            "signer": signer,
+            "entries": outline.entries,
+        }
+        with self._writing:
+            if self._kept.get(kept.path.name) is kept:  # or another one came meanwhile
                 self._kept[kept.path.name] = _write_index(kept.path, meta, builder, outline.frame)
-        return refused
+        return None
+
+    def _renamed(self, kept: KeptCrl) -> list[KeptCrl]:
+        """What is kept of the same signer and scope under another name: its CRLs bore another key identifier."""
+        scope = _scope(kept.frame)
+        return [
+            one
+            for one in self._kept.values()
+            if kept.signer and one.signer == kept.signer and one is not kept and _scope(one.frame) == scope
+        ]
+
+    def _forget(self, kept: KeptCrl) -> None:
+        self._kept.pop(kept.path.name, None)
+        kept.index.unlink(missing_ok=True)
+        kept.path.unlink(missing_ok=True)
 
     def status(self, certificate: x509.Certificate, now: datetime) -> RevocationStatus:
         """What the CRLs say of a certificate.
@@ -217,9 +238,14 @@ def _lists(kept: KeptCrl, serial: bytes) -> bool:
 
 
 def _name(frame: x509.CertificateRevocationList) -> str:
+    """One name for each issuer, scope and key, since a CA that changes its key may have a CRL of each."""
+    key = authority_key_identifier(frame) or b""
+    return hashlib.sha256(frame.issuer.public_bytes() + _scope(frame) + key).hexdigest()[:32]
+
+
+def _scope(frame: x509.CertificateRevocationList) -> bytes:
     point = issuing_point(frame)
-    scope = b"" if point is None else point.public_bytes()
-    return hashlib.sha256(frame.issuer.public_bytes() + scope).hexdigest()[:32]
+    return b"" if point is None else point.public_bytes()
 
 
 def _write_index(
@@ -247,7 +273,7 @@ def _load(path: Path) -> KeptCrl | None:
     try:
         with path.open("rb") as file:
             outline = skim(file, builder.add)
-        meta = {"source": "", "fetched": 0, "verified": False, "entries": outline.entries}
+        meta = {"source": "", "fetched": 0, "signer": "", "entries": outline.entries}
         return _write_index(path, meta, builder, outline.frame)
     except (CrlRefusedError, OSError):
         path.unlink(missing_ok=True)  # torn; it is fetched again
@@ -265,7 +291,7 @@ def _kept(path: Path, meta: dict[str, Any], table: int) -> KeptCrl:
         size=meta["size"],
         source=meta["source"],
     )
-    return KeptCrl(record, frame, path, table, datetime.fromtimestamp(meta["fetched"], UTC), meta["verified"])
+    return KeptCrl(record, frame, path, table, datetime.fromtimestamp(meta["fetched"], UTC), meta["signer"])
 
 
 def _tail(path: Path) -> str:

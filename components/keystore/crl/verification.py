@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -9,12 +10,14 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from components.keystore.crl.errors import CrlRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from pathlib import Path
 
     from components.keystore.crl.outline import Outline
 
@@ -25,20 +28,32 @@ _STRONG: Final = (hashes.SHA224, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _UNDERSTOOD: Final = (x509.IssuingDistributionPoint, x509.CRLNumber, x509.AuthorityKeyIdentifier)
 
 
-def check_signature(outline: Outline, trusted: Iterable[x509.Certificate]) -> None:
-    """Check that one of the trusted certificates signed the CRL (RFC 5280 6.3.3 f, g).
+def check_signature(outline: Outline, trusted: Iterable[x509.Certificate]) -> x509.Certificate:
+    """Check that one of the trusted certificates signed the CRL (RFC 5280 6.3.3 f, g), and return it.
 
     Raises:
-        CrlRefusedError: None did.
+        CrlRefusedError: None did, or the one that did is not for that.
     """
     issuer = outline.frame.issuer
+    name = issuer.rfc4514_string()
     candidates = [one for one in trusted if one.subject == issuer]
     if not candidates:
-        raise CrlRefusedError(f"its issuer {issuer.rfc4514_string()} is no trusted certificate of the keystore")
+        raise CrlRefusedError(f"its issuer {name} is no trusted certificate of the keystore")
     if not isinstance(outline.frame.signature_hash_algorithm, _STRONG):
         raise CrlRefusedError("it is not signed with RSA or ECDSA and SHA-2")
-    if not any(_signed_by(outline, one) for one in candidates):
-        raise CrlRefusedError(f"its signature is not that of the trusted {issuer.rfc4514_string()}")
+    signers = [one for one in candidates if _signed_by(outline, one)]
+    if not signers:
+        raise CrlRefusedError(f"its signature is not that of the trusted {name}")
+    for one in signers:
+        if may_sign(one):
+            return one
+    raise CrlRefusedError(f"the trusted {name} may not sign CRLs: its key usage is without cRLSign")
+
+
+def key_digest(certificate: x509.Certificate) -> str:
+    """What a signer is known by, whatever certificates it has: SHA-256 of its name and public key, in hex."""
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(certificate.subject.public_bytes() + key).hexdigest()
 
 
 def check_content(frame: x509.CertificateRevocationList, now: datetime) -> None:
@@ -66,15 +81,18 @@ def check_content(frame: x509.CertificateRevocationList, now: datetime) -> None:
             raise CrlRefusedError(f"it has a critical extension that is not known here ({extension.oid.dotted_string})")
 
 
-def check_succession(known: x509.CertificateRevocationList, frame: x509.CertificateRevocationList) -> None:
-    """Check that a CRL is not older than the one that is known.
+def check_succession(known: x509.CertificateRevocationList, frame: x509.CertificateRevocationList, place: Path) -> None:
+    """Check that a CRL is not older than the one that is known, which is kept at `place`.
 
     Raises:
         CrlRefusedError: Its number, or the time that it was made, goes back.
     """
     before, after = crl_number(known), crl_number(frame)
     if before is not None and (after is None or after < before):
-        raise CrlRefusedError(f"its number {after} goes back behind {before}")
+        raise CrlRefusedError(
+            f"its number {after} goes back behind {before}; if the CA was set up anew, stop the gateway, "
+            f"remove {place}, and start it"
+        )
     if frame.last_update_utc < known.last_update_utc:
         raise CrlRefusedError(f"it was made at {frame.last_update_utc}, before the one that is known")
 
@@ -97,9 +115,11 @@ def issuing_point(frame: x509.CertificateRevocationList) -> x509.IssuingDistribu
 
 def covers(frame: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
     """Whether a CRL speaks of this certificate of its issuer."""
+    if frame.issuer != certificate.issuer or _of_other_key(frame, certificate):
+        return False
     point = issuing_point(frame)
-    if frame.issuer != certificate.issuer or point is None:
-        return frame.issuer == certificate.issuer
+    if point is None:
+        return True
     try:
         is_ca = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
@@ -107,6 +127,14 @@ def covers(frame: x509.CertificateRevocationList, certificate: x509.Certificate)
     if (point.only_contains_ca_certs and not is_ca) or (point.only_contains_user_certs and is_ca):
         return False
     return not point.full_name or bool(set(point.full_name) & set(distribution_points(certificate)))
+
+
+def authority_key_identifier(holder: x509.Certificate | x509.CertificateRevocationList) -> bytes | None:
+    """Which key of its issuer signed it, if it says so (RFC 5280 4.2.1.1, 5.2.1)."""
+    try:
+        return holder.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    except (x509.ExtensionNotFound, ValueError, x509.DuplicateExtension):
+        return None
 
 
 def distribution_points(certificate: x509.Certificate) -> list[x509.GeneralName]:
@@ -118,9 +146,15 @@ def distribution_points(certificate: x509.Certificate) -> list[x509.GeneralName]
     return [name for point in points for name in point.full_name or () if point.crl_issuer is None]
 
 
+def _of_other_key(frame: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
+    """Whether two CAs of one name, such as before and after a change of its key, are concerned."""
+    ours, theirs = authority_key_identifier(frame), authority_key_identifier(certificate)
+    return ours is not None and theirs is not None and ours != theirs
+
+
 def _signed_by(outline: Outline, certificate: x509.Certificate) -> bool:
     frame, digest = outline.frame, outline.digest
-    if digest is None or frame.signature_hash_algorithm is None or not _may_sign(certificate):
+    if digest is None or frame.signature_hash_algorithm is None:
         return False
     prehashed = utils.Prehashed(frame.signature_hash_algorithm)
     try:
@@ -136,7 +170,8 @@ def _signed_by(outline: Outline, certificate: x509.Certificate) -> bool:
     return True
 
 
-def _may_sign(certificate: x509.Certificate) -> bool:
+def may_sign(certificate: x509.Certificate) -> bool:
+    """Whether a certificate is for signing CRLs: its key usage, if it has one, says so (RFC 5280 4.2.1.3)."""
     try:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
     except x509.ExtensionNotFound:

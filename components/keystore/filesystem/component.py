@@ -15,10 +15,10 @@ from components.keystore.contract import (
     KeystoreHealth,
     KeystoreService,
 )
-from components.keystore.entries import TrustedCertificateEntry
+from components.keystore.crl import CrlSource
 from components.keystore.errors import KeystoreUnavailableError
 from components.keystore.filesystem.keystore import Pkcs12Keystore
-from framework import Secret, component
+from framework import Secret, component, reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +50,10 @@ class FilesystemKeystore(KeystoreService):
     is made, does with the entries what the configuration says.
     """
 
+    crl_sources = reference(
+        CrlSource, name="CrlSource", cardinality="0..n", policy="dynamic", target="(kura.service.pid=changeme)"
+    )
+
     def __init__(self) -> None:
         self._keystore: Pkcs12Keystore | None = None
         self._left_behind: str | None = None
@@ -72,7 +76,14 @@ class FilesystemKeystore(KeystoreService):
         self._remember(_FILE_PASSWORD, password)
         self._keystore = keystore
         if context.properties["crl.management.enabled"]:
-            self._crls = _look_after_crls(context, keystore)
+            from components.keystore.crl.upkeep import look_after_crls  # noqa: PLC0415  # where CRLs are wanted only
+
+            self._crls = look_after_crls(context, self, keystore.path.with_name(f"{keystore.path.name}.crl"))
+
+    @crl_sources.bind
+    def _crl_source_came(self, _source: CrlSource, _properties: Mapping[str, object]) -> None:
+        if self._crls is not None:
+            self._crls.look()
 
     def modified(self, change: ConfigurationChange) -> None:
         """Encrypt the file under the new password; look after CRLs as is now configured."""
@@ -192,16 +203,3 @@ class FilesystemKeystore(KeystoreService):
 def _configured_password(properties: Mapping[str, object]) -> Secret | None:
     configured = properties.get("keystore.password")
     return configured if isinstance(configured, Secret) and configured else None
-
-
-def _look_after_crls(context: ComponentContext, keystore: Pkcs12Keystore) -> CrlUpkeep:
-    from components.keystore.crl import RevocationService  # noqa: PLC0415  # where CRLs are looked after only
-    from components.keystore.crl.upkeep import CrlUpkeep  # noqa: PLC0415  # as above
-
-    def trusted() -> tuple[x509.Certificate, ...]:
-        entries = keystore.entries().values()
-        return tuple(entry.certificate for entry in entries if isinstance(entry, TrustedCertificateEntry))
-
-    upkeep = CrlUpkeep(context, context.properties, trusted, keystore.path.with_name(f"{keystore.path.name}.crl"))
-    context.register(RevocationService, upkeep, {"kura.service.pid": context.service_pid})
-    return upkeep

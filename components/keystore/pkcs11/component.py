@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.announcements import commit_publisher
@@ -12,15 +13,17 @@ from components.keystore.contract import (
     KeystoreHealth,
     KeystoreService,
 )
+from components.keystore.crl import CrlSource
 from components.keystore.errors import KeystoreUnavailableError
-from framework import Secret, component
+from framework import Secret, component, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from cryptography import x509
 
+    from components.keystore.crl.upkeep import CrlUpkeep
     from components.keystore.entries import Entry, PrivateKeyEntry
     from components.keystore.keys import KeyAlgorithm
     from components.keystore.pkcs11.keystore import TokenKeystore
@@ -43,8 +46,13 @@ class PKCS11Keystore(KeystoreService):
     the gateway's store, so that not even a restart tries it again.
     """
 
+    crl_sources = reference(
+        CrlSource, name="CrlSource", cardinality="0..n", policy="dynamic", target="(kura.service.pid=changeme)"
+    )
+
     def __init__(self) -> None:
         self._keystore: TokenKeystore | None = None
+        self._crls: CrlUpkeep | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Make ready to open the token."""
@@ -69,9 +77,20 @@ class PKCS11Keystore(KeystoreService):
             refused=lambda pin: context.secrets.set(_REFUSED_PIN, self._marker(pin)),
         )
         self._heed_refusal(_pin(properties))
+        if properties["crl.management.enabled"]:
+            from components.keystore.crl.upkeep import look_after_crls  # noqa: PLC0415  # where CRLs are wanted only
+
+            self._crls = look_after_crls(context, self, context.data_directory / "crl")
+
+    @crl_sources.bind
+    def _crl_source_came(self, _source: CrlSource, _properties: Mapping[str, object]) -> None:
+        if self._crls is not None:
+            self._crls.look()
 
     def modified(self, change: ConfigurationChange) -> None:
-        """Use the new PIN from now on."""
+        """Use the new PIN from now on; look after CRLs as is now configured."""
+        if self._crls is not None:
+            self._crls.configure(change.properties)
         if "pin" in change.changed:
             self._opened().change_pin(_pin(change.properties))
             self._heed_refusal(_pin(change.properties))
@@ -85,7 +104,7 @@ class PKCS11Keystore(KeystoreService):
     @property
     def capabilities(self) -> KeystoreCapabilities:
         """See `KeystoreService`."""
-        return self._opened().capabilities
+        return replace(self._opened().capabilities, keeps_crls=self._crls is not None)
 
     def aliases(self) -> tuple[str, ...]:
         """See `KeystoreService`."""
@@ -98,6 +117,10 @@ class PKCS11Keystore(KeystoreService):
     def entries(self) -> Mapping[str, Entry]:
         """See `KeystoreService`."""
         return self._opened().entries()
+
+    def crls(self) -> Sequence[x509.CertificateRevocationList]:
+        """See `KeystoreService`."""
+        return super().crls() if self._crls is None else self._crls.decoded()
 
     def commit(self, changes: Changes) -> None:
         """See `KeystoreService`."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from components.http.text import printable
 from components.scep.message import FailInfo
-from components.scep.text import printable
 
 if TYPE_CHECKING:
     from components.scep.message import MessageAttributes

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import http.server
 import subprocess
 import sys
-import threading
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -28,12 +25,19 @@ from components.keystore import (
     as_signing_key,
     plugin,
 )
-from components.keystore.crl import CRLS_CHANGED_TOPIC, CrlRefusedError, RevocationService, RevocationStatus
+from components.keystore.crl import (
+    CRLS_CHANGED_TOPIC,
+    CrlFetchError,
+    CrlRefusedError,
+    CrlSource,
+    RevocationService,
+    RevocationStatus,
+)
 from components.keystore.crl.store import CrlStore
 from components.keystore.filesystem import FilesystemKeystore
 from framework.admin import Answer, Invocation
-from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
+from tests.components.keystore.crl_publisher import DAY, NOW, Issuer, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,41 +45,6 @@ if TYPE_CHECKING:
     from framework.admin import ClientSide, GatewayView
 
 PID = "gatewright.keystore.FilesystemKeystore~A"
-NOW = SystemClock().now().replace(microsecond=0)
-DAY = timedelta(days=1)
-
-
-class Issuer:
-    def __init__(self, name: str = "issuer", key: SoftwarePrivateKey | None = None, url: str | None = None) -> None:
-        self.key = key or SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
-        self.name = x509.Name.from_rfc4514_string(f"CN={name}")
-        points = [] if url is None else [x509.UniformResourceIdentifier(url)]
-        self.certificate = self.issue(1, points)
-
-    def issue(self, number: int, points: list[x509.UniformResourceIdentifier] | None = None) -> x509.Certificate:
-        builder = x509.CertificateBuilder(self.name, self.name, self.key.public_key, number)
-        builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + 99 * DAY)
-        if points:
-            point = x509.DistributionPoint(points, None, None, None)
-            builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
-        return builder.sign(as_signing_key(self.key), hashes.SHA256())
-
-    def crl(
-        self,
-        *revoked: int,
-        number: int | None = 1,
-        made: timedelta = -timedelta(hours=1),
-        extension: x509.ExtensionType | None = None,
-        algorithm: Any = None,
-    ) -> bytes:
-        builder = x509.CertificateRevocationListBuilder(self.name, NOW + made, NOW + made + 7 * DAY)
-        for each in revoked:
-            builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(each, NOW - DAY).build())
-        if number is not None:
-            builder = builder.add_extension(x509.CRLNumber(number), critical=False)
-        if extension is not None:
-            builder = builder.add_extension(extension, critical=True)
-        return builder.sign(as_signing_key(self.key), algorithm or hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 ISSUER = Issuer()
@@ -85,7 +54,8 @@ def install(store: CrlStore, data: bytes, trusted: tuple[x509.Certificate, ...] 
     def fill(file: Any) -> None:
         file.write(data)
 
-    return store.install(store.receive(fill), "test", trusted or (ISSUER.certificate,), NOW, verify=verify)
+    store.verify = verify
+    return store.install(store.receive(fill), "test", trusted or (ISSUER.certificate,), NOW)
 
 
 @pytest.mark.parametrize("algorithm", [KeyAlgorithm.EC, KeyAlgorithm.RSA])
@@ -99,6 +69,7 @@ def test_what_is_listed_is_revoked_and_what_is_not_is_good_also_after_a_restart(
     assert install(CrlStore(tmp_path), issuer.crl(*listed), (issuer.certificate,))
     for _ in range(2):
         store = CrlStore(tmp_path)
+        assert store.verify_kept((issuer.certificate,)) == []
         (kept,) = store.kept
         assert (kept.record.entries, kept.record.number) == (size, 1)
         for number in listed[:: max(1, size // 20)]:
@@ -141,6 +112,28 @@ POINT: dict[str, Any] = {
             ISSUER.crl(5, number=5, extension=x509.IssuingDistributionPoint(**{**POINT, "indirect_crl": True})),
             "indirect",
         ),
+        (
+            ISSUER.crl(
+                5,
+                number=5,
+                extension=x509.IssuingDistributionPoint(
+                    **{**POINT, "only_some_reasons": frozenset([x509.ReasonFlags.key_compromise])}
+                ),
+            ),
+            "does not cover all reasons",
+        ),
+        (
+            ISSUER.crl(
+                5,
+                number=5,
+                extension=x509.IssuingDistributionPoint(**{**POINT, "only_contains_attribute_certs": True}),
+            ),
+            "no public-key certificates",
+        ),
+        (
+            ISSUER.crl(5, number=5, extension=x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\5\0")),
+            "critical extension",
+        ),
     ],
 )
 def test_what_cannot_be_relied_on_is_refused_and_the_earlier_one_stays(tmp_path: Path, data: bytes, why: str) -> None:
@@ -150,6 +143,61 @@ def test_what_cannot_be_relied_on_is_refused_and_the_earlier_one_stays(tmp_path:
         install(store, data)
     assert store.status(ISSUER.issue(77), NOW) is RevocationStatus.REVOKED
     assert not list(tmp_path.glob(".*")), "nothing is left behind"
+
+
+def test_the_right_signer_must_be_one_of_crls(tmp_path: Path) -> None:
+    store = CrlStore(tmp_path)
+    for may, why in ((False, "key usage is without cRLSign"), (True, None), (None, None)):
+        issuer = Issuer("usage", ISSUER.key, signs_crls=may)
+        if why is None:
+            install(store, issuer.crl(5), (issuer.certificate,))
+        else:
+            with pytest.raises(CrlRefusedError, match=why):
+                install(store, issuer.crl(5), (issuer.certificate,))
+
+
+def test_a_serial_number_that_is_listed_twice_is_revoked(tmp_path: Path) -> None:
+    store = CrlStore(tmp_path)
+    assert install(store, _signed(b"".join(map(_entry, (7, 9, 7, 8)))))
+    assert [store.status(ISSUER.issue(number), NOW) for number in (7, 10)] == ["revoked", "good"]
+    assert store.kept[0].record.entries == 4
+
+
+def test_a_crl_that_does_not_say_when_another_follows_is_kept_with_a_notice(publisher: Publisher) -> None:
+    whole = der.decode(ISSUER.crl(7)).children()
+    version, algorithm, issuer, made, _, *others = (part.encoded for part in whole.next().children())
+    signed = der.sequence(version, algorithm, issuer, made, *others)
+    signature = der.encode(0x03, b"\x00", ISSUER.key.sign(signed, hashes.SHA256()))
+    publisher.files["/a"] = der.sequence(signed, algorithm, signature)
+    with gateway(publisher.url("/a")) as harness:
+        trust(harness, ISSUER.certificate)
+        revocation = service(harness, RevocationService)
+        assert revocation.status(ISSUER.issue(7)) is RevocationStatus.REVOKED
+        assert revocation.status(ISSUER.issue(8)) is RevocationStatus.GOOD
+        (problem,) = revocation.problems()
+        assert "does not say when another one follows" in problem
+
+
+def test_two_keys_of_one_name_have_a_crl_each(tmp_path: Path) -> None:
+    old, new = Issuer(), Issuer()
+    trusted = (old.certificate, new.certificate)
+
+    def crl(issuer: Issuer, number: int, revoked: int) -> bytes:
+        builder = x509.CertificateRevocationListBuilder(issuer.name, NOW - DAY, NOW + DAY)
+        builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(revoked, NOW - DAY).build())
+        builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+        key = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key)
+        signer = as_signing_key(issuer.key)
+        return builder.add_extension(key, critical=False).sign(signer, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    store = CrlStore(tmp_path)
+    assert install(store, old.crl(1, number=8), trusted), "it says nothing of its key"
+    assert install(store, crl(old, 9, 1), trusted)
+    assert install(store, crl(new, 1, 2), trusted), "its numbers are its own"
+    assert sorted(kept.record.number or 0 for kept in store.kept) == [1, 9]
+    assert len(list(tmp_path.glob("*.crl"))) == 2
+    assert store.verify_kept((new.certificate,)) != []
+    assert [kept.record.number for kept in store.kept] == [1]
 
 
 def test_every_flipped_bit_of_what_is_signed_is_noticed(tmp_path: Path) -> None:
@@ -170,42 +218,6 @@ def test_a_crl_for_one_distribution_point_says_nothing_of_other_certificates(tmp
     assert store.status(ISSUER.issue(7, [ours]), NOW) is RevocationStatus.REVOKED
     assert store.status(ISSUER.issue(8, [ours]), NOW) is RevocationStatus.GOOD
     assert store.status(ISSUER.issue(8, [others]), NOW) is RevocationStatus.UNKNOWN
-
-
-class Publisher:
-    """An HTTP server of CRLs, by path."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.asked: list[str] = []
-        publisher = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                publisher.asked.append(self.path)
-                if self.path == "/moved":
-                    self.send_response(302)
-                    self.send_header("Location", "/a")
-                    self.end_headers()
-                    return
-                data = publisher.files.get(self.path)
-                self.send_response(404 if data is None else 200)
-                self.end_headers()
-                self.wfile.write(data or b"")
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}{path}"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 @pytest.fixture
@@ -290,7 +302,7 @@ def test_verification_that_is_turned_on_at_run_time_counts_for_what_is_kept(publ
 
 
 @pytest.mark.parametrize(
-    ("path", "why"), [("/moved", "redirects are not followed"), ("/large", "larger than"), ("/none", "status 404")]
+    ("path", "why"), [("/moved", "it redirects to /a"), ("/large", "larger than"), ("/none", "status 404")]
 )
 def test_what_a_server_must_not_do_is_said(publisher: Publisher, path: str, why: str) -> None:
     publisher.files |= {"/a": ISSUER.crl(77), "/large": bytes(1024 * 1024 + 1)}
@@ -298,6 +310,61 @@ def test_what_a_server_must_not_do_is_said(publisher: Publisher, path: str, why:
         (problem,) = service(harness, RevocationService).problems()
         assert why in problem
         assert "/a" not in publisher.asked
+
+
+def test_a_crl_whose_issuer_is_no_longer_trusted_is_forgotten(publisher: Publisher) -> None:
+    publisher.files["/a"] = ISSUER.crl(77)
+    with gateway(publisher.url("/a")) as harness:
+        told: list[Any] = []
+        trust(harness, ISSUER.certificate)
+        revocation = service(harness, RevocationService)
+        subscription = harness.gateway.event_admin.subscribe(CRLS_CHANGED_TOPIC, told.append)
+        service(harness, KeystoreService).set("again", TrustedCertificateEntry(ISSUER.issue(3)))
+        service(harness, KeystoreService).delete("ca")
+        harness.settle()
+        assert len(revocation.records()) == 1, "another certificate of the same key is trusted"
+        service(harness, KeystoreService).delete("again")
+        harness.settle()
+        assert revocation.records() == ()
+        assert revocation.status(ISSUER.issue(77)) is RevocationStatus.UNKNOWN
+        assert told, "who checks by CRLs hears of it"
+        assert "no trusted certificate" in " ".join(revocation.problems())
+        subscription.close()
+
+
+class _Source(CrlSource):
+    def __init__(self) -> None:
+        self.answers: list[bytes | Exception] = []
+
+    def fetch(self) -> bytes:
+        answer = self.answers.pop()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_source_that_is_a_service_is_asked_where_the_filter_selects_it() -> None:
+    target = {"CrlSource.target": "(kura.service.pid=ca)"}
+    with gateway(crl__size__limit=1, **target) as harness:
+        harness.registry.register(CrlSource, _Source(), {"kura.service.pid": "another"})
+        service(harness, KeystoreService).set("ca", TrustedCertificateEntry(ISSUER.certificate))
+        harness.settle()
+        revocation, source = service(harness, RevocationService), _Source()
+        source.answers = [ISSUER.crl(7)]
+        registration = harness.registry.register(CrlSource, source, {"kura.service.pid": "ca"})
+        harness.settle()
+        assert revocation.status(ISSUER.issue(7)) is RevocationStatus.REVOKED
+        assert [one.source for one in revocation.records()] == ["ca"]
+        for answer, why in ((bytes(2**20 + 1), "larger than"), (CrlFetchError("ca", "no CRL today"), "today")):
+            source.answers = [answer]
+            revocation.refresh()
+            harness.settle()
+            (problem,) = revocation.problems()
+            assert why in problem
+        registration.unregister()
+        harness.advance(300)
+        assert revocation.problems() == ()
+        assert revocation.status(ISSUER.issue(7)) is RevocationStatus.REVOKED
 
 
 def test_files_are_read_only_where_that_is_allowed(tmp_path: Path) -> None:
@@ -359,7 +426,7 @@ ca = x509.load_der_x509_certificate((directory / "ca.der").read_bytes())
 store = CrlStore(directory / "store")
 received = directory / "large.der"
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-store.install(received, "test", (ca,), now, verify=True)
+store.install(received, "test", (ca,), now)
 print(store.kept[0].record.entries, store.status(ca, now), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

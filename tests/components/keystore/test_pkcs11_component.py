@@ -15,15 +15,19 @@ from components.keystore import (
     KeyAlgorithm,
     KeystoreService,
     PrivateKeyEntry,
+    TrustedCertificateEntry,
     plugin,
 )
 from components.keystore.conformance import NOW, SUBJECT
+from components.keystore.crl import RevocationService, RevocationStatus
 from components.keystore.pkcs11 import PKCS11Keystore
 from components.keystore.pkcs11.errors import PinRefusedError
 from components.keystore.pkcs11.module import Module, TokenChoice
 from framework import EventAdmin
 from framework.declarative_services import description_of
-from framework.testing import GatewayHarness
+from framework.testing import FakeClock, GatewayHarness
+from tests.components.keystore import crl_publisher
+from tests.components.keystore.crl_publisher import Issuer, Publisher
 from tests.components.keystore.soft_hsm import MODULE, PIN, SoftHsm
 
 if TYPE_CHECKING:
@@ -47,11 +51,11 @@ def hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
     return hsm
 
 
-def harness(state: Path, **properties: Any) -> GatewayHarness:
+def harness(state: Path, *, clock: FakeClock | None = None, **properties: Any) -> GatewayHarness:
     conf: dict[str, dict[str, Any]] = {
         PID: {"library.path": MODULE, "token.label": "gateway", "pin": PIN.reveal(), **properties}
     }
-    return GatewayHarness(plugins=[plugin], conf=conf, state_directory=state)
+    return GatewayHarness(plugins=[plugin], conf=conf, state_directory=state, clock=clock)
 
 
 def service(gateway: GatewayHarness) -> KeystoreService:
@@ -124,6 +128,41 @@ def test_a_refused_pin_is_not_tried_again_by_a_restart(
         assert keystore.aliases() == ()
     assert not few_tries_left()
     assert not any("canary" in path.read_text(errors="ignore") for path in tmp_path.rglob("*") if path.is_file())
+
+
+@needs_token
+def test_crls_of_certificates_in_the_token_are_looked_after_while_it_goes_and_comes(
+    hsm: SoftHsm, tmp_path: Path
+) -> None:
+    publisher, issuer = Publisher(), Issuer()
+    publisher.files["/a"] = issuer.crl(77)
+    crls: dict[str, Any] = {"crl.management.enabled": True, "crl.urls": [publisher.url("/a")]}
+    try:
+        with harness(tmp_path / "state", clock=FakeClock(crl_publisher.NOW), **crls) as gateway:
+            keystore = service(gateway)
+            keystore.set("ca", TrustedCertificateEntry(issuer.certificate))
+            gateway.settle()
+            found = gateway.registry.find(RevocationService, "(kura.service.pid=EnrollmentKeystore)")
+            assert found is not None
+            revocation = gateway.registry.get(found)
+            assert isinstance(revocation, RevocationService)
+            assert revocation.status(issuer.issue(77)) is RevocationStatus.REVOKED
+            assert keystore.capabilities.keeps_crls
+            assert [crl.issuer for crl in keystore.crls()] == [issuer.name]
+            hsm.remove()
+            with Module.of(MODULE).using() as module:
+                module.initialise_anew()
+            revocation.refresh()
+            gateway.settle()
+            assert "CRLs are not looked after" in " ".join(revocation.problems())
+            assert revocation.status(issuer.issue(77)) is RevocationStatus.REVOKED
+            hsm.put_back()
+            revocation.refresh()
+            gateway.settle()
+            assert revocation.problems() == ()
+        assert list((tmp_path / "state").rglob("*.crl")), "they are beside the gateway's state"
+    finally:
+        publisher.close()
 
 
 def test_without_the_package_the_configuration_says_what_to_install(

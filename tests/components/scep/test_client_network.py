@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.scep import connection
+from components.http import connection
 from components.scep.client import LONGEST_WAIT_S, SHORTEST_WAIT_S, ScepClient, locate_server
 from components.scep.errors import (
     HttpStatusError,

@@ -19,7 +19,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from components.scep.text import printable
+from components.http.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,13 +62,19 @@ class Conversation:
     ) -> urllib3.BaseHTTPResponse:
         """Make a request, and return the response with its content still to be read, under the same deadline.
 
+        Args:
+            method: Such as GET.
+            query: What follows the URL after a question mark, escaped; empty for nothing.
+            headers: All that are sent but Host and lengths.
+            body: What is sent, or None.
+
         Raises:
             urllib3.exceptions.HTTPError, OSError: There is none.
         """
         self._deadline = self._clock.monotonic() + self._deadline_s
         return self._pool.urlopen(
             method,
-            f"{self._target}?{query}",
+            f"{self._target}?{query}" if query else self._target,
             body=body,
             headers=headers,
             redirect=False,
@@ -106,8 +112,8 @@ def _proxy_of(scheme: str) -> str | None:
     return os.environ.get(f"{scheme}_proxy", upper) or None
 
 
-def in_words(error: Exception, deadline_s: float) -> str:
-    """What a person can use of an error of the network."""
+def in_words(error: Exception, deadline_s: float, bundle: str = "the system's") -> str:
+    """What a person can use of an error of the network; `bundle` names the CAs that https servers are verified by."""
     cause: BaseException = error
     while isinstance(inner := _behind(cause), BaseException):
         cause = inner
@@ -120,10 +126,10 @@ def in_words(error: Exception, deadline_s: float) -> str:
     if isinstance(cause, socket.gaierror):
         return "the host's name cannot be resolved"
     if isinstance(cause, FileNotFoundError | PermissionError):
-        return "the bundle of CAs that it is verified against (server.tls.ca-bundle) can no longer be read"
+        return f"the bundle of CAs that it is verified against ({bundle}) can no longer be read"
     if isinstance(cause, ssl.SSLCertVerificationError):
         why = printable(cause.verify_message)
-        return f"its TLS certificate is not accepted ({why}): is the bundle of CAs (server.tls.ca-bundle) right?"
+        return f"its TLS certificate is not accepted ({why}): is the bundle of CAs ({bundle}) right?"
     return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
 
 
@@ -153,7 +159,7 @@ def _addresses(host: str, port: int, remaining: Callable[[], float]) -> Sequence
         except UnicodeError:
             answers.put(socket.gaierror(socket.EAI_NONAME, "the host's name is no name"))
 
-    threading.Thread(target=ask, name="scep-resolver", daemon=True).start()
+    threading.Thread(target=ask, name="gatewright-resolver", daemon=True).start()
     try:
         answer = answers.get(timeout=max(0.0, remaining()))
     except queue.Empty:
