@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import CHANGED_TOPIC, KeystoreService
-from components.keystore.crl import CRLS_CHANGED_TOPIC
+from components.keystore.crl import CRLS_CHANGED_TOPIC, RevocationService
 from components.keystore.entries import PrivateKeyEntry, TrustedCertificateEntry
 from components.keystore.errors import KeystoreError, UnsupportedOperationError
 from components.keystore.guard import guarded
 from components.keystore.tls.errors import TlsError
 from components.keystore.tls.service import TLS_CHANGED_TOPIC, SslContextService
-from components.keystore.tls.settings import RevocationCheck, TlsMaterial, TlsSettings
+from components.keystore.tls.settings import ClientAuthentication, RevocationCheck, TlsMaterial, TlsSettings
 from framework import component, reference
 
 if TYPE_CHECKING:
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from components.keystore.crl.decoded import DecodedCrls
+    from components.keystore.tls.settings import RevocationAnswers
     from framework import ComponentContext, ConfigurationChange
+    from framework.clock import Clock
     from framework.event_admin import Event
 
 _KEYSTORE: Final = "KeystoreService"
 _TRUSTSTORE: Final = "TruststoreKeystoreService"
+_REVOCATION: Final = "RevocationService"
 
 
 @component(
@@ -36,6 +40,15 @@ class SslContexts(SslContextService):
 
     keystore = reference(KeystoreService, name=_KEYSTORE, cardinality="0..1")
     truststore = reference(KeystoreService, name=_TRUSTSTORE)
+    revocation = reference(RevocationService, name=_REVOCATION, cardinality="0..n", policy="dynamic")
+
+    def __init__(self) -> None:
+        self._properties: Mapping[str, Any] | None = None
+
+    @revocation.bind
+    def _revocation_came(self, _service: RevocationService, properties: Mapping[str, Any]) -> None:
+        if self._properties is not None and properties.get("kura.service.pid") == self._truststore_pid:
+            self._make(self._properties)
 
     def activate(self, context: ComponentContext) -> None:
         """Make the contexts, and follow the keystores."""
@@ -69,7 +82,8 @@ class SslContexts(SslContextService):
         return str(self._context.reference_properties(name).get("kura.service.pid", ""))
 
     def _keystore_changed(self, event: Event) -> None:
-        if event.properties.get("keystore") in {self._keystore_pid, self._truststore_pid}:
+        ours = event.properties.get("keystore") in {self._keystore_pid, self._truststore_pid}
+        if ours and self._properties is not None:
             self._make(self._properties)
 
     def _make(self, properties: Mapping[str, Any]) -> None:
@@ -80,6 +94,7 @@ class SslContexts(SslContextService):
             properties["ssl.default.cipherSuites"],
             properties["ssl.hostname.verification"],
             RevocationCheck(properties["ssl.revocation.check"]),
+            ClientAuthentication(properties["ssl.client.authentication"]),
         )
         problems: list[str] = []
         try:
@@ -109,34 +124,48 @@ class SslContexts(SslContextService):
         if alias and self.keystore is not None:
             entry = guarded(self.keystore, self._keystore_pid, clock).get(alias)
             identity = entry if isinstance(entry, PrivateKeyEntry) else None
-        crls: tuple[x509.CertificateRevocationList, ...] = ()
+        revocation = None
         if settings.revocation is not RevocationCheck.OFF:
+            revocation = self._revocation(truststore, settings.revocation, trusted, problems)
+        return TlsMaterial(self._keystore_pid, alias, identity, trusted, revocation)
+
+    def _revocation(
+        self,
+        truststore: KeystoreService,
+        check: RevocationCheck,
+        trusted: tuple[x509.Certificate, ...],
+        problems: list[str],
+    ) -> RevocationAnswers | None:
+        """Whom to ask about revoked certificates, with what is wrong with the answers."""
+        bound = tuple(self._context.bound.get(_REVOCATION, {}).items())
+        pid = self._truststore_pid
+        service = next((one for ref, one in bound if ref.properties.get("kura.service.pid") == pid), None)
+        answers: RevocationAnswers | None
+        if isinstance(service, RevocationService):
+            answers = service
+            dues = {record.issuer: record.next_update for record in service.records()}
+        else:
+            crls: tuple[x509.CertificateRevocationList, ...] = ()
             try:
                 crls = tuple(truststore.crls())
             except UnsupportedOperationError as error:
-                problems.append(f"revocation is not checked against keystore {self._truststore_pid}: {error}")
-            problems += self._without_crl(settings, trusted, crls)
-        return TlsMaterial(self._keystore_pid, alias, identity, trusted, crls)
+                problems.append(f"revocation is not checked against keystore {pid}: {error}")
+            answers = _decoded(crls, self._context.clock) if crls else None
+            dues = {crl.issuer.rfc4514_string(): crl.next_update_utc for crl in crls}
+        accepted = "accepted unchecked" if check is RevocationCheck.SOFT_FAIL else "refused"
+        now = self._context.clock.now()
+        for issuer in dict.fromkeys(one.subject.rfc4514_string() for one in trusted):
+            if issuer not in dues:
+                problems.append(f"there is no CRL of {issuer}: certificates that it issued are {accepted}")
+            elif (due := dues[issuer]) is not None and due < now:
+                problems.append(f"the CRL of {issuer} was to be followed by another one at {due}")
+        return answers
 
-    def _without_crl(
-        self,
-        settings: TlsSettings,
-        trusted: tuple[x509.Certificate, ...],
-        crls: tuple[x509.CertificateRevocationList, ...],
-    ) -> list[str]:
-        accepted = "accepted unchecked" if settings.revocation is RevocationCheck.SOFT_FAIL else "refused"
-        issuers, now = {crl.issuer for crl in crls}, self._context.clock.now()
-        missing = [
-            f"there is no CRL of {one.subject.rfc4514_string()}: certificates that it issued are {accepted}"
-            for one in trusted
-            if one.subject not in issuers
-        ]
-        stale = [
-            f"the CRL of {crl.issuer.rfc4514_string()} was to be followed by another one at {crl.next_update_utc}"
-            for crl in crls
-            if crl.next_update_utc is not None and crl.next_update_utc < now
-        ]
-        return missing + stale
+
+def _decoded(crls: tuple[x509.CertificateRevocationList, ...], clock: Clock) -> DecodedCrls:
+    from components.keystore.crl.decoded import DecodedCrls  # noqa: PLC0415  # for keystores that have no better
+
+    return DecodedCrls(crls, clock)
 
 
 def _made(context: ssl.SSLContext | TlsError) -> ssl.SSLContext:

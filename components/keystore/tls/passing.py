@@ -1,4 +1,4 @@
-"""Passing PEM to OpenSSL, which reads keys and CRLs from files only: files in memory, where the system has them."""
+"""Passing PEM to OpenSSL, which reads keys from files only: files in memory, where the system has them."""
 
 from __future__ import annotations
 
@@ -43,23 +43,6 @@ def load_identity(context: ssl.SSLContext, key: ExportedPrivateKey, chain: Seque
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
     with _temporary_file(pem + certificates) as path:
         context.load_cert_chain(path, password=password)
-
-
-def load_revocation_lists(context: ssl.SSLContext, crls: Sequence[x509.CertificateRevocationList]) -> None:
-    """Give CRLs to a context, which `cadata` does not take.
-
-    Raises:
-        ssl.SSLError: OpenSSL does not take them.
-        OSError: There is no place for a temporary file.
-    """
-    pem = b"".join(one.public_bytes(Encoding.PEM) for one in crls)
-    with _memory_file() as memory:
-        if memory is not None:
-            memory.write_bytes(pem)
-            context.load_verify_locations(memory)
-            return
-    with _temporary_file(pem) as path:
-        context.load_verify_locations(path)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,10 @@ class SslContextService(abc.ABC):
 
     @abc.abstractmethod
     def server_context(self) -> ssl.SSLContext:
-        """For connections from clients, of each of which a certificate that is trusted here is demanded.
+        """For connections from clients, of which `ssl.client.authentication` says whether they show a certificate.
+
+        One that they show must be trusted here, and not revoked as far as `ssl.revocation.check` demands. Their names
+        are for the consumer to judge (`getpeercert`): `ssl.hostname.verification` is of servers.
 
         Raises:
             TlsError: There is none, and why.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from components.keystore.crl import RevocationStatus
     from components.keystore.entries import PrivateKeyEntry
 
 
@@ -22,6 +23,25 @@ class RevocationCheck(enum.StrEnum):
     """Only a certificate whose issuer has a CRL in force, which does not list it, is accepted."""
 
 
+class ClientAuthentication(enum.StrEnum):
+    """What a server asks of its clients."""
+
+    REQUIRE = "require"
+    """A certificate that is trusted; without one there is no connection."""
+    WANT = "want"
+    """A certificate if they have one, which must be trusted then."""
+    NONE = "none"
+    """Nothing: whoever connects is anonymous."""
+
+
+class RevocationAnswers(Protocol):
+    """What knows of revoked certificates, such as a `RevocationService`."""
+
+    def status(self, certificate: x509.Certificate) -> RevocationStatus:
+        """What is known of a certificate; CrlError if that cannot be told."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
     """How connections are to be.
@@ -31,12 +51,14 @@ class TlsSettings:
         ciphers: As OpenSSL writes a list of cipher suites (of TLS 1.2; those of 1.3 are all good); empty: its own.
         hostname_verification: Whether a server's certificate must be for the name that was connected to.
         revocation: Whether certificates are looked for in CRLs.
+        client_authentication: What a server asks of its clients.
     """
 
     minimum_version: str = "TLSv1.2"
     ciphers: str = ""
     hostname_verification: bool = True
     revocation: RevocationCheck = RevocationCheck.OFF
+    client_authentication: ClientAuthentication = ClientAuthentication.REQUIRE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +70,11 @@ class TlsMaterial:
         alias: The identity's alias there; empty if none is shown to the other side.
         identity: The entry of that alias, or None if there is none.
         trusted: The trust anchors.
-        crls: The CRLs that certificates are looked for in.
+        revocation: What is asked whether the other side's certificate was revoked; None if nothing is.
     """
 
     keystore: str
     alias: str
     identity: PrivateKeyEntry | None
     trusted: tuple[x509.Certificate, ...]
-    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    revocation: RevocationAnswers | None = None

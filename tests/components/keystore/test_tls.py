@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
-import threading
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.keystore import (
@@ -20,9 +16,9 @@ from components.keystore import (
     PrivateKeyEntry,
     SoftwarePrivateKey,
     TrustedCertificateEntry,
-    as_signing_key,
     self_signed_certificate,
 )
+from components.keystore.crl.decoded import DecodedCrls
 from components.keystore.filesystem import FilesystemKeystore
 from components.keystore.tls import SslContextService, TlsIdentityError
 from components.keystore.tls.component import SslContexts
@@ -33,51 +29,20 @@ from components.scep.component import SCEPEnrollmentComponent
 from components.scep.service import EnrollmentService
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
+from tests.components.keystore.tls_peers import Ca, listening
 from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority
 from tests.components.scep.pki import Pki
 from tests.components.scep.tls import tls_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from cryptography.hazmat.primitives import hashes
 
     from components.keystore import ExportedPrivateKey
 
 TLS_PID = "gatewright.tls.SslContextService~default"
 NOW = SystemClock().now()
-
-
-@contextlib.contextmanager
-def listening(context: ssl.SSLContext) -> Iterator[Callable[[ssl.SSLContext], bytes]]:
-    """A server that answers with the serial number of the client's certificate; yields a way to connect to it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(60)
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
-                    der = secured.getpeercert(binary_form=True)
-                    assert der is not None
-                    secured.sendall(str(x509.load_der_x509_certificate(der).serial_number).encode())
-
-        def connect(client: ssl.SSLContext) -> bytes:
-            with (
-                socket.create_connection(listener.getsockname(), timeout=60) as plain,
-                client.wrap_socket(plain, server_hostname="localhost") as secured,
-            ):
-                return secured.recv(100)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield connect
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 def tls_service(harness: GatewayHarness) -> SslContextService:
@@ -169,35 +134,6 @@ def store_entry(common_name: str = "unused") -> PrivateKeyEntry:
     return PrivateKeyEntry(key, (certificate,))
 
 
-class Ca:
-    """A CA of localhost's own, with CRLs."""
-
-    def __init__(self, common_name: str) -> None:
-        self.key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
-        self.name = x509.Name.from_rfc4514_string(f"CN={common_name}")
-        self.certificate = self._sign(self.name, self.key, 1, x509.BasicConstraints(ca=True, path_length=None))
-
-    def issue(self, serial_number: int) -> PrivateKeyEntry:
-        key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-        subject = x509.Name.from_rfc4514_string(f"CN=number {serial_number}")
-        return PrivateKeyEntry(key, (self._sign(subject, key, serial_number, names),))
-
-    def crl(self, *revoked: int) -> x509.CertificateRevocationList:
-        builder = x509.CertificateRevocationListBuilder(self.name, NOW - timedelta(hours=1), NOW + timedelta(days=9))
-        for number in revoked:
-            entry = x509.RevokedCertificateBuilder(number, NOW - timedelta(hours=2)).build()
-            builder = builder.add_revoked_certificate(entry)
-        return builder.sign(as_signing_key(self.key), hashes.SHA256())
-
-    def _sign(
-        self, subject: x509.Name, key: SoftwarePrivateKey, number: int, extension: x509.ExtensionType
-    ) -> x509.Certificate:
-        builder = x509.CertificateBuilder(self.name, subject, key.public_key, number)
-        builder = builder.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=9))
-        return builder.add_extension(extension, critical=False).sign(as_signing_key(self.key), hashes.SHA256())
-
-
 @pytest.mark.parametrize(
     ("check", "other_ca", "revoked", "accepted"),
     [
@@ -216,7 +152,7 @@ def test_revoked_clients_are_refused_and_those_without_a_crl_as_the_mode_says(
     ca, other = Ca("first"), Ca("second")
     client = (other if other_ca else ca).issue(20)
     trusted = (ca.certificate, other.certificate)
-    crls = (ca.crl(*((20,) if revoked else (21,))),)
+    crls = DecodedCrls((ca.crl(*((20,) if revoked else (21,))),), SystemClock())
     server = make_context(
         TlsSettings(revocation=RevocationCheck(check)),
         TlsMaterial("A", "server", ca.issue(10), trusted, crls),
@@ -229,15 +165,6 @@ def test_revoked_clients_are_refused_and_those_without_a_crl_as_the_mode_says(
         except OSError:
             answer = b""
         assert answer == (b"20" if accepted else b"")
-
-
-def test_a_revoked_server_is_refused_before_the_connection_is_handed_out() -> None:
-    ca = Ca("first")
-    server = make_context(TlsSettings(), TlsMaterial("A", "s", ca.issue(10), (ca.certificate,)), client=False)
-    material = TlsMaterial("A", "c", ca.issue(20), (ca.certificate,), (ca.crl(10),))
-    client = make_context(TlsSettings(revocation=RevocationCheck.SOFT_FAIL), material, client=True)
-    with listening(server) as connect, pytest.raises(ssl.SSLCertVerificationError, match="revoked"):
-        connect(client)
 
 
 class _KeyOfToken:
