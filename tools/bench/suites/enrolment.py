@@ -95,7 +95,7 @@ def _measure(assignment: Assignment) -> Samples:
 def _scepclient(assignment: Assignment, home: Path, key: SoftwarePrivateKey, server: _Server) -> dict[str, float]:
     pem = key.export().private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     (home / "key.pem").write_bytes(pem)
-    argv = ["scepclient", "-server-url", f"{server.endpoint}/scep", "-challenge", _CHALLENGE]
+    argv = ["scepclient", "-server-url", server.url, "-challenge", _CHALLENGE]
     argv += ["-private-key", "key.pem", "-certificate", "client.pem", "-cn", "device-7", "-organization", "Example"]
     spent = cost(argv, assignment, home)
     if not (home / "client.pem").exists():
@@ -191,7 +191,7 @@ def _configuration(home: Path, key: SoftwarePrivateKey, server: _Server) -> dict
         SCEP: {
             "enabled": True,
             "KeystoreService.target": "(kura.service.pid=EnrollmentKeystore)",
-            "server.url": server.endpoint,
+            "server.url": server.url,
             "server.ca.fingerprint": server.fingerprint,
             "client.subject.dn": "CN=device-7,O=Example",
             "client.challenge.password": _CHALLENGE,
@@ -226,10 +226,10 @@ def _own_cpu() -> float:
 
 
 class _Server:
-    """Where Debian's SCEP server answers, and the fingerprint of its CA certificate."""
+    """The full URL of Debian's SCEP server, and the fingerprint of its CA certificate."""
 
-    def __init__(self, endpoint: str, fingerprint: str) -> None:
-        self.endpoint = endpoint
+    def __init__(self, url: str, fingerprint: str) -> None:
+        self.url = url
         self.fingerprint = fingerprint
 
 
@@ -245,7 +245,7 @@ def _server(directory: Path) -> Iterator[_Server]:
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             _wait_for(lambda: socket.create_connection(("127.0.0.1", port)).close(), process)
-            yield _Server(f"http://127.0.0.1:{port}", certificate.fingerprint(hashes.SHA256()).hex())
+            yield _Server(f"http://127.0.0.1:{port}/scep", certificate.fingerprint(hashes.SHA256()).hex())
         finally:
             process.kill()
 
@@ -285,6 +285,10 @@ SUITE: Final = Suite(
     rounds=3,
     programs=("scepserver",),
     notes=(
+        (
+            "Both sides are given the full URL, a ready RSA key of 2,048 bits, subject and challenge. Both ask three "
+            "times: GetCACert, GetCACaps, PKIOperation; both make a self-signed certificate and a CSR anew."
+        ),
         (
             "The running gateway writes configuration, journal and keystore durably on the way; "
             "scepclient writes plain files. Its whole process stands beside our running gateway."
