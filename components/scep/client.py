@@ -49,9 +49,6 @@ _OPTIONAL: Final = {
     MessageType.GET_CERT: "GetCert",
     MessageType.GET_CRL: "GetCRL",
 }
-_FOR_NOW: Final = (408, 429, 502, 503, 504)
-"""HTTP statuses that say nothing of whether a server knows an operation."""
-
 _TOO_LONG_OR_WRONG_METHOD: Final = (405, 413, 414, 431)
 
 
@@ -209,7 +206,7 @@ class ScepClient:
             raise NotScepError(self.url, f"something that is no certificate ({error})") from None
 
     def _perhaps_unsupported(self, operation: str, error: HttpStatusError) -> HttpStatusError:
-        if error.status in _FOR_NOW or error.retry_after_s is not None or error.status < 400:
+        if error.is_for_now or error.status < 400:
             return error
         return OperationUnsupportedError(self.url, operation, error.status, error.reason)
 

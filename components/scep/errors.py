@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+_FOR_NOW: Final = frozenset({408, 429, 502, 503, 504})
+"""HTTP statuses of a server that may well answer later (RFC 9110 15.5, 15.6; RFC 6585 4)."""
 
 
 class ScepError(Exception):
@@ -53,6 +57,11 @@ class HttpStatusError(TransportError):
         self.status = status
         self.reason = reason
         self.retry_after_s = retry_after_s
+
+    @property
+    def is_for_now(self) -> bool:
+        """Whether the server is only busy or down: the answer says nothing of what it was asked."""
+        return self.status in _FOR_NOW or self.retry_after_s is not None
 
 
 class OperationUnsupportedError(HttpStatusError):

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from framework import BackgroundResult
 
 _BAD_CERT_ID: Final = 4
-_OVERLOADED: Final = frozenset({429, 502, 503, 504})
-"""HTTP statuses that say nothing of the request itself."""
 
 
 def request(
@@ -54,7 +52,7 @@ def _send(driver: EnrolmentDriver, attempt: int, exchange: Exchange) -> None:
         error = result.error
         if isinstance(error, OperationUnsupportedError) and exchange.is_poll:
             driver.feed(enrolment.PollUnsupported(attempt, driver.now()))
-        elif isinstance(error, HttpStatusError) and exchange.form and error.status not in _OVERLOADED:
+        elif isinstance(error, HttpStatusError) and exchange.form and not error.is_for_now:
             _refuse_form(driver, attempt, exchange, wording.problem_of(error, driver.now()))
         else:
             data = driver.outcome(attempt, result)

@@ -97,9 +97,9 @@ def _what_an_enrolled_gateway_does(enrollment: Enrollment, verdicts: tuple[Verdi
     if found is not None and found.purpose is not None:
         return f"the certificate is renewed: {found.message}"
     if found is not None:
-        return f"nothing by itself: {found.message}"
-    renews = "renewed when due" if enrollment.configured.renew else "not renewed by itself (client.renew is false)"
-    return f"the certificate is stored; it is looked at again, and {renews}"
+        return f"nothing is done about it by itself ({found.message}); the certificate is looked at again"
+    renews = "it is renewed when due" if enrollment.configured.renew else "it is not renewed, as client.renew is false"
+    return f"the certificate is stored, and {renews}; it is looked at again"
 
 
 def _classify(error: BaseException) -> tuple[State, str, str]:
@@ -116,6 +116,8 @@ def _classify(error: BaseException) -> tuple[State, str, str]:
             )
         case OldCertificateError():
             return State.REFUSED, name, "renew with a new key: gatewright cert rekey"
+        case HttpStatusError(is_for_now=True):
+            return State.UNREACHABLE, name, "wait: the server is busy, or down for now; ask its operator if it stays so"
         case HttpStatusError() | NotScepError():
             return State.INVALID_RESPONSE, name, "check server.url: host, port and path of the SCEP server"
         case TransportError():

@@ -46,7 +46,7 @@ FAULTS = {
     "empty": "invalid-response",
     "redirect": "invalid-response",
     "error-500": "invalid-response",
-    "unavailable": "invalid-response",
+    "unavailable": "unreachable",
     "endless": "invalid-response",
     "terminal-escapes": "refused",
     "ndes-refusal": "refused",

@@ -16,6 +16,8 @@ _MEANINGFUL: Final = frozenset(
         *("postpkioperation", "renewal", "update", "getnextcacert"),
     }
 )
+_WEAK: Final = frozenset({"des3", "sha-1"})
+"""To offer these no more takes nothing away from what is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def reconcile(previous: Capabilities | None, offered: Capabilities) -> Reconcile
     """
     before = frozenset[str]() if previous is None else previous.keywords & _MEANINGFUL
     implied = frozenset({"aes", "sha-256", "postpkioperation"}) if "scepstandard" in offered.keywords else frozenset()
-    missing = sorted(before - offered.keywords - implied)
+    missing = sorted(before - offered.keywords - implied - _WEAK)
     warning = (
         f"the server offered {', '.join(missing)} before and does not any more (GetCACaps): this may be somebody in "
         "between who wants weaker messages; it is still taken to be capable of it"

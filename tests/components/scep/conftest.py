@@ -1,6 +1,9 @@
-"""The PKI and the one good exchange that the SCEP tests falsify."""
+"""The PKI and the one good exchange that the SCEP tests falsify, and gateways that enrol."""
 
 from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -8,8 +11,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from components.keystore import create_csr
 from components.scep.transaction import SecurityProfile, build_request, new_transaction_id
 from components.scep.trust import FingerprintPin, fingerprint, verify_ca_certificates
+from framework.clock import SystemClock
+from framework.testing import FakeClock
 from metatype import Secret
+from tests.components.scep.enrolled_gateway import Begin, CertificateAuthority, EnrolledGateway
 from tests.components.scep.pki import NOW, SERVER, Exchange, Pki, name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +46,21 @@ def exchange(pki: Pki) -> Exchange:
 @pytest.fixture(scope="session")
 def der_of_root(pki: Pki) -> bytes:
     return pki.root.certificate.public_bytes(Encoding.DER)
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            *, settings: dict[str, Any] | None = None, **policy: Any
+        ) -> tuple[EnrolledGateway, CertificateAuthority]:
+            clock = FakeClock(SystemClock().now())
+            authority = CertificateAuthority(stack, tmp_path / "ca", clock, **policy)
+            gateway = EnrolledGateway(stack, tmp_path / "state", clock, authority)
+            gateway.configuration |= settings or {}
+            gateway.start()
+            return gateway, authority
+
+        yield start

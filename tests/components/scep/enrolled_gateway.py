@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from components.keystore import KeystoreService, PrivateKeyEntry, TrustedCertificateEntry
 from components.keystore.memory import MemoryKeystore
@@ -118,3 +118,11 @@ class EnrolledGateway:
         for _ in range(int(whole)):
             self.harness.advance(DAY_S)
         self.harness.advance(rest * DAY_S)
+
+
+class Begin(Protocol):
+    """Begins a gateway with these settings, enrolled with a CA of these terms."""
+
+    def __call__(
+        self, *, settings: dict[str, Any] | None = None, **policy: Any
+    ) -> tuple[EnrolledGateway, CertificateAuthority]: ...

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from framework.clock import SystemClock
-from framework.testing import FakeClock
-from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority, EnrolledGateway
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    Begin = Callable[..., tuple[EnrolledGateway, CertificateAuthority]]
-
-
-@pytest.fixture
-def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
-    monkeypatch.setenv("NO_PROXY", "*")
-    with contextlib.ExitStack() as stack:
-
-        def start(*, settings: dict[str, Any] | None = None, **policy: Any) -> Any:
-            clock = FakeClock(SystemClock().now())
-            authority = CertificateAuthority(stack, tmp_path / "ca", clock, **policy)
-            gateway = EnrolledGateway(stack, tmp_path / "state", clock, authority)
-            gateway.configuration |= settings or {}
-            gateway.start()
-            return gateway, authority
-
-        yield start
+from tests.components.scep.enrolled_gateway import CHALLENGE, Begin
 
 
 @pytest.mark.requirement("mission: renewal", "mission: check time")

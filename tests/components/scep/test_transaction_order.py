@@ -263,6 +263,8 @@ def test_rfc8894_7_5_a_server_that_offers_less_is_a_warning_and_no_downgrade() -
     assert reconcile(None, before).warning is None
     implied = reconcile(Capabilities.parse("AES\nSHA-256\nPOSTPKIOperation"), Capabilities.parse("SCEPStandard"))
     assert implied.warning is None
+    hardened = reconcile(Capabilities.parse("AES\nSHA-256\nDES3\nSHA-1"), Capabilities.parse("AES\nSHA-256"))
+    assert hardened.warning is None, "what is weak may go"
 
 
 def test_what_is_remembered_of_a_server_does_not_grow_without_end() -> None:

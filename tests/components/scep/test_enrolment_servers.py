@@ -1,0 +1,104 @@
+"""What a running gateway makes of servers that change, are old, or are busy for now."""
+
+from __future__ import annotations
+
+import http
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools.scep_ca.faults import HttpAnswer
+
+if TYPE_CHECKING:
+    from tests.components.scep.enrolled_gateway import Begin, CertificateAuthority, EnrolledGateway
+
+OLD_SERVER = b"AES\nSHA-256\nPOSTPKIOperation\nUpdate\n"
+
+
+def _renew(gateway: EnrolledGateway) -> None:
+    gateway.service.renew()
+    gateway.harness.settle()
+
+
+def _operations(authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations that the CA is asked for from now on."""
+    asked: list[str] = []
+    answer = authority.ca.http_answer
+
+    def note(given: HttpAnswer, operation: str) -> HttpAnswer:
+        asked.append(operation)
+        return answer(given, operation)
+
+    monkeypatch.setattr(authority.ca, "http_answer", note)
+    return asked
+
+
+@pytest.mark.requirement("RFC 8894 7.5: downgrade")
+def test_a_server_that_suddenly_offers_less_is_a_warning_until_it_offers_it_again(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin(settings={"security.profile": "legacy"}, strict=True)
+    offered = authority.ca.get_ca_caps()
+    monkeypatch.setattr(authority.ca, "get_ca_caps", lambda: b"DES3\nSHA-1\n")
+    _renew(gateway)
+    assert gateway.status["state"] == "enrolled", "the strict CA got AES and SHA-256 all the same"
+    assert any("does not any more" in warning for warning in gateway.status["warnings"])
+    monkeypatch.setattr(authority.ca, "get_ca_caps", lambda: offered)
+    _renew(gateway)
+    assert not any("does not any more" in warning for warning in gateway.status["warnings"])
+    assert authority.issued == 3
+
+
+def test_a_server_of_the_drafts_is_sent_an_update_request(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway, authority = begin(settings={"enabled": False})
+    monkeypatch.setattr(authority.ca, "get_ca_caps", lambda: OLD_SERVER)
+    caplog.set_level("INFO")
+    gateway.set(enabled=True)
+    _renew(gateway)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 2
+    assert "(update req)" in caplog.text
+    assert "(renewal req)" not in caplog.text
+
+
+def test_a_server_that_is_busy_is_waited_for_as_long_as_it_asks(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, authority = begin()
+    first, answer = gateway.identity.chain, authority.ca.http_answer
+
+    def busy(_: HttpAnswer, __: str) -> HttpAnswer:
+        headers = (("Retry-After", "7200"),)
+        return HttpAnswer(http.HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"later", headers)
+
+    monkeypatch.setattr(authority.ca, "http_answer", busy)
+    began = gateway.clock.now()
+    _renew(gateway)
+    status = gateway.status
+    assert status["state"] == "unreachable"
+    assert "busy" in status["last_error"]["what_to_do"]
+    assert status["next_action"]["at"] >= f"{began + timedelta(hours=2):%Y-%m-%dT%H:%M:%S}"
+    monkeypatch.setattr(authority.ca, "http_answer", answer)
+    gateway.harness.advance(7100)
+    assert gateway.identity.chain == first
+    gateway.harness.advance(300)
+    assert gateway.status["state"] == "enrolled"
+    assert gateway.identity.chain != first
+
+
+@pytest.mark.requirement("RFC 8894 4.1: path", "mission: endpoint")
+def test_where_the_server_was_found_is_remembered_and_shown(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, authority = begin(settings={"enabled": False})
+    endpoint = authority.server.url.removesuffix("/cgi-bin/pkiclient.exe")
+    assert endpoint != authority.server.url
+    gateway.set(enabled=True, server__url=endpoint)
+    assert gateway.status["server_url"] == authority.server.url
+    gateway.stop()
+    gateway.configuration |= {"enabled": True, "server.url": endpoint}
+    gateway.start()
+    asked = _operations(authority, monkeypatch)
+    _renew(gateway)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert asked.count("GetCACert") == 1
+    assert gateway.status["server_url"] == authority.server.url
