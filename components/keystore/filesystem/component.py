@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,22 +19,25 @@ from components.keystore.contract import (
 )
 from components.keystore.crl import CrlSource
 from components.keystore.errors import KeystoreUnavailableError
+from components.keystore.filesystem.former_file import LeftBehind, see_to_former_file
 from components.keystore.filesystem.keystore import Pkcs12Keystore
-from framework import Secret, component, reference
+from framework import ConfigurationAdmin, ConfigurationError, Secret, component, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cryptography import x509
 
     from components.keystore.crl.upkeep import CrlUpkeep
     from components.keystore.entries import Entry
     from framework import ComponentContext, ConfigurationChange, DeactivationReason
+    from framework.configuration import Configuration
 
 _GENERATED_PASSWORD: Final = "generated-password"  # noqa: S105  # the name that the password is kept under
 _FILE_PASSWORD: Final = "file-password"  # noqa: S105  # the name that the password is kept under
 _NEXT_PASSWORD: Final = "next-password"  # noqa: S105  # the name that the password is kept under
-_FILE_PATH: Final = "file-path"
+_FILE_PATHS: Final = "file-path"
+_BETWEEN_PATHS: Final = "\0"
 
 
 @component(
@@ -53,10 +58,11 @@ class FilesystemKeystore(KeystoreService):
     crl_sources = reference(
         CrlSource, name="CrlSource", cardinality="0..n", policy="dynamic", target="(kura.service.pid=changeme)"
     )
+    configuration_admin = reference(ConfigurationAdmin, cardinality="0..1")
 
     def __init__(self) -> None:
         self._keystore: Pkcs12Keystore | None = None
-        self._left_behind: str | None = None
+        self._left_behind: tuple[LeftBehind, ...] = ()
         self._crls: CrlUpkeep | None = None
 
     def activate(self, context: ComponentContext) -> None:
@@ -66,15 +72,14 @@ class FilesystemKeystore(KeystoreService):
             context.state_directory / context.properties["keystore.path"], commit_publisher(context)
         )
         password = self._wanted_password(context.properties)
-        if keystore.open(password, self._other_passwords(context.properties)):
+        others = self._other_passwords(context.properties)
+        if keystore.open(password, others):
             context.logger.info("made a new, empty keystore: %s", keystore.path)
         elif keystore.restrict():
             context.logger.warning("%s was open to other users; it no longer is", keystore.path)
-        self._left_behind = self._see_to_former_file(keystore, password)
-        if self._left_behind is not None:
-            context.logger.warning("%s", self._left_behind)
-        self._remember(_FILE_PASSWORD, password)
         self._keystore = keystore
+        self._see_to_former_files(context.properties, (password, *others))
+        self._remember(_FILE_PASSWORD, password)
         if context.properties["crl.management.enabled"]:
             from components.keystore.crl.upkeep import look_after_crls  # noqa: PLC0415  # where CRLs are wanted only
 
@@ -93,8 +98,11 @@ class FilesystemKeystore(KeystoreService):
             password = self._wanted_password(change.properties)
             # A crash, or a configuration that is taken back, may leave the file under either.
             self._remember(_NEXT_PASSWORD, password)
+            others = self._other_passwords(change.properties)
             self._opened().change_password(password)
             self._remember(_FILE_PASSWORD, password)
+            if any(left.open for left in self._left_behind):
+                self._see_to_former_files(change.properties, (password, *others))
 
     def deactivate(self, _reason: DeactivationReason) -> None:
         """Let go of the file."""
@@ -127,10 +135,10 @@ class FilesystemKeystore(KeystoreService):
         if self._keystore is None:
             return KeystoreHealth(HealthState.UNAVAILABLE, ("the component is not active",))
         found = self._keystore.health()
-        if self._left_behind is None:
+        if not self._left_behind:
             return found
         state = HealthState.DEGRADED if found.state is HealthState.OK else found.state
-        return KeystoreHealth(state, (*found.problems, self._left_behind))
+        return KeystoreHealth(state, (*found.problems, *(left.text for left in self._left_behind)))
 
     def crls(self) -> Sequence[x509.CertificateRevocationList]:
         """See `KeystoreService`."""
@@ -162,42 +170,46 @@ class FilesystemKeystore(KeystoreService):
         kept = (self._context.secrets.get(name) for name in (_FILE_PASSWORD, _NEXT_PASSWORD, _GENERATED_PASSWORD))
         return tuple(one for one in (*kept, _configured_password(properties)) if one is not None)
 
-    def _see_to_former_file(self, keystore: Pkcs12Keystore, password: Secret) -> str | None:
-        """Move the entries of the file at the path before, if that is wanted; returns what is left there, in words.
+    def _see_to_former_files(self, properties: Mapping[str, object], passwords: Sequence[Secret]) -> None:
+        """Have entries of files at paths before move or stay, and remember the paths that are to be looked at again.
 
-        Each step can be done again: the path is remembered last, the former file goes after its entries are stored.
+        Each step can be done again: the present path is remembered last, when entries are stored.
         """
-        kept = self._context.secrets.get(_FILE_PATH)
-        former_path = keystore.path if kept is None else Path(kept.reveal())
-        left: str | None = None
-        if former_path != keystore.path and not former_path.exists() and not keystore.aliases():
-            # The former path stays remembered: its disk may not be mounted yet, and the next start looks again.
-            return (
-                f"{keystore.path} is empty, and {former_path}, where the entries were before the path was changed, is "
-                "not there; make it readable and start again. If nothing is wanted from it, this ends at the first "
-                "start with entries here"
-            )
-        if former_path != keystore.path and former_path.exists():
-            if self._context.properties["keystore.path.change"] == "MOVE":
-                former = Pkcs12Keystore(former_path)
-                former.open(password, self._other_passwords(self._context.properties))
-                same = keystore.take_over(former)
-                if same:
-                    left = (
-                        f"{former_path} still holds entries, since {keystore.path} has others of the same alias: "
-                        f"{', '.join(same)}; see which are wanted, then remove that file"
-                    )
-            else:
-                left = (
-                    f"the path was changed, and the entries of before stay in {former_path}; to have them here, set "
-                    "the path back, keystore.path.change to MOVE, and the path anew. This is said until the next start"
-                )
-        self._remember(_FILE_PATH, Secret(str(keystore.path)))
-        return left
+        keystore = self._opened()
+        kept = self._context.secrets.get(_FILE_PATHS)
+        former = dict.fromkeys(map(Path, [] if kept is None else kept.reveal().split(_BETWEEN_PATHS)))
+        former.pop(keystore.path, None)
+        move = properties["keystore.path.change"] == "MOVE"
+        others = self._files_of_others() if former else ()
+        found = (see_to_former_file(keystore, path, passwords, move=move, of_others=others) for path in former)
+        self._left_behind = tuple(left for left in found if left is not None)
+        for left in self._left_behind:
+            self._context.logger.warning("%s", left.text)
+        remembered = [left.file for left in self._left_behind if left.open]
+        self._remember(_FILE_PATHS, Secret(_BETWEEN_PATHS.join(map(str, (*remembered, keystore.path)))))
+
+    def _files_of_others(self) -> frozenset[Path]:
+        """The files that other configurations of this factory name."""
+        if self.configuration_admin is None:
+            return frozenset()
+        stored = self._context.state_directory
+        return frozenset(
+            Path(os.path.realpath(stored / configuration.properties["keystore.path"]))
+            for configuration in _configurations(self.configuration_admin, self._context.name)
+            if configuration.pid != self._context.pid
+        )
 
     def _remember(self, name: str, value: Secret) -> None:
         if self._context.secrets.get(name) != value:
             self._context.secrets.set(name, value)
+
+
+def _configurations(admin: ConfigurationAdmin, factory_pid: str) -> Iterator[Configuration]:
+    """The instances of a factory, as far as what is configured for them is valid."""
+    for pid in admin.pids():
+        if pid.startswith(f"{factory_pid}~"):
+            with suppress(ConfigurationError):
+                yield admin.get(pid)
 
 
 def _configured_password(properties: Mapping[str, object]) -> Secret | None:

@@ -167,14 +167,7 @@ class Pkcs12Keystore(KeystoreService):
         """Make all changes in one replacement of the file. Where nothing differs, nothing is written."""
         ours = {alias: _in_memory(alias, entry) for alias, entry in changes.items()}
         with self._writing, self._file.locked():
-            entries = self.entries()
-            different = {alias: entry for alias, entry in ours.items() if entries.get(alias) != entry}
-            if not different:
-                return
-            changed = {**entries, **different}
-            kept = {alias: entry for alias, entry in sorted(changed.items()) if entry is not None}
-            self._write(kept, self._passwords[0])
-            self._announcements.add(MappingProxyType(different))
+            self._store(ours)
         self._announcements.deliver()
 
     def take_over(self, former: Pkcs12Keystore) -> tuple[str, ...]:
@@ -189,16 +182,30 @@ class Pkcs12Keystore(KeystoreService):
         Raises:
             KeystoreError: One of the files cannot be read or written; nothing is lost.
         """
-        with former._file.locked():
+        # In one order, whichever way entries move: two files that take each other over do not wait for ever.
+        first, second = sorted((self._file, former._file), key=lambda file: file.path)
+        with self._writing, first.locked(), second.locked():
             theirs, ours = former.entries(), self.entries()
             same = tuple(alias for alias, entry in theirs.items() if alias in ours and ours[alias] != entry)
-            self.commit({alias: entry for alias, entry in theirs.items() if alias not in same})
+            self._store({alias: entry for alias, entry in theirs.items() if alias not in same})
             if not same:
                 former._file.remove()
+        self._announcements.deliver()
         return same
 
     def __repr__(self) -> str:
         return f"Pkcs12Keystore({str(self.path)!r})"
+
+    def _store(self, changes: Changes) -> None:
+        """Make changes, and note them for announcement; called with both locks held, and with keys of our own."""
+        entries = self.entries()
+        different = {alias: entry for alias, entry in changes.items() if entries.get(alias) != entry}
+        if not different:
+            return
+        changed = {**entries, **different}
+        kept = {alias: entry for alias, entry in sorted(changed.items()) if entry is not None}
+        self._write(kept, self._passwords[0])
+        self._announcements.add(MappingProxyType(different))
 
     def _open_or_recover(self, password: Secret) -> _Snapshot | None:
         """`_load`, from the previous generation if the file is damaged or gone; with the lock of writers held."""

@@ -1,0 +1,125 @@
+"""The files that a keystore had before its path was changed: entries move, or stay and are told of."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.keystore.errors import KeystoreError, WrongPasswordError
+from components.keystore.filesystem.keystore import Pkcs12Keystore
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from metatype import Secret
+
+
+class Reason(enum.Enum):
+    """Why entries are not where the keystore is now."""
+
+    MISSING = enum.auto()
+    """The former file is not there, and the present one is empty; its disk may not be mounted yet."""
+    CLOSED = enum.auto()
+    """They are to move, and no known password opens the former file."""
+    FAILED = enum.auto()
+    """They are to move, and one of the files could not be read or written."""
+    STAY = enum.auto()
+    """The configuration says so."""
+    SHARED = enum.auto()
+    """They are to move, but one of the files is that of another keystore, too."""
+    SAME_ALIASES = enum.auto()
+    """The present file has other entries under some of their aliases; the rest has moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """Entries in a former file.
+
+    Attributes:
+        file: That file; it is as it was.
+        reason: Why they are there.
+        text: The same for people, with what to do.
+    """
+
+    file: Path
+    reason: Reason
+    text: str
+
+    @property
+    def open(self) -> bool:
+        """Whether it is tried again, at the next start and when the password changes."""
+        return self.reason in (Reason.MISSING, Reason.CLOSED, Reason.FAILED)
+
+
+def see_to_former_file(
+    keystore: Pkcs12Keystore,
+    former_path: Path,
+    passwords: Sequence[Secret],
+    *,
+    move: bool,
+    of_others: Collection[Path] = (),
+) -> LeftBehind | None:
+    """Move the entries of a former file to where the keystore is now, if that is wanted and can be done without harm.
+
+    Whatever comes of it, the keystore can be used, and no entry is lost: the former file goes when all that it held is
+    stored. It can be done again after a crash.
+
+    Args:
+        keystore: The keystore, open.
+        former_path: Its former file.
+        passwords: What either may be under; the first is that of the present file.
+        move: Whether entries move.
+        of_others: The files of other keystores; neither are they moved away, nor is anything moved there.
+    """
+
+    def left(reason: Reason, text: str) -> LeftBehind:
+        return LeftBehind(former_path, reason, text)
+
+    if not former_path.exists():
+        if keystore.aliases():
+            return None
+        return left(
+            Reason.MISSING,
+            f"{keystore.path} is empty, and {former_path}, where the entries were before the path was changed, is "
+            "not there; make it readable and start again. If nothing is wanted from it, this ends at the first "
+            "start with entries here",
+        )
+    if not move:
+        return left(
+            Reason.STAY,
+            f"the path was changed, and the entries of before stay in {former_path}; to have them here, set "
+            "the path back, keystore.path.change to MOVE, and the path anew. This is said until the next start",
+        )
+    if shared := [path for path in (former_path, keystore.path) if path in of_others]:
+        return left(
+            Reason.SHARED,
+            f"the entries of before stay in {former_path}, since {shared[0]} is the file of another keystore, too, "
+            "whose entries are not to be mixed with these; give each keystore a path of its own, and move what is "
+            "wanted with keystore export and keystore import. This is said until the next start",
+        )
+    former = Pkcs12Keystore(former_path)
+    try:
+        former.open(passwords[0], passwords[1:])
+        same = keystore.take_over(former)
+    except WrongPasswordError:
+        return left(
+            Reason.CLOSED,
+            f"the entries of before are still in {former_path}, and no known password opens it; set keystore.password "
+            "to that of this file, and they move at once (afterwards set it as you like). If they are not wanted, "
+            "remove that file",
+        )
+    except KeystoreError as error:
+        return left(
+            Reason.FAILED,
+            f"the entries of before are still in {former_path}, since they could not be moved: {error}. It is tried "
+            "again at the next start; if they are not wanted, remove that file",
+        )
+    if same:
+        return left(
+            Reason.SAME_ALIASES,
+            f"{former_path} still holds entries, since {keystore.path} has others of the same alias: "
+            f"{', '.join(same)}; see which are wanted, then remove that file",
+        )
+    return None

@@ -1,0 +1,179 @@
+"""A keystore whose path changes: its former file does not open, is damaged, or belongs to another keystore, too."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from components.keystore import HealthState, KeystoreError, KeystoreService, plugin
+from components.keystore.conformance import trusted
+from components.keystore.filesystem import Pkcs12Keystore
+from components.keystore.filesystem.file import KeystoreFile
+from framework import Secret
+from framework.testing import GatewayHarness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from components.keystore import Entry
+
+FACTORY = "gatewright.keystore.FilesystemKeystore"
+LEFT, RIGHT = f"{FACTORY}~Left", f"{FACTORY}~Right"
+PASSWORD, FOREIGN = Secret("the gateway's"), Secret("another program's")
+PATIENCE_S = 60.0
+
+
+def harness(state: Path, paths: Mapping[str, str], password: Secret = PASSWORD) -> GatewayHarness:
+    common = {"keystore.path.change": "MOVE", "keystore.password": password.reveal()}
+    conf: dict[str, dict[str, Any]] = {pid: {"keystore.path": path, **common} for pid, path in paths.items()}
+    return GatewayHarness(plugins=[plugin], conf=conf, state_directory=state)
+
+
+def service(gateway: GatewayHarness, pid: str) -> KeystoreService:
+    reference = gateway.registry.find(KeystoreService, f"(kura.service.pid={pid.partition('~')[2]})")
+    assert reference is not None, gateway.explain(pid).sentences
+    found = gateway.registry.get(reference)
+    assert isinstance(found, KeystoreService)
+    return found
+
+
+def opened(path: Path, password: Secret) -> Pkcs12Keystore:
+    store = Pkcs12Keystore(path)
+    store.open(password)
+    return store
+
+
+def problems(gateway: GatewayHarness, pid: str) -> str:
+    health = service(gateway, pid).health()
+    assert (health.state is HealthState.DEGRADED) == bool(health.problems)
+    return " ".join(health.problems)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A file that the gateway has made, and that another program has put under a password of its own."""
+    with harness(tmp_path, {LEFT: "old.p12"}) as gateway:
+        service(gateway, LEFT).set("ca", trusted())
+    opened(tmp_path / "old.p12", PASSWORD).change_password(FOREIGN)
+    return tmp_path / "old.p12"
+
+
+def test_a_former_file_that_no_password_opens_is_told_of_and_lost_is_nothing(tmp_path: Path, closed: Path) -> None:
+    before = closed.read_bytes()
+    for _ in range(2):  # the next start looks again, and says it again
+        with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+            told = problems(gateway, LEFT)
+            assert str(closed) in told
+            assert "no known password opens it; set keystore.password" in told
+            service(gateway, LEFT).set("newer", trusted(1))
+    assert closed.read_bytes() == before
+    assert opened(closed, FOREIGN).aliases() == ("ca",)
+
+
+def test_its_entries_move_as_soon_as_its_password_is_configured(tmp_path: Path, closed: Path) -> None:
+    with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+        keystore = service(gateway, LEFT)
+        assert problems(gateway, LEFT)
+        gateway.configuration_admin.update(LEFT, {"keystore.password": FOREIGN})
+        assert keystore.get("ca") == trusted()
+        assert problems(gateway, LEFT) == ""
+        assert not closed.exists()
+        gateway.configuration_admin.update(LEFT, {"keystore.password": PASSWORD})
+    assert opened(tmp_path / "new.p12", PASSWORD).aliases() == ("ca",)
+
+
+def test_a_path_that_changes_again_forgets_neither_file(tmp_path: Path, closed: Path) -> None:
+    with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+        service(gateway, LEFT).set("newer", trusted(1))
+    with harness(tmp_path, {LEFT: "newest.p12"}) as gateway:
+        assert service(gateway, LEFT).aliases() == ("newer",)
+        assert str(closed) in problems(gateway, LEFT)
+    closed.unlink()
+    with harness(tmp_path, {LEFT: "newest.p12"}) as gateway:
+        assert problems(gateway, LEFT) == ""
+
+
+def test_a_former_file_that_is_damaged_is_told_of_and_stays(tmp_path: Path) -> None:
+    with harness(tmp_path, {LEFT: "old.p12"}):
+        pass
+    (tmp_path / "old.p12").write_bytes(b"\x30\x80 no keystore")
+    (tmp_path / "old.p12.previous").unlink(missing_ok=True)
+    with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+        assert "could not be moved: keystore" in problems(gateway, LEFT)
+        service(gateway, LEFT).set("ca", trusted())
+    assert (tmp_path / "old.p12").read_bytes() == b"\x30\x80 no keystore"
+
+
+def everything(directory: Path) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for path in directory.glob("*.p12"):
+        found.update(opened(path, PASSWORD).entries())
+    return found
+
+
+@pytest.mark.parametrize("how", ["together", "one after the other", "while the gateway is off"])
+def test_two_keystores_that_swap_their_paths_lose_and_mix_nothing(tmp_path: Path, how: str) -> None:
+    before, after = {LEFT: "a.p12", RIGHT: "b.p12"}, {LEFT: "b.p12", RIGHT: "a.p12"}
+    with harness(tmp_path, before) as gateway:
+        service(gateway, LEFT).set("left", trusted(1))
+        service(gateway, RIGHT).set("right", trusted(2))
+        changes = {pid: {"keystore.path": path} for pid, path in after.items()}
+        if how == "together":
+            gateway.configuration_admin.apply(changes)
+        elif how == "one after the other":
+            for pid, change in changes.items():
+                gateway.configuration_admin.update(pid, change)
+        gateway.settle()
+        if how != "while the gateway is off":
+            look_at_swapped(gateway)
+    if how == "while the gateway is off":
+        with harness(tmp_path, after) as gateway:
+            look_at_swapped(gateway)
+    assert everything(tmp_path) == {"left": trusted(1), "right": trusted(2)}
+
+
+def look_at_swapped(gateway: GatewayHarness) -> None:
+    """Each has the file that it names, with what was in it, and says that its own entries stay where they were."""
+    assert service(gateway, LEFT).aliases() == ("right",)
+    assert service(gateway, RIGHT).aliases() == ("left",)
+    assert "is the file of another keystore, too" in problems(gateway, LEFT) + problems(gateway, RIGHT)
+
+
+def test_two_files_that_take_each_other_over_at_once_wait_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = tmp_path / "a.p12", tmp_path / "b.p12"
+    for number, path in enumerate(paths):
+        opened(path, PASSWORD).set(path.stem, trusted(number))
+    both = threading.Barrier(2, timeout=1)  # passed only if each holds the lock of one of the files
+    lock = KeystoreFile.locked
+
+    @contextlib.contextmanager
+    def locked(file: KeystoreFile) -> Iterator[None]:
+        with lock(file):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait()
+            yield
+
+    moved: list[bool] = []
+
+    def take_over(keystore: Pkcs12Keystore, former: Pkcs12Keystore) -> None:
+        try:
+            moved.append(keystore.take_over(former) == ())
+        except KeystoreError:  # the other one was first, and this one's file is gone
+            moved.append(False)
+
+    pairs = [(opened(one, PASSWORD), opened(other, PASSWORD)) for one, other in (paths, paths[::-1])]
+    monkeypatch.setattr(KeystoreFile, "locked", locked)
+    threads = [threading.Thread(target=take_over, args=pair, daemon=True) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    monkeypatch.undo()
+    assert sorted(moved) == [False, True]
+    assert everything(tmp_path) == {"a": trusted(0), "b": trusted(1)}
