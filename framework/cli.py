@@ -93,7 +93,7 @@ def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
 
 def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     wants_help = not argv or any(word in ("--help", "-h") for word in _before_separator(argv))
-    here = argv[:1] in (["install"], ["uninstall"]) or _is_about_a_descriptor_file(argv)
+    here = _is_done_here(argv)
     connection = None if state_dir is None or here else _connect(state_dir)
     if connection is None:
         from framework.admin.offline import help_without_gateway, run_without_gateway
@@ -135,8 +135,14 @@ def _shows_colours() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _is_about_a_descriptor_file(argv: list[str]) -> bool:
-    """Whether the command is best done here: translations stand in other files beside the one that is named."""
+def _is_done_here(argv: list[str]) -> bool:
+    """Whether a command is best done in this process, also where a gateway runs.
+
+    What is installed is root's, not the gateway's. A plugin is looked at as it is installed now, before a gateway has
+    loaded it. The translations of a descriptor stand in other files beside the one that is named.
+    """
+    if argv[:1] in (["install"], ["uninstall"]) or argv[:2] == ["plugin", "check"]:
+        return True
     return argv[:1] == ["metatype"] and any("/" in word or word.lower().endswith((".xml", ".json")) for word in argv)
 
 

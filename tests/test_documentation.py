@@ -20,6 +20,8 @@ from framework.testing import GatewayHarness
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 KURA = (ROOT / "components" / "moving-from-kura.md").read_text("utf-8")
+ENROLMENT = (ROOT / "components" / "scep" / "README.md").read_text("utf-8")
+KEYSTORES = (ROOT / "components" / "keystore" / "README.md").read_text("utf-8")
 SCEP = "gatewright.scep.SCEPEnrollmentService"
 
 
@@ -41,7 +43,7 @@ def test_the_python_examples_run_one_after_another() -> None:
 
 
 def documented_commands() -> list[str]:
-    shown = [*blocks("console"), *blocks("console", KURA)]
+    shown = [block for page in (README, KURA, ENROLMENT, KEYSTORES) for block in blocks("console", page)]
     lines = [line.strip() for block in shown for line in block.splitlines()]
     return [line for line in lines if line.startswith("gatewright ") and not line.startswith("gatewright run ")]
 
@@ -63,7 +65,9 @@ def test_every_command_has_help_and_its_examples_are_commands() -> None:
             assert parsed is command
 
 
-@pytest.mark.parametrize("source", blocks("json"), ids=["one gateway", "a fleet"])
+@pytest.mark.parametrize(
+    "source", [one for one in blocks("json") if '"enabled"' in one], ids=["one gateway", "a fleet"]
+)
 def test_a_documented_configuration_file_is_accepted(source: str) -> None:
     classes = [cls for plugin in installed().plugins for cls in plugin.components]
     document = json.loads(source)
@@ -74,12 +78,12 @@ def test_a_documented_configuration_file_is_accepted(source: str) -> None:
         assert harness.state("gatewright.scep.SCEPEnrollmentService") == "active"
 
 
-def test_the_readme_tells_of_every_property_of_the_enrolment() -> None:
+def test_every_property_of_the_enrolment_is_told_of() -> None:
     with GatewayHarness(components=[cls for plugin in installed().plugins for cls in plugin.components]) as harness:
         kind = harness.configuration_admin.kind_of("gatewright.scep.SCEPEnrollmentService")
     assert kind.object_class is not None
     for name in kind.object_class.attributes:
-        assert f"`{name}`" in README
+        assert f"`{name}`" in ENROLMENT
 
 
 def test_the_page_on_kura_tells_of_every_property_of_the_enrolment_with_its_default() -> None:
@@ -105,3 +109,15 @@ def documented_modules() -> list[str]:
 @pytest.mark.parametrize("name", documented_modules())
 def test_the_examples_in_docstrings_are_true(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT) for path in ROOT.glob("[!.]*/**/*.md")), ids=str)
+def test_a_page_leads_to_what_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text("utf-8")):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_first_page_is_short_and_leads_to_what_is_there() -> None:
+    assert len(README.splitlines()) <= 300
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target

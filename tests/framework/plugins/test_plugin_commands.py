@@ -131,14 +131,14 @@ def test_the_plugins_of_gatewright_itself_are_as_they_should_be(capsys: pytest.C
         assert checked["findings"] == []
 
 
-def test_check_asks_the_gateway_that_runs(
+def test_a_plugin_is_checked_as_it_is_installed_before_a_gateway_that_runs_has_it_and_after(
     install: Install, running: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     install_odometer(install)
-    assert main(["plugin", "check", "acme-odometer", *running]) == 1  # it is installed, but not in this gateway
-    capsys.readouterr()
+    (before,) = answer(capsys, "plugin", "check", "acme-odometer", "--no-tests", *running, exit_status=3)
     answer(capsys, "plugin", "add", "acme-odometer", *running)
     (checked,) = answer(capsys, "plugin", "check", "acme-odometer", "--no-tests", *running, exit_status=3)
+    assert checked == before
     assert checked["name"] == "acme-odometer:plugin"
 
 
