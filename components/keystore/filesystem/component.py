@@ -19,9 +19,10 @@ from components.keystore.contract import (
 )
 from components.keystore.crl import CrlSource
 from components.keystore.errors import KeystoreUnavailableError
+from components.keystore.export import PemExport
 from components.keystore.filesystem.former_file import LeftBehind, see_to_former_file
 from components.keystore.filesystem.keystore import Pkcs12Keystore
-from framework import ConfigurationAdmin, ConfigurationError, Secret, component, reference
+from framework import ConfigurationAdmin, ConfigurationError, DeactivationReason, Secret, component, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from components.keystore.crl.upkeep import CrlUpkeep
     from components.keystore.entries import Entry
-    from framework import ComponentContext, ConfigurationChange, DeactivationReason
+    from framework import ComponentContext, ConfigurationChange
     from framework.configuration import Configuration
 
 _GENERATED_PASSWORD: Final = "generated-password"  # noqa: S105  # the name that the password is kept under
@@ -64,6 +65,7 @@ class FilesystemKeystore(KeystoreService):
         self._keystore: Pkcs12Keystore | None = None
         self._left_behind: tuple[LeftBehind, ...] = ()
         self._crls: CrlUpkeep | None = None
+        self._export: PemExport | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Open the file, or make it."""
@@ -84,6 +86,7 @@ class FilesystemKeystore(KeystoreService):
             from components.keystore.crl.upkeep import look_after_crls  # noqa: PLC0415  # where CRLs are wanted only
 
             self._crls = look_after_crls(context, self, keystore.path.with_name(f"{keystore.path.name}.crl"))
+        self._export = PemExport(context, self)
 
     @crl_sources.bind
     def _crl_source_came(self, _source: CrlSource, _properties: Mapping[str, object]) -> None:
@@ -91,7 +94,9 @@ class FilesystemKeystore(KeystoreService):
             self._crls.look()
 
     def modified(self, change: ConfigurationChange) -> None:
-        """Encrypt the file under the new password; look after CRLs as is now configured."""
+        """Encrypt the file under the new password; look after CRLs and export as is now configured."""
+        if self._export is not None:
+            self._export.configure(change.properties, change.changed)
         if self._crls is not None:
             self._crls.configure(change.properties)
         if change.changed & {"keystore.password", "randomize.password"}:
@@ -104,8 +109,10 @@ class FilesystemKeystore(KeystoreService):
             if any(left.open for left in self._left_behind):
                 self._see_to_former_files(change.properties, (password, *others))
 
-    def deactivate(self, _reason: DeactivationReason) -> None:
-        """Let go of the file."""
+    def deactivate(self, reason: DeactivationReason) -> None:
+        """Let go of the file; what was exported stays for other programs, unless the configuration is deleted."""
+        if self._export is not None:
+            self._export.close(withdraw=reason is DeactivationReason.CONFIGURATION_DELETED)
         self._keystore = None
 
     @property
@@ -135,10 +142,10 @@ class FilesystemKeystore(KeystoreService):
         if self._keystore is None:
             return KeystoreHealth(HealthState.UNAVAILABLE, ("the component is not active",))
         found = self._keystore.health()
-        if not self._left_behind:
-            return found
-        state = HealthState.DEGRADED if found.state is HealthState.OK else found.state
-        return KeystoreHealth(state, (*found.problems, *(left.text for left in self._left_behind)))
+        if self._left_behind:
+            state = HealthState.DEGRADED if found.state is HealthState.OK else found.state
+            found = KeystoreHealth(state, (*found.problems, *(left.text for left in self._left_behind)))
+        return found if self._export is None else self._export.told_in(found)
 
     def crls(self) -> Sequence[x509.CertificateRevocationList]:
         """See `KeystoreService`."""

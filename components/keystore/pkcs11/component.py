@@ -15,7 +15,8 @@ from components.keystore.contract import (
 )
 from components.keystore.crl import CrlSource
 from components.keystore.errors import KeystoreUnavailableError
-from framework import Secret, component, reference
+from components.keystore.export import PemExport
+from framework import DeactivationReason, Secret, component, reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from components.keystore.entries import Entry, PrivateKeyEntry
     from components.keystore.keys import KeyAlgorithm
     from components.keystore.pkcs11.keystore import TokenKeystore
-    from framework import ComponentContext, ConfigurationChange, DeactivationReason
+    from framework import ComponentContext, ConfigurationChange
 
 _REFUSED_PIN: Final = "refused-pin"
 
@@ -53,6 +54,7 @@ class PKCS11Keystore(KeystoreService):
     def __init__(self) -> None:
         self._keystore: TokenKeystore | None = None
         self._crls: CrlUpkeep | None = None
+        self._export: PemExport | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Make ready to open the token."""
@@ -81,6 +83,7 @@ class PKCS11Keystore(KeystoreService):
             from components.keystore.crl.upkeep import look_after_crls  # noqa: PLC0415  # where CRLs are wanted only
 
             self._crls = look_after_crls(context, self, context.data_directory / "crl")
+        self._export = PemExport(context, self)
 
     @crl_sources.bind
     def _crl_source_came(self, _source: CrlSource, _properties: Mapping[str, object]) -> None:
@@ -88,15 +91,19 @@ class PKCS11Keystore(KeystoreService):
             self._crls.look()
 
     def modified(self, change: ConfigurationChange) -> None:
-        """Use the new PIN from now on; look after CRLs as is now configured."""
+        """Use the new PIN from now on; look after CRLs and export as is now configured."""
         if self._crls is not None:
             self._crls.configure(change.properties)
         if "pin" in change.changed:
             self._opened().change_pin(_pin(change.properties))
             self._heed_refusal(_pin(change.properties))
+        if self._export is not None:
+            self._export.configure(change.properties, change.changed)
 
-    def deactivate(self, _reason: DeactivationReason) -> None:
-        """Let go of the token."""
+    def deactivate(self, reason: DeactivationReason) -> None:
+        """Let go of the token; exported certificates stay for other programs, unless the configuration is deleted."""
+        if self._export is not None:
+            self._export.close(withdraw=reason is DeactivationReason.CONFIGURATION_DELETED)
         keystore, self._keystore = self._keystore, None
         if keystore is not None:
             keystore.close()
@@ -134,7 +141,8 @@ class PKCS11Keystore(KeystoreService):
 
     def health(self) -> KeystoreHealth:
         """See `KeystoreService`."""
-        return self._opened().health()
+        found = self._opened().health()
+        return found if self._export is None else self._export.told_in(found)
 
     def _opened(self) -> TokenKeystore:
         if (keystore := self._keystore) is None:

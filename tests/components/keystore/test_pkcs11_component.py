@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,3 +176,17 @@ def test_without_the_package_the_configuration_says_what_to_install(
     with harness(tmp_path / "state") as gateway:
         assert gateway.registry.find(KeystoreService) is None
         assert "pip install gatewright[pkcs11]" in str(gateway.explain(PID).sentences)
+
+
+@needs_token
+def test_only_certificates_are_exported_and_it_is_said_that_the_key_stays(hsm: SoftHsm, tmp_path: Path) -> None:
+    del hsm
+    target = tmp_path / "export"
+    configured: dict[str, Any] = {"keystore.export.path": str(target)}
+    with harness(tmp_path / "state", **configured) as gateway:
+        service(gateway).generate_key_pair("own", KeyAlgorithm.RSA, 2048, subject=SUBJECT, now=NOW)
+        gateway.settle()
+        assert {one.name for one in (target / "current").iterdir()} == {"own.crt", "trusted.bundle"}
+        told = json.loads((target / "gatewright-export.json").read_text())["entries"]["own"]
+        assert told == {"kind": "private-key", "key": "stays in the keystore", "files": ["own.crt"]}
+        assert service(gateway).health().state is HealthState.OK
