@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("pyperf", reason="the extra `bench` is not installed")
-
 from tools.bench.model import OURS, Assignment, AtMost, Case, FasterThan, Quotient, Samples, Suite, Unit
 from tools.bench.report import as_data, in_words, markdown, report
 from tools.bench.rounds import Measured
@@ -144,6 +142,19 @@ def test_a_quick_run_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     (suite,) = json.loads(output.read_text())["suites"]
     assert {row["key"] for row in suite["rows"]} == {"parse", "parse-again", "match", "match-service"}
     assert all(OURS in row["values"] for row in suite["rows"])
+
+
+def test_what_hostile_input_costs_is_told_for_each_parser_with_its_margin(tmp_path: Path) -> None:
+    output = tmp_path / "bench.json"
+    argv = [sys.executable, "-m", "tools.bench", "hostile", "--quick", "--json", str(output)]
+    done = subprocess.run([*argv, "--directory", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (suite,) = json.loads(output.read_text())["suites"]
+    rows = {row["key"]: row for row in suite["rows"]}
+    parsers = {"filter", "descriptor", "configuration", "snapshot", "message", "certificates", "keystore"}
+    assert {*parsers, *(f"{name}-memory" for name in parsers)} <= set(rows)
+    assert all(rows[f"{name}-memory"]["met"] for name in parsers)
+    assert "margin" in done.stdout
 
 
 def test_a_peer_that_is_missing_is_said_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

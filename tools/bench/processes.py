@@ -47,9 +47,17 @@ def cost(argv: list[str], assignment: Assignment, directory: Path = _ROOT) -> Co
 
 @contextlib.contextmanager
 def started(
-    argv: list[str], ready: str, assignment: Assignment, directory: Path = _ROOT
+    argv: list[str], ready: str, assignment: Assignment, directory: Path = _ROOT, *, modules: Path | None = None
 ) -> Iterator[tuple[float, float]]:
-    """A started program: the seconds until it said `ready`, and its resident memory then, in bytes."""
+    """A started program: the seconds until it said `ready`, and its resident memory then, in bytes.
+
+    Args:
+        argv: The program; it is told to end by SIGTERM when the `with` block ends, which waits for it.
+        ready: What stands in the line that it prints then.
+        assignment: Whose environment it runs in.
+        directory: Where it runs.
+        modules: One more directory in which it finds modules.
+    """
     begin = pyperf.perf_counter()
     process = subprocess.Popen(
         argv,
@@ -57,7 +65,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=_environment(assignment),
+        env=_environment(assignment, modules),
         cwd=directory,
     )
     with process:
@@ -86,7 +94,8 @@ def _resident(process_id: int) -> float:
     return float(kib) * 1024
 
 
-def _environment(assignment: Assignment) -> dict[str, str]:
+def _environment(assignment: Assignment, modules: Path | None = None) -> dict[str, str]:
     """An environment in which every module is compiled once, by the first process, whoever installed it."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**environment, "PYTHONPATH": str(_ROOT), "PYTHONPYCACHEPREFIX": str(assignment.scratch / "pycache")}
+    path = os.pathsep.join(str(one) for one in (_ROOT, modules) if one is not None)
+    return {**environment, "PYTHONPATH": path, "PYTHONPYCACHEPREFIX": str(assignment.scratch / "pycache")}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import resource
-import threading
+import sys
 from typing import TYPE_CHECKING, Final
 
 import metatype
@@ -11,15 +13,18 @@ from components.keystore import KeystoreError
 from components.keystore.filesystem import decode_pkcs12
 from components.scep.errors import ScepError
 from components.scep.message import decode_certificates, decode_pki_message
-from framework import DeactivationReason, Filter, FilterError, Secret, component
+from framework import Filter, FilterError, Secret
 from framework.configuration.files import FileContentError, read_document
 from framework.configuration.kura_snapshot import KuraSnapshotError, read_snapshot
 from framework.testing import GatewayHarness
 from tools.bench.measure import seconds_of
-from tools.bench.model import OURS, AtMost, Case, Suite, Unit
+from tools.bench.model import OURS, AtMost, BenchError, Case, Suite, Unit
+from tools.bench.processes import started
+from tools.bench.programs import hung
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
     from tools.bench.model import Assignment, Samples
 
@@ -78,26 +83,51 @@ _INPUTS: Final[tuple[bytes, ...]] = tuple(
 )
 
 
-@component("bench.Stuck")
-class Stuck:
-    """A component that never ends its `deactivate`."""
-
-    def deactivate(self, _reason: DeactivationReason) -> None:
-        """Wait for what does not come."""
-        threading.Event().wait()
-
-
 def _measure(assignment: Assignment) -> Samples:
-    before = _peak()
     found: dict[str, list[float]] = {}
-    for name, parse, error in _PARSERS:
-        found[name] = [max(seconds_of(lambda: _refused(parse, data, error)) for data in _INPUTS)]  # noqa: B023  # called at once
-    found["memory"] = [max(_peak() - before, 1.0)]
+    for parser in _PARSERS:
+        seconds, memory = _apart(parser)
+        found[parser[0]], found[f"{parser[0]}-memory"] = [seconds], [memory]
     if not assignment.quick:
-        harness = GatewayHarness(components=[Stuck])
+        harness = GatewayHarness(components=[hung.Stuck])
         harness.__enter__()
         found["stop"] = [seconds_of(harness.__exit__)]
+        found["run-stop"] = [_stop_of_a_process(assignment)]
     return found
+
+
+def _apart(parser: _Parser) -> tuple[float, float]:
+    """The most seconds and bytes that a parser takes of an input, in a process of its own: memory is of all before."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    child = context.Process(target=_parse_all, args=(parser, there))
+    child.start()
+    there.close()
+    try:
+        seconds, memory = here.recv()
+    except EOFError:
+        raise BenchError(f"the parser of a {parser[0]} did not refuse an input, or ended its process") from None
+    finally:
+        child.join()
+        here.close()
+    return float(seconds), float(memory)
+
+
+def _parse_all(parser: _Parser, answer: Connection) -> None:
+    _, parse, error = parser
+    before = _peak()
+    seconds = max(seconds_of(lambda: _refused(parse, data, error)) for data in _INPUTS)  # noqa: B023  # called at once
+    answer.send((seconds, max(_peak() - before, resource.getpagesize())))
+
+
+def _stop_of_a_process(assignment: Assignment) -> float:
+    """How long `gatewright run` takes to end after SIGTERM."""
+    state, modules = assignment.scratch / "hung-state", assignment.scratch / "hung-modules"
+    hung.install(modules)
+    run = [sys.executable, "-m", "framework", "run", "--state-dir", str(state)]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(started(run, " ready", assignment, modules=modules))
+        return seconds_of(stack.close)
 
 
 def _refused(parse: Callable[[bytes], object], data: bytes, error: type[Exception]) -> None:
@@ -112,19 +142,24 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
+_TITLES: Final = {
+    "filter": "a filter, refused",
+    "descriptor": "a metatype descriptor, refused",
+    "configuration": "a configuration file, refused",
+    "snapshot": "a snapshot of Kura, refused",
+    "message": "a pkiMessage, refused",
+    "certificates": "CA certificates, refused",
+    "keystore": "a PKCS #12 file, refused",
+}
+
 SUITE: Final = Suite(
     name="hostile",
     title="The worst of hostile inputs of 64 KiB, and a component that hangs",
     rows=(
-        Case("filter", "a filter, refused", SECONDS),
-        Case("descriptor", "a metatype descriptor, refused", SECONDS),
-        Case("configuration", "a configuration file, refused", SECONDS),
-        Case("snapshot", "a snapshot of Kura, refused", SECONDS),
-        Case("message", "a pkiMessage, refused", SECONDS),
-        Case("certificates", "CA certificates, refused", SECONDS),
-        Case("keystore", "a PKCS #12 file, refused", SECONDS),
-        Case("memory", "memory that all of them took at the most", MEMORY, Unit.BYTES),
+        *(Case(name, f"{title}: time", SECONDS) for name, title in _TITLES.items()),
+        *(Case(f"{name}-memory", f"{title}: memory", MEMORY, Unit.BYTES) for name, title in _TITLES.items()),
         Case("stop", "the gateway stops though a component hangs", STOP),
+        Case("run-stop", "`gatewright run` ends after SIGTERM though a component hangs", STOP),
     ),
     sides=(OURS,),
     measure=_measure,
