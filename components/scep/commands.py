@@ -75,19 +75,24 @@ def _status(invocation: Invocation) -> Answer:
 
 
 def _enroll(invocation: Invocation) -> Answer:
-    return _asked(invocation, _needed_service(invocation).enroll)
+    service = _needed_service(invocation)
+    return _asked(invocation, service, service.enroll)
 
 
 def _renew(invocation: Invocation) -> Answer:
-    return _asked(invocation, _needed_service(invocation).renew)
+    service = _needed_service(invocation)
+    return _asked(invocation, service, service.renew)
 
 
 def _rekey(invocation: Invocation) -> Answer:
-    return _asked(invocation, _needed_service(invocation).rekey)
+    service = _needed_service(invocation)
+    return _asked(invocation, service, service.rekey)
 
 
-def _asked(invocation: Invocation, ask: Callable[[], None]) -> Answer:
+def _asked(invocation: Invocation, service: EnrollmentService, ask: Callable[[], None]) -> Answer:
     """Ask for it; with `--wait` show each step until it is done, and then how the enrolment is."""
+    if service.status().state is State.DISABLED:
+        raise CommandError(f"the enrolment is disabled: gatewright config set {PID} enabled=true")
     if not invocation.options.wait:
         ask()
         return _ASKED
@@ -98,6 +103,8 @@ def _asked(invocation: Invocation, ask: Callable[[], None]) -> Answer:
             try:
                 event = happened.get(timeout=LOOK_UP_S)
             except queue.Empty:
+                if service.status().state is State.MISCONFIGURED:
+                    break  # it was before, so nothing changes and nothing is told
                 continue
             message = str(event.properties.get("message", ""))
             invocation.emit({"state": event.properties["state"], "message": message}, printable(f"  {message}"))

@@ -143,7 +143,7 @@ def _algorithms(report: ProbeReport) -> Iterator[Finding]:
     weak = [text for text in report.findings if text not in told]
     yield from (Finding(Severity.WARNING, text, fix, "weak algorithms") for text in weak)
     if not weak:
-        yield Finding(Severity.OK, "none found", check="weak algorithms")
+        yield Finding(Severity.OK, "none among its certificates and what it offers", check="weak algorithms")
 
 
 def _identity(context: PluginContext, status: EnrollmentStatus) -> Iterator[Finding]:

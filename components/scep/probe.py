@@ -14,7 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from components.http.text import printable
 from components.scep.client import ScepClient, locate_server
-from components.scep.errors import AnswerError, OperationUnsupportedError, TransportError, UntrustedCaError
+from components.scep.errors import (
+    AnswerError,
+    OperationUnsupportedError,
+    TransportError,
+    UntrustedCaError,
+    UntrustedSignerError,
+)
 from components.scep.message import Digest, MessageType
 from components.scep.transaction import (
     Capabilities,
@@ -208,7 +214,17 @@ def _roles(certificate: x509.Certificate, trust: CaTrust | None, sent: tuple[x50
         roles.append("issues")
     if trust is not None and certificate == trust.recipient:
         roles.append("messages are encrypted for it")
+    if trust is not None and not is_ca(certificate) and _may_sign(certificate, trust):
+        roles.append("may sign answers")
     return tuple(roles)
+
+
+def _may_sign(certificate: x509.Certificate, trust: CaTrust) -> bool:
+    try:
+        trust.check_signer(certificate)
+    except UntrustedSignerError:
+        return False
+    return True
 
 
 def _remarks(certificate: x509.Certificate, now: datetime) -> tuple[str, ...]:

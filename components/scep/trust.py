@@ -139,12 +139,13 @@ class CaTrust:
         Raises:
             UntrustedSignerError: It is not.
         """
-        if certificate in self.certificates and (is_ca(certificate) or _is_ra(certificate)):
+        known = certificate in self.certificates
+        if known and (is_ca(certificate) or (_is_ra(certificate) and _may_sign(certificate))):
             return
         if _chain(certificate, self.anchor, self.certificates) is None:
             reason = "not of the pinned CA"
         else:
-            reason = "neither the CA nor an RA among the CA's certificates"
+            reason = "neither the CA nor an RA among the CA's certificates whose key usage allows it to sign"
         raise UntrustedSignerError(certificate.subject.rfc4514_string(), reason)
 
 
@@ -325,6 +326,12 @@ def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extens
         return certificate.extensions.get_extension_for_class(kind).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return None
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether an RA's key usage allows it to sign, as that of an encryption RA does not."""
+    usage = _extension(certificate, x509.KeyUsage)
+    return usage is None or usage.digital_signature or usage.content_commitment
 
 
 def _may_encipher_keys(certificate: x509.Certificate) -> bool:

@@ -47,7 +47,7 @@ def pending_problem(now: datetime) -> Problem:
     return Problem(
         State.PENDING,
         "pending",
-        "the CA has the request and has yet to decide, perhaps a person there has",
+        "the CA has the request and has yet to decide about it; perhaps a person there has to",
         "have the request approved at the CA; it is asked again until it is, and now by: gatewright cert poll",
         now,
     )
@@ -78,7 +78,7 @@ def next_step(enrollment: Enrollment, verdicts: tuple[Verdict, ...] = ()) -> str
         case State.ENROLLED:
             return _what_an_enrolled_gateway_does(enrollment, verdicts)
         case State.REFUSED:
-            return "it waits for a change of its configuration, or for: gatewright cert enroll"
+            return "it waits for a change of its configuration, or for somebody who asks again"
         case State.UNTRUSTED_CA:
             return "the CA certificates are fetched and verified again; nothing secret is sent until they fit"
         case State.UNREACHABLE | State.INVALID_RESPONSE | State.KEYSTORE_ERROR:

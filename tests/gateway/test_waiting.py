@@ -33,3 +33,18 @@ def test_what_fails_ends_the_waiting_with_its_status(gateway: Any, scep_server: 
     done = gateway.run("cert", "renew", "--wait")
     assert done.returncode == 3
     assert "refused" in done.stdout
+
+
+@pytest.mark.peer("scepserver")
+def test_there_is_no_waiting_for_what_cannot_begin(gateway: Any, scep_server: Any) -> None:
+    gateway.configure_enrolment(scep_server, enabled=False)
+    gateway.start()
+    for options in ((), ("--wait",)):
+        done = gateway.run("cert", "enroll", *options)
+        assert done.returncode == 1
+        assert "enabled=true" in done.stderr
+    set_ = gateway.run("config", "set", "gatewright.scep.SCEPEnrollmentService", "enabled=true", "client.subject.dn=")
+    assert set_.returncode == 0, set_.stderr
+    done = gateway.run("cert", "enroll", "--wait")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "client.subject.dn" in done.stdout

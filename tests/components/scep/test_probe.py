@@ -60,7 +60,7 @@ def test_certificates_are_shown_with_fingerprints_and_roles(serve: Serve) -> Non
     assert roles == {
         root: ("pinned", "CA"),
         issuing: ("CA", "issues"),
-        signing: ("RA",),
+        signing: ("RA", "may sign answers"),
         encryption: ("RA", "messages are encrypted for it"),
     }
     assert report.would_enrol

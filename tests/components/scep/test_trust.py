@@ -164,6 +164,20 @@ def test_a_signer_that_the_ca_did_not_name_is_refused(pki: Pki, issuer: str) -> 
         trust.check_signer(pki.issue("signer", party, usage=("digital_signature",)))
 
 
+@pytest.mark.parametrize(
+    ("usage", "may"), [(None, True), (("digital_signature",), True), (("key_encipherment",), False)]
+)
+@pytest.mark.requirement("RFC 8894 2.2: who signs")
+def test_an_ra_signs_only_if_its_key_usage_allows_it(pki: Pki, usage: tuple[str, ...] | None, *, may: bool) -> None:
+    ra = pki.issue("ra", pki.root, usage=usage)
+    trust = verify_ca_certificates([pki.root.certificate, ra], pins(pki.root)[0], NOW)
+    if may:
+        trust.check_signer(ra)
+        return
+    with pytest.raises(SignatureError, match="key usage"):
+        trust.check_signer(ra)
+
+
 def test_a_chain_leads_from_the_certificate_to_the_anchor(pki: Pki) -> None:
     intermediate = pki.party("intermediate", pki.root, ca=True)
     sent = [intermediate.certificate, pki.root.certificate]
