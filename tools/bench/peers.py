@@ -20,6 +20,10 @@ IPOPO: Final = "ipopo"
 FELIX: Final = "felix"
 EQUINOX: Final = "equinox"
 SCEPCLIENT: Final = "scepclient"
+OPENSSL: Final = "openssl"
+KEYTOOL: Final = "keytool"
+CRYPTOGRAPHY: Final = "cryptography"
+PYTHON_PKCS11: Final = "python-pkcs11"
 JVM_PEERS: Final = (FELIX, EQUINOX)
 
 
@@ -55,6 +59,16 @@ def _scepclient_missing() -> str | None:
     return None if shutil.which("scepclient") else "on Debian: apt-get install scep"
 
 
+def _lacks(program: str, package: str) -> str | None:
+    return None if shutil.which(program) else f"on Debian: apt-get install {package}"
+
+
+def _pkcs11_missing() -> str | None:
+    if importlib.util.find_spec("pkcs11") is None:
+        return "python-pkcs11 is not installed: .venv/bin/pip install -e '.[pkcs11]'"
+    return None
+
+
 SIDES: Final = {
     side.key: side
     for side in (
@@ -63,5 +77,9 @@ SIDES: Final = {
         Side(FELIX, "Felix", lambda: jvm.missing(FELIX), lambda: debian_version(jvm.PACKAGES[FELIX])),
         Side(EQUINOX, "Equinox", lambda: jvm.missing(EQUINOX), lambda: debian_version(jvm.PACKAGES[EQUINOX])),
         Side(SCEPCLIENT, "scepclient", _scepclient_missing, lambda: debian_version("scep")),
+        Side(OPENSSL, "OpenSSL", lambda: _lacks("openssl", "openssl"), lambda: debian_version("openssl")),
+        Side(KEYTOOL, "keytool", lambda: _lacks("keytool", "default-jre-headless"), lambda: ""),
+        Side(CRYPTOGRAPHY, "cryptography", lambda: None, lambda: importlib.metadata.version("cryptography")),
+        Side(PYTHON_PKCS11, "python-pkcs11", _pkcs11_missing, lambda: importlib.metadata.version("python-pkcs11")),
     )
 }

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tools.bench.suites import components, configuration, enrolment, filters, hostile, keystore, registry, start
+from tools.bench.suites import (
+    components,
+    configuration,
+    crl,
+    enrolment,
+    filters,
+    hostile,
+    keystore,
+    pkcs11,
+    registry,
+    start,
+)
 
 if TYPE_CHECKING:
     from tools.bench.model import Suite
@@ -17,6 +28,8 @@ SUITES: Final[dict[str, Suite]] = {
         components.SUITE,
         configuration.SUITE,
         keystore.SUITE,
+        pkcs11.SUITE,
+        crl.SUITE,
         enrolment.SUITE,
         start.SUITE,
         hostile.SUITE,
