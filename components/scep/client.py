@@ -16,12 +16,15 @@ from components.scep.errors import (
     HttpStatusError,
     NotScepError,
     OperationUnsupportedError,
+    RedirectError,
     TransportError,
 )
 from components.scep.message import MessageType, decode_certificates
 from components.scep.transaction import Capabilities
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import urllib3
     from cryptography import x509
 
@@ -49,6 +52,9 @@ _OPTIONAL: Final = {
     MessageType.GET_CERT: "GetCert",
     MessageType.GET_CRL: "GetCRL",
 }
+MOST_REDIRECTS: Final = 3
+"""So many are followed in a row while a server is looked for."""
+
 _TOO_LONG_OR_WRONG_METHOD: Final = (405, 413, 414, 431)
 
 
@@ -259,9 +265,7 @@ class ScepClient:
 
     def _read(self, response: urllib3.BaseHTTPResponse, largest: int, now: datetime) -> bytes:
         if response.status in (301, 302, 303, 307, 308):
-            where = printable(response.headers.get("Location", "nowhere"), 200)
-            reason = f"it redirects to {where}; if that is right, configure it"
-            raise HttpStatusError(self.url, response.status, reason)
+            raise RedirectError(self.url, response.status, printable(response.headers.get("Location", ""), 200))
         content = b""
         while chunk := response.read(largest + 1 - len(content)):
             content += chunk
@@ -278,26 +282,54 @@ def locate_server(
 ) -> ServerLocation:
     """Find the SCEP server of an endpoint by asking for its CA certificates; nothing secret is sent.
 
-    An endpoint with a path is taken as it is; without one, the well-known paths are tried in turn.
+    An endpoint with a path is taken as it is; without one, the well-known paths are tried in turn. A redirect to
+    another URL of the same host is followed, and what is found there is the server's location from then on.
 
     Raises:
         EndpointError: The endpoint is no URL.
         TransportError: The server cannot be reached.
         NotScepError: What answered is no SCEP server.
     """
+
+    def client_at(url: str) -> ScepClient:
+        return ScepClient(url, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
+
     url = normalize_endpoint(endpoint)
     has_path = urllib.parse.urlsplit(url).path not in ("", "/")
     failure: TransportError | NotScepError | None = None
     for path in ("",) if has_path else WELL_KNOWN_PATHS:
         whole = url.rstrip("/") + path if path else url
-        client = ScepClient(whole, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
         try:
-            return client.describe()
+            return _describe(whole, client_at)
         except (HttpStatusError, NotScepError) as error:
             failure = error if failure is None or isinstance(error, NotScepError) else failure
     if failure is None:
         raise EndpointError(endpoint, "no path was tried")
     raise failure
+
+
+def _describe(url: str, client_at: Callable[[str], ScepClient]) -> ServerLocation:
+    for _ in range(MOST_REDIRECTS):
+        try:
+            return client_at(url).describe()
+        except RedirectError as error:
+            elsewhere = _on_the_same_host(url, error.location)
+            if elsewhere is None:
+                raise
+            url = elsewhere
+    return client_at(url).describe()
+
+
+def _on_the_same_host(url: str, location: str) -> str | None:
+    """The SCEP URL that a redirect means; None if it leads to another host, out of https, or nowhere."""
+    try:
+        target = urllib.parse.urljoin(url, location)
+        before, after = urllib.parse.urlsplit(url), urllib.parse.urlsplit(target)
+        found = normalize_endpoint(after._replace(query="", fragment="").geturl())
+    except ValueError:  # an EndpointError is one, too
+        return None
+    leaves_https = before.scheme.lower() == "https" and after.scheme.lower() != "https"
+    return None if after.hostname != before.hostname or leaves_https else found
 
 
 def normalize_endpoint(endpoint: str) -> str:

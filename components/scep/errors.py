@@ -64,6 +64,18 @@ class HttpStatusError(TransportError):
         return self.status in _FOR_NOW or self.retry_after_s is not None
 
 
+class RedirectError(HttpStatusError):
+    """The server sends its clients elsewhere, and is not followed there.
+
+    Attributes:
+        location: Where to, as the server wrote it; perhaps relative.
+    """
+
+    def __init__(self, url: str, status: int, location: str) -> None:
+        super().__init__(url, status, f"it redirects to {location or 'nowhere'}; if that is right, configure it")
+        self.location = location
+
+
 class OperationUnsupportedError(HttpStatusError):
     """The server does not know an operation that not every server has; asking again changes nothing.
 

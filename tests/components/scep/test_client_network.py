@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.http import connection
-from components.scep.client import LONGEST_WAIT_S, SHORTEST_WAIT_S, ScepClient, locate_server
+from components.scep.client import LONGEST_WAIT_S, MOST_REDIRECTS, SHORTEST_WAIT_S, ScepClient, locate_server
 from components.scep.errors import (
     HttpStatusError,
     NotScepError,
     OperationUnsupportedError,
+    RedirectError,
     TransportError,
 )
 from components.scep.message import Cipher, Digest, MessageType
@@ -155,6 +156,27 @@ def test_quirk_39_redirects_are_named_and_not_followed(serve: Serve, status: str
     with pytest.raises(HttpStatusError, match="/elsewhere"):
         ScepClient(peer.url, clock=CLOCK).pki_operation(b"message", POST)
     assert len(peer.requests) == 1
+
+
+def test_quirk_39_a_server_that_moved_on_its_host_is_found_where_it_is(serve: Serve, der_of_root: bytes) -> None:
+    def respond(connection: socket.socket, request: Request) -> None:
+        moved = answer(b"", "301 Moved Permanently", "Location: /pki/scep?operation=GetCACert")
+        (answer(der_of_root) if request.path == "/pki/scep" else moved)(connection, request)
+
+    peer = serve(respond)
+    location = locate_server(peer.url + "/old", clock=CLOCK)
+    assert location.url == peer.url + "/pki/scep"
+    assert len(location.certificates) == 1
+    assert [request.query["operation"] for request in peer.requests] == ["GetCACert", "GetCACert", "GetCACaps"]
+
+
+@pytest.mark.parametrize("where", ["http://elsewhere.invalid/scep", "ftp://127.0.0.1/scep", "http://[", "", "/again"])
+def test_quirk_39_a_redirect_to_another_host_or_without_end_is_named(serve: Serve, where: str) -> None:
+    peer = serve(answer(b"", "302 Found", f"Location: {where}"))
+    with pytest.raises(RedirectError, match="it redirects to") as caught:
+        locate_server(peer.url + "/scep", clock=CLOCK)
+    assert caught.value.location == where
+    assert len(peer.requests) <= 1 + MOST_REDIRECTS
 
 
 @pytest.mark.parametrize("kind", [MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL])
