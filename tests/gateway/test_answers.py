@@ -116,6 +116,8 @@ CALLS = (
     Call("keystore show Backup trusted"),
     Call("keystore delete Backup gw", fails=True),
     Call("keystore delete Backup trusted"),
+    Call("keystore export-units /srv/export --reload nginx.service --root {home}/image"),
+    Call("keystore export-units relative --reload nginx.service --dry-run", fails=True),
     Call("keystore crl list"),
     Call("keystore crl list nonsense", fails=True),
     Call("keystore crl refresh"),

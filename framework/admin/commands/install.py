@@ -31,6 +31,20 @@ def _install(invocation: Invocation | OfflineInvocation) -> Answer:
         )
     except ValueError as error:
         raise CommandError(str(error), 2) from error
+    return write_installation(plan, "systemctl disable --now gatewright, then gatewright uninstall", options)
+
+
+def write_installation(plan: Installation, undo: str, options: argparse.Namespace) -> Answer:
+    """Write what a plan says, unless `options.dry_run`, and tell what was written and what comes next.
+
+    Args:
+        plan: What is to be written.
+        undo: How that is undone, in a few words.
+        options: Those of a command with `--dry-run`.
+
+    Raises:
+        CommandError: A file cannot be written.
+    """
     done = {str(one.path): _state_of(one.path, one.content) for one in plan.files}
     if not options.dry_run:
         for one in plan.files:
@@ -44,7 +58,7 @@ def _install(invocation: Invocation | OfflineInvocation) -> Answer:
         "files": [{"path": path, "change": change} for path, change in done.items()],
         "next_steps": list(plan.next_steps),
     }
-    return Answer(data, _text(plan, done, dry_run=options.dry_run))
+    return Answer(data, _text(plan, done, undo, dry_run=options.dry_run))
 
 
 def _state_of(path: Path, content: str) -> str:
@@ -54,7 +68,7 @@ def _state_of(path: Path, content: str) -> str:
         return "new"
 
 
-def _text(plan: Installation, done: dict[str, str], *, dry_run: bool) -> str:
+def _text(plan: Installation, done: dict[str, str], undo: str, *, dry_run: bool) -> str:
     lines = []
     for one in plan.files:
         verb = "would write" if dry_run else "wrote"
@@ -62,7 +76,7 @@ def _text(plan: Installation, done: dict[str, str], *, dry_run: bool) -> str:
         if dry_run:
             lines += [f"  {line}".rstrip() for line in one.content.splitlines()]
     lines += ["", "then, as root:", *(f"  {step}" for step in plan.next_steps)]
-    lines += ["to undo it: systemctl disable --now gatewright, then gatewright uninstall"]
+    lines += [f"to undo it: {undo}"]
     return "\n".join(lines)
 
 
