@@ -99,6 +99,33 @@ def test_the_page_on_kura_tells_of_every_property_of_the_enrolment_with_its_defa
         assert told.replace("`", "").split(" ")[0] == (default or "empty"), name
 
 
+KINDS = {
+    "F": "gatewright.keystore.FilesystemKeystore",
+    "P": "gatewright.keystore.PKCS11Keystore",
+    "T": "gatewright.tls.SslContextService",
+}
+CHANGES = {"modify": "modifies", "reactivate": "reactivates"}
+
+
+def test_the_table_of_keystore_properties_is_what_the_descriptors_say() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| ([FPT, ]+) \| (\S+) \| (\w+) \| (.+) \|$", KEYSTORES, re.MULTILINE)
+    told = {(kind, name): (default, change) for name, kinds, default, change, _ in rows for kind in kinds.split(", ")}
+    said = {}
+    with GatewayHarness(components=[cls for plugin in installed().plugins for cls in plugin.components]) as harness:
+        for kind, factory in KINDS.items():
+            object_class = harness.configuration_admin.kind_of(f"{factory}~any").object_class
+            assert object_class is not None
+            for one in object_class.attributes.values():
+                missing = "required" if one.default is None and one.required else "empty"
+                change = "rewires" if one.id.endswith(".target") else CHANGES[one.change.value]
+                said[kind, one.id] = (f"`{one.default}`" if one.default else missing, change)
+                for option in one.options:
+                    if "time.unit" not in one.id:
+                        (meaning,) = {row[4] for row in rows if row[0] == one.id and kind in row[1]}
+                        assert f"`{option.value}`" in meaning, one.id
+    assert told == said
+
+
 def documented_modules() -> list[str]:
     rooms = ("framework", "components", "metatype")
     files = [path for room in rooms for path in (ROOT / room).rglob("*.py") if ">>> " in path.read_text("utf-8")]
