@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import stat
+import threading
 from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -37,10 +38,11 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LARGEST_MANIFEST: Final = 4 * 1024 * 1024
+_LOCKS: Final[dict[Path, threading.Lock]] = {}
 
 
 class ExportDirectory:
-    """Where one keystore's entries are exported to. One thread at a time uses it; others and other processes wait.
+    """Where one keystore's entries are exported to. One thread at a time uses it, and the others wait.
 
     Args:
         path: The directory. It is made where it is missing, but none above it.
@@ -127,22 +129,31 @@ class ExportDirectory:
     @contextmanager
     def _locked(self, *, make: bool) -> Iterator[int]:
         """A descriptor of the directory, safe to be used, with every other exporter held off."""
-        self._made = False
+        with _LOCKS.setdefault(self.path, threading.Lock()):
+            self._made = False
+            try:
+                root = self._open()
+            except FileNotFoundError:
+                if not make:
+                    raise
+                self._make()
+                root = self._open()
+            try:
+                if self._made:
+                    os.fchmod(root, 0o755)
+                self._check(root)
+                self._lock(root)
+                yield root
+            finally:
+                os.close(root)
+
+    def _lock(self, root: int) -> None:
+        """Hold off other gateways, without waiting: who may read the directory may lock it, too, for ever."""
         try:
-            root = self._open()
-        except FileNotFoundError:
-            if not make:
-                raise
-            self._make()
-            root = self._open()
-        try:
-            if self._made:
-                os.fchmod(root, 0o755)
-            self._check(root)
-            fcntl.flock(root, fcntl.LOCK_EX)
-            yield root
-        finally:
-            os.close(root)
+            fcntl.flock(root, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            reason = f"another program has locked it; see which one: lsof +d {self.path}"
+            raise ExportError(self.path, reason, error.errno) from error
 
     def _open(self) -> int:
         try:

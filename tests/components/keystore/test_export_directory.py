@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -200,3 +201,20 @@ def test_a_manifest_that_was_torn_is_written_anew(tmp_path: Path) -> None:
     (path / MANIFEST).write_bytes(b"")
     ExportDirectory(path, "own").withdraw()
     assert list(path.iterdir()) == []
+
+
+def test_a_directory_that_somebody_else_has_locked_is_told_of_and_nobody_waits(tmp_path: Path) -> None:
+    path = tmp_path / "export"
+    directory = ExportDirectory(path, "own")
+    directory.publish(pair(1), RIGHTS)
+    theirs = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(ExportError, match="another program has locked it"):
+            directory.publish(pair(2), RIGHTS)
+        with pytest.raises(ExportError, match="another program has locked it"):
+            directory.withdraw()
+    finally:
+        os.close(theirs)
+    directory.publish(pair(2), RIGHTS)
+    assert shown(path) == as_shown(2)
