@@ -95,9 +95,10 @@ def mac_holds(mac: Element, content: bytes, keys: DerivedKeys) -> bool:
     salt = fields.next().expect(der.OCTET_STRING)
     iterations = 1 if fields.at_end else _iterations(fields.next())
     digest = oid.DIGESTS.get(algorithm)
+    if algorithm in oid.OTHER_MACS:
+        raise UnknownAlgorithmError(f"its MAC is by {oid.OTHER_MACS[algorithm]}, which is not supported")
     if digest is None:
-        kind = "PBMAC1" if algorithm == oid.PBMAC1 else algorithm
-        raise UnknownAlgorithmError(f"its MAC is by {kind}, which is not supported")
+        raise DerError(f"its MAC is by {algorithm}, which no known program uses")
     size = hashlib.new(digest, usedforsecurity=False).digest_size
     key = keys.get(Derivation(salt, iterations, size, digest, _MAC_KEY))
     return hmac.compare_digest(hmac.digest(key, content, digest), expected)

@@ -6,7 +6,7 @@ import logging
 import threading
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from components.keystore.announcements import Announcements
 from components.keystore.contract import (
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from metatype import Secret
+
+_MAC_END: Final = 20
+"""How a file of ours ends: the salt of its MAC, of 16 octets, and the number of iterations as an INTEGER."""
 
 _log = logging.getLogger("components.keystore.filesystem")
 
@@ -212,7 +215,12 @@ class Pkcs12Keystore(KeystoreService):
         damage: KeystoreError = KeystoreUnavailableError(str(self.path), "the file is gone")
         try:
             if self._file.version() is not None:
-                return self._load(password)
+                loaded = self._load(password)
+                if loaded is not None or not self._is_altered():
+                    return loaded
+                damage = DamagedKeystoreError(
+                    str(self.path), "it was altered: it was written under a known password, and yet none opens it"
+                )
         except DamagedKeystoreError as error:
             damage = error
         data = self._file.read_previous()
@@ -224,6 +232,17 @@ class Pkcs12Keystore(KeystoreService):
             aside = self._file.restore_previous(data)
         _log.error("%s; its previous generation is used now, the damaged file is %s", damage, aside)
         return self._load(password)
+
+    def _is_altered(self) -> bool:
+        """Whether no password opens the file, though it was written under that of the previous generation.
+
+        All generations of a password share their salts, and that of the MAC ends a file.
+        """
+        _, data = self._file.read()
+        previous = self._file.read_previous()
+        if previous is None or data[-_MAC_END:] != previous[-_MAC_END:]:
+            return False
+        return self._opens(previous, self._passwords) and not self._opens(data, self._passwords)
 
     def _opens(self, data: bytes, passwords: tuple[Secret, ...]) -> bool:
         for password in dict.fromkeys(passwords):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 DATA: Final = "1.2.840.113549.1.7.1"
+SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 ENCRYPTED_DATA: Final = "1.2.840.113549.1.7.6"
 
 KEY_BAG: Final = "1.2.840.113549.1.12.10.1.1"
@@ -46,6 +47,16 @@ DIGESTS: Final = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
 }
+OTHER_MACS: Final = {
+    PBMAC1: "PBMAC1",
+    "1.2.840.113549.2.5": "MD5",
+    "1.3.36.3.2.1": "RIPEMD-160",
+    "1.2.156.10197.1.401": "SM3",
+    "1.2.643.7.1.1.2.2": "Streebog-256",
+    "1.2.643.7.1.1.2.3": "Streebog-512",
+}
+"""What else files are made with, by other programs; whatever is none of these either is damage."""
+
 HMACS: Final = {
     HMAC_SHA1: "sha1",
     "1.2.840.113549.2.8": "sha224",

@@ -140,8 +140,10 @@ def _authenticated_safes(data: bytes, keys: DerivedKeys, source: str) -> Element
     if (version := fields.next().integer()) != _VERSION:
         raise DerError(f"it is of version {version}, PKCS #12 is {_VERSION}")
     kind, content = _read_content_info(fields.next())
-    if kind != oid.DATA:
+    if kind == oid.SIGNED_DATA:
         raise UnknownAlgorithmError("it is protected by a signature, not by a password")
+    if kind != oid.DATA:
+        raise DerError(f"its content is of a kind ({kind}) that no keystore is of")
     safes = content.expect(der.OCTET_STRING)
     if fields.at_end:
         raise DerError("it has no MAC, so whether it was altered cannot be told")
