@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -123,6 +123,14 @@ class TokenContents:
         stored = StoredCertificate(made, object_id, alias, certificate, self.fingerprint(certificate), trusted=False)
         self.certificates.append(stored)
         return made
+
+    def after(self, index: Index, value: bytes, index_object: Any) -> TokenContents:
+        """What is on the token when an index, that object with that value, has taken the former one's place."""
+        contents = replace(
+            self, index_values=(value,), index_objects=[index_object], index=index, indexed=True, _entries=None
+        )
+        contents.records = {**_by_label(contents), **index.records}
+        return contents
 
     def remove_unnamed(self) -> bool:
         """Destroy what the index does not name, of ours, and of others' where the index says that it is deleted."""

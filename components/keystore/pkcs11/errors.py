@@ -10,14 +10,19 @@ class PinRefusedError(KeystoreError):
 
     Attributes:
         token: What refused it.
+        locked: Whether it said that the PIN is locked.
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, locked: bool = False) -> None:
+        said = "says that the PIN is locked" if locked else "refused the PIN"
+        first = "unlock it with the tool of the token's maker, and " if locked else ""
         super().__init__(
-            f"keystore {token}: the token refused the PIN, and it is not tried again, since tries are few; "
-            "set the property pin to the right one (to try the same one again, set it empty and then anew)"
+            f"keystore {token}: the token {said}, and it is not tried again, since tries are few; "
+            f"{first}set the property pin to the right one (to try the same one again, "
+            "set it empty and then anew)"
         )
         self.token = token
+        self.locked = locked
 
 
 class PinUnusableError(KeystoreError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
-from pkcs11.constants import Attribute, MechanismFlag, ObjectClass
+from pkcs11.constants import Attribute, ObjectClass
 from pkcs11.exceptions import (
     AttributeValueInvalid,
     DeviceMemory,
@@ -19,31 +19,24 @@ from pkcs11.exceptions import (
     SessionReadOnly,
     TokenWriteProtected,
 )
-from pkcs11.mechanisms import KeyType, Mechanism
-from pkcs11.util.ec import encode_named_curve_parameters
 
 from components.keystore.announcements import Announcements
 from components.keystore.certificates import self_signed_certificate
 from components.keystore.contract import Changes, HealthState, KeystoreCapabilities, KeystoreHealth, KeystoreService
-from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
+from components.keystore.entries import Entry, PrivateKeyEntry, check_alias
 from components.keystore.errors import (
     KeystoreError,
     KeystoreUnavailableError,
     UnsupportedOperationError,
 )
-from components.keystore.keys import KeyAlgorithm, PublicKey, describe_public_key
+from components.keystore.keys import KeyAlgorithm
 from components.keystore.pkcs11 import operations
+from components.keystore.pkcs11.committing import INDEX_LABEL, records_after, store, write_index
 from components.keystore.pkcs11.contents import CertificateCache, TokenContents, read_contents
 from components.keystore.pkcs11.errors import PinRefusedError
-from components.keystore.pkcs11.index import (
-    CertificateRecord,
-    Index,
-    IndexRecord,
-    KeyRecord,
-    encode_index,
-    is_own,
-    new_object_id,
-)
+from components.keystore.pkcs11.generation import CURVES, capabilities_of, generate
+from components.keystore.pkcs11.index import new_object_id
+from components.keystore.pkcs11.key import SessionKey, TokenPrivateKey, algorithm_of
 from components.keystore.pkcs11.module import Module, TokenChoice, told
 from components.keystore.pkcs11.public_key import public_key_of
 
@@ -54,17 +47,12 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
-    from pkcs11.types import Session, Token
+    from pkcs11.types import Session
 
-    from components.keystore.keys import ExportedPrivateKey
     from metatype import Secret
 
 T = TypeVar("T")
 
-INDEX_LABEL: Final = "gatewright keystore index"
-"""CKA_LABEL of the data object that holds the index."""
-_APPLICATION: Final = "gatewright"
-_CURVES: Final = {256: "secp256r1", 384: "secp384r1", 521: "secp521r1"}
 _log = logging.getLogger("components.keystore.pkcs11")
 
 
@@ -160,8 +148,8 @@ class TokenKeystore(KeystoreService):
         """See `KeystoreService`; the key is made in the token, sensitive and not extractable."""
         self.capabilities.demand(generates=algorithm)
         check_alias(alias)
-        if algorithm is KeyAlgorithm.EC and size not in _CURVES:
-            sizes = ", ".join(map(str, _CURVES))
+        if algorithm is KeyAlgorithm.EC and size not in CURVES:
+            sizes = ", ".join(map(str, CURVES))
             raise UnsupportedOperationError(f"an EC key of {size} bits", f"the sizes are {sizes}")
         entry = self._with_session(lambda session: self._generate(session, alias, algorithm, size, subject, now))
         self._announcements.deliver()
@@ -180,7 +168,7 @@ class TokenKeystore(KeystoreService):
     def sign(self, key: TokenPrivateKey, data: bytes, digest: hashes.HashAlgorithm) -> bytes:
         """Sign in the token; see `PrivateKey`."""
         public_key = key.public_key
-        algorithm = _algorithm_of(public_key)
+        algorithm = algorithm_of(public_key)
         return self._with_session(
             lambda session: operations.sign(
                 self._key_object(session, key.id), algorithm, public_key.key_size, data, digest
@@ -189,7 +177,7 @@ class TokenKeystore(KeystoreService):
 
     def decrypt(self, key: TokenPrivateKey, ciphertext: bytes, padding: AsymmetricPadding) -> bytes:
         """Decrypt in the token; see `PrivateKey`."""
-        if _algorithm_of(key.public_key) is KeyAlgorithm.EC:
+        if algorithm_of(key.public_key) is KeyAlgorithm.EC:
             raise UnsupportedOperationError("decrypt", "an EC key does not decrypt")
         # What is no ciphertext need not go to the token, some of which answer it with a general error.
         if len(ciphertext) != (key.public_key.key_size + 7) // 8:
@@ -279,7 +267,7 @@ class TokenKeystore(KeystoreService):
             self._refused(pin)
             raise
         self._session, self._epoch = session, module.epoch
-        self._capabilities = _capabilities_of(token, writes=writes)
+        self._capabilities = capabilities_of(token, writes=writes)
         if writes:
             self._run(self._begin, session)
         self._indexed = self._read(session).indexed
@@ -294,7 +282,7 @@ class TokenKeystore(KeystoreService):
             adopted = {alias: record for alias, record in contents.records.items() if contents.is_own(record)}
             if adopted:
                 _log.warning("%s has no index; it is made anew from %s", self.name, ", ".join(adopted))
-            self._write_index(session, contents, Index(contents.index.generation + 1, MappingProxyType(adopted)))
+            self._contents = write_index(session, contents, adopted)
 
     # Reading
 
@@ -327,75 +315,21 @@ class TokenKeystore(KeystoreService):
 
     def _commit(self, session: Session, contents: TokenContents, changes: Changes) -> None:
         before = self._entries_of(contents)
-        records: dict[str, IndexRecord] = dict(contents.records)
-        for alias, entry in changes.items():
-            records[alias] = self._record(alias, entry, contents)
         different = {alias: entry for alias, entry in changes.items() if before.get(alias) != entry}
+        records = records_after(contents, changes)
         if not different:
             return
-        # An entry of None is kept only where it hides what others have put there.
-        kept = {alias: record for alias, record in records.items() if record or alias in contents.foreign_labels}
-        made: list[Any] = []
         try:
-            for alias, entry in different.items():
-                made += self._store_certificates(session, contents, alias, entry)
-            self._write_index(session, contents, Index(contents.index.generation + 1, MappingProxyType(kept)))
-        except PKCS11Error:
+            self._contents = store(session, contents, different, records)
+        except BaseException:
             self._contents = None
-            for each in made:
-                with contextlib.suppress(PKCS11Error):
-                    each.destroy()
             raise
         self._announcements.add(MappingProxyType(different))
         try:
-            self._tidy(self._read(session))
+            self._tidy(self._contents)
         except (PKCS11Error, KeystoreError) as error:
+            self._contents = None
             _log.info("%s: what is no longer needed stays until the next opening (%s)", self.name, error)
-
-    def _record(self, alias: str, entry: Entry | None, contents: TokenContents) -> IndexRecord:
-        if entry is None:
-            return None
-        if isinstance(entry, PrivateKeyEntry):
-            key = entry.key
-            if not isinstance(key, TokenPrivateKey) or key.id not in contents.keys:
-                raise UnsupportedOperationError(
-                    f"store {alias}", "the token takes no keys that were made elsewhere; generate one in it"
-                )
-            return KeyRecord(key.id, tuple(map(contents.fingerprint, entry.chain)))
-        if not isinstance(entry, TrustedCertificateEntry):
-            raise UnsupportedOperationError(f"store {alias}", "the token keeps no secret keys")
-        return CertificateRecord(contents.fingerprint(entry.certificate))
-
-    def _store_certificates(
-        self, session: Session, contents: TokenContents, alias: str, entry: Entry | None
-    ) -> list[Any]:
-        """Add the certificates of an entry that the token has not; the key's own bears the key's CKA_ID."""
-        wanted: list[tuple[x509.Certificate, bytes | None]] = []
-        if isinstance(entry, PrivateKeyEntry) and isinstance(entry.key, TokenPrivateKey):
-            wanted += [(entry.chain[0], entry.key.id if is_own(entry.key.id) else None)]
-            wanted += [(certificate, None) for certificate in entry.chain[1:]]
-        elif isinstance(entry, TrustedCertificateEntry):
-            wanted += [(entry.certificate, None)]
-        return [
-            contents.add(session, certificate, object_id or new_object_id(), alias)
-            for certificate, object_id in wanted
-            if not contents.holds(certificate, object_id)
-        ]
-
-    def _write_index(self, session: Session, contents: TokenContents, index: Index) -> None:
-        session.create_object(
-            {
-                Attribute.CLASS: ObjectClass.DATA,
-                Attribute.TOKEN: True,
-                Attribute.PRIVATE: True,
-                Attribute.LABEL: INDEX_LABEL,
-                Attribute.APPLICATION: _APPLICATION,
-                Attribute.VALUE: encode_index(index),
-            }
-        )
-        for each in contents.index_objects:
-            with contextlib.suppress(PKCS11Error):  # of several, the highest generation counts
-                each.destroy()
 
     def _tidy(self, contents: TokenContents) -> None:
         """Remove what the index does not name: what was deleted, and what a crash has left."""
@@ -407,16 +341,16 @@ class TokenKeystore(KeystoreService):
         self, session: Session, alias: str, algorithm: KeyAlgorithm, size: int, subject: x509.Name, now: datetime
     ) -> PrivateKeyEntry:
         object_id = new_object_id()
-        public, private = _generate_in_token(session, alias, object_id, algorithm, size)
+        public, private = generate(session, alias, object_id, algorithm, size)
         try:
             public_key = public_key_of(public, algorithm)
             public.destroy()
             key = TokenPrivateKey(self, object_id, public_key)
             self._key_objects[object_id] = private
-            signer = _SessionKey(key, lambda data, digest: operations.sign(private, algorithm, size, data, digest))
+            signer = SessionKey(key, lambda data, digest: operations.sign(private, algorithm, size, data, digest))
             entry = PrivateKeyEntry(key, (self_signed_certificate(signer, subject, now),))
             contents = self._read(session)
-            contents.keys[object_id] = private
+            contents.keys[object_id], contents.labels[object_id] = private, alias
             self._commit(session, contents, {alias: entry})
         except BaseException:
             self._contents = None
@@ -428,121 +362,3 @@ class TokenKeystore(KeystoreService):
 
 class _VoidError(Exception):
     """What a session shows is not what was there before: the token or the module has begun anew."""
-
-
-@final
-class TokenPrivateKey:
-    """A handle on a key in a token.
-
-    Args:
-        keystore: The keystore that it is in.
-        object_id: Its CKA_ID.
-        public_key: Its public half.
-    """
-
-    __slots__ = ("_keystore", "_public_key", "id")
-
-    def __init__(self, keystore: TokenKeystore, object_id: bytes, public_key: PublicKey) -> None:
-        self._keystore = keystore
-        self.id = object_id
-        self._public_key = public_key
-
-    @property
-    def public_key(self) -> PublicKey:
-        """The public half."""
-        return self._public_key
-
-    @property
-    def exportable(self) -> bool:
-        """Never: the key cannot leave the token."""
-        return False
-
-    def sign(self, data: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
-        """See `PrivateKey`."""
-        return self._keystore.sign(self, data, algorithm)
-
-    def decrypt(self, ciphertext: bytes, padding: AsymmetricPadding) -> bytes:
-        """See `PrivateKey`."""
-        return self._keystore.decrypt(self, ciphertext, padding)
-
-    def export(self) -> NoReturn:
-        """See `PrivateKey`."""
-        raise UnsupportedOperationError("export the key", "it cannot leave the token")
-
-    def __repr__(self) -> str:
-        return f"TokenPrivateKey({describe_public_key(self._public_key)})"
-
-
-class _SessionKey:
-    """A key whose session is at hand already: to sign while the module's turn is ours."""
-
-    exportable = False
-
-    def __init__(self, key: TokenPrivateKey, sign: Callable[[bytes, hashes.HashAlgorithm], bytes]) -> None:
-        self._key = key
-        self._sign = sign
-
-    @property
-    def public_key(self) -> PublicKey:
-        return self._key.public_key
-
-    def sign(self, data: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
-        return self._sign(data, algorithm)
-
-    def decrypt(self, ciphertext: bytes, padding: AsymmetricPadding) -> NoReturn:
-        del ciphertext, padding
-        raise UnsupportedOperationError("decrypt", "the key is only being made")
-
-    def export(self) -> ExportedPrivateKey:
-        return self._key.export()
-
-
-def _algorithm_of(public_key: PublicKey) -> KeyAlgorithm:
-    return KeyAlgorithm.RSA if describe_public_key(public_key).startswith(KeyAlgorithm.RSA) else KeyAlgorithm.EC
-
-
-def _capabilities_of(token: Token, *, writes: bool) -> KeystoreCapabilities:
-    known = token.slot.get_mechanisms()
-    makes = {KeyAlgorithm.RSA: Mechanism.RSA_PKCS_KEY_PAIR_GEN, KeyAlgorithm.EC: Mechanism.EC_KEY_PAIR_GEN}
-    uses = {KeyAlgorithm.RSA: Mechanism.RSA_PKCS, KeyAlgorithm.EC: Mechanism.ECDSA}
-    generated = {each for each in KeyAlgorithm if makes[each] in known and uses[each] in known}
-    return KeystoreCapabilities(
-        read_only=not writes,
-        generates_keys=writes and bool(generated),
-        exports_keys=False,
-        stores_foreign_keys=False,
-        key_algorithms=frozenset(generated if writes else (each for each in KeyAlgorithm if uses[each] in known)),
-    )
-
-
-def _generate_in_token(
-    session: Session, alias: str, object_id: bytes, algorithm: KeyAlgorithm, size: int
-) -> tuple[Any, Any]:
-    """A public key that goes with the session, and a private key that stays and does not leave."""
-    private = {
-        Attribute.TOKEN: True,
-        Attribute.PRIVATE: True,
-        Attribute.SENSITIVE: True,
-        Attribute.EXTRACTABLE: False,
-    }
-    public: dict[Attribute, Any] = {Attribute.TOKEN: False, Attribute.PRIVATE: False}
-    if algorithm is KeyAlgorithm.RSA:
-        made = session.generate_keypair(
-            KeyType.RSA,
-            size,
-            id=object_id,
-            label=alias,
-            capabilities=MechanismFlag.SIGN | MechanismFlag.DECRYPT | MechanismFlag.VERIFY | MechanismFlag.ENCRYPT,
-            public_template=public,
-            private_template=private,
-        )
-    else:
-        made = session.generate_keypair(
-            KeyType.EC,
-            id=object_id,
-            label=alias,
-            capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
-            public_template={**public, Attribute.EC_PARAMS: encode_named_curve_parameters(_CURVES[size])},
-            private_template=private,
-        )
-    return made

@@ -149,7 +149,7 @@ class Module:
             The session, and whether it can write.
 
         Raises:
-            PinRefusedError: The PIN is wrong.
+            PinRefusedError: The PIN is wrong, or locked.
             PinUnusableError: No PIN would do.
         """
         if token.flags & TokenFlag.USER_PIN_LOCKED:
@@ -171,9 +171,7 @@ class Module:
         except (PinIncorrect, PinInvalid, PinLenRange) as error:
             raise PinRefusedError(token.label) from error
         except PinLocked as error:
-            raise PinUnusableError(
-                token.label, "the PIN is locked; unlock it with the tool of the token's maker"
-            ) from error
+            raise PinRefusedError(token.label, locked=True) from error
         self._pins[place] = pin
         return opened
 

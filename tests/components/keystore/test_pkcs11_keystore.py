@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pkcs11
@@ -15,13 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from pkcs11 import Attribute, ObjectClass
-from pkcs11.exceptions import DeviceRemoved, SessionHandleInvalid
+from pkcs11.exceptions import DeviceRemoved, GeneralError, PinLocked, SessionHandleInvalid
 
 from components.keystore import (
     Changes,
     Entry,
     HealthState,
     KeyAlgorithm,
+    KeystoreError,
     KeystoreService,
     KeystoreTimeoutError,
     KeystoreUnavailableError,
@@ -33,6 +35,8 @@ from components.keystore import (
 )
 from components.keystore.conformance import NOW, SUBJECT, KeystoreConformance, foreign_key, issued_to, trusted
 from components.keystore.pkcs11 import PKCS11Keystore
+from components.keystore.pkcs11.committing import write_index
+from components.keystore.pkcs11.contents import TokenContents
 from components.keystore.pkcs11.errors import PinRefusedError, PinUnusableError
 from components.keystore.pkcs11.index import CertificateRecord, Index, KeyRecord, decode_index, encode_index, newest
 from components.keystore.pkcs11.keystore import TokenKeystore
@@ -434,6 +438,52 @@ def test_a_wrong_pin_is_tried_once_until_it_changes(hsm: SoftHsm, monkeypatch: p
     keystore.change_pin(PIN)
     assert keystore.aliases() == ()
     assert len(tries) == 2
+
+
+def test_a_pin_that_the_token_says_is_locked_is_not_tried_again_either(
+    hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[object] = []
+
+    def locked(self: Module, token: Any, pin: str | None, writes: bool) -> Any:
+        tries.append(pin)
+        raise PinLocked
+
+    remembered: list[Secret] = []
+    keystore = TokenKeystore(MODULE, TokenChoice("gateway"), PIN, refused=remembered.append)
+    with monkeypatch.context() as patched:
+        patched.setattr(Module, "_session", locked)
+        with pytest.raises(PinRefusedError, match="PIN is locked"):
+            keystore.aliases()
+        with pytest.raises(PinRefusedError):
+            keystore.aliases()
+    assert (tries, remembered) == ([PIN.reveal()], [PIN])
+    keystore.change_pin(PIN)
+    assert keystore.aliases() == ()
+
+
+class _OddObject:
+    def __init__(self, value: bytes | Exception) -> None:
+        self.value = value
+        self.destroyed = False
+
+    def __getitem__(self, _: object) -> bytes:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+    def destroy(self) -> None:
+        self.destroyed = True
+
+
+@pytest.mark.parametrize("value", [b"torn", GeneralError()], ids=["torn", "unreadable"])
+def test_the_former_index_stays_until_the_new_one_is_seen_to_be_whole(value: bytes | Exception) -> None:
+    former, fresh = _OddObject(b"former"), _OddObject(value)
+    session: Any = SimpleNamespace(create_object=lambda _: fresh)
+    contents = TokenContents((b"former",), [former], Index(4), True, [], {}, {})
+    with pytest.raises((KeystoreError, GeneralError)):
+        write_index(session, contents, {})
+    assert (former.destroyed, fresh.destroyed) == (False, True)
 
 
 def test_a_changed_pin_is_looked_at_though_the_session_is_open(hsm: SoftHsm) -> None:
