@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
@@ -21,7 +23,7 @@ from framework.admin.rendering import fields, printable, table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from framework import Event
@@ -34,6 +36,8 @@ MISCONFIGURED: Final = 4
 WORKING: Final = 5
 
 _ASKED: Final = Answer({"asked": True}, "asked for; see how it goes with: gatewright cert status")
+
+_KEYSTORE: Final = "gatewright.keystore.FilesystemKeystore"
 
 WAITING_FOR_KEYSTORE: Final = "waiting-for-keystore"
 EXPIRED: Final = "expired"
@@ -64,6 +68,17 @@ _EXIT_STATUSES: Final = {
 
 
 def _status(invocation: Invocation) -> Answer:
+    """How the enrolment is; with `--wait` as soon as nothing is under way any more."""
+    service = _find_service(invocation)
+    if not invocation.options.wait or service is None:
+        return _as_it_is(invocation)
+    with _happening(invocation) as happened:
+        if service.status().state in _UNDER_WAY:
+            _show_until_done(invocation, service, happened)
+    return _as_it_is(invocation)
+
+
+def _as_it_is(invocation: Invocation) -> Answer:
     gateway = invocation.gateway
     service = _find_service(invocation)
     if service is None:
@@ -96,21 +111,33 @@ def _asked(invocation: Invocation, service: EnrollmentService, ask: Callable[[],
     if not invocation.options.wait:
         ask()
         return _ASKED
+    with _happening(invocation) as happened:
+        ask()
+        _show_until_done(invocation, service, happened)
+    return _as_it_is(invocation)
+
+
+@contextlib.contextmanager
+def _happening(invocation: Invocation) -> Iterator[queue.SimpleQueue[Event]]:
+    """What happens to the enrolment from now on."""
     happened: queue.SimpleQueue[Event] = queue.SimpleQueue()
     with invocation.gateway.event_admin.subscribe((STATE_CHANGED, STEP), happened.put, owner="cert --wait"):
-        ask()
-        while not invocation.client.is_gone():
-            try:
-                event = happened.get(timeout=LOOK_UP_S)
-            except queue.Empty:
-                if service.status().state is State.MISCONFIGURED:
-                    break  # it was before, so nothing changes and nothing is told
-                continue
-            message = str(event.properties.get("message", ""))
-            invocation.emit({"state": event.properties["state"], "message": message}, printable(f"  {message}"))
-            if event.topic == STATE_CHANGED and State(event.properties["state"]) not in _UNDER_WAY:
-                break
-    return _status(invocation)
+        yield happened
+
+
+def _show_until_done(invocation: Invocation, service: EnrollmentService, happened: queue.SimpleQueue[Event]) -> None:
+    """Show each step until nothing is under way any more, or nobody is there to see it."""
+    while not invocation.client.is_gone():
+        try:
+            event = happened.get(timeout=LOOK_UP_S)
+        except queue.Empty:
+            if service.status().state is State.MISCONFIGURED:
+                return  # it was before, so nothing changes and nothing is told
+            continue
+        message = str(event.properties.get("message", ""))
+        invocation.emit({"state": event.properties["state"], "message": message}, printable(f"  {message}"))
+        if event.topic == STATE_CHANGED and State(event.properties["state"]) not in _UNDER_WAY:
+            return
 
 
 def _wait_argument(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +145,12 @@ def _wait_argument(parser: argparse.ArgumentParser) -> None:
         "--wait",
         action="store_true",
         help="show each step until it is done or has failed; the exit status is that of cert status then",
+    )
+
+
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait", action="store_true", help="if something is under way, show each step until it is done or has failed"
     )
 
 
@@ -199,7 +232,7 @@ def _without_service(invocation: Invocation) -> Answer:
         what_to_do = f"enable it with: gatewright component enable {PID}"
     elif unsatisfied:
         state, exit_status = WAITING_FOR_KEYSTORE, MISCONFIGURED
-        what_to_do = "configure a keystore that matches KeystoreService.target, or change that filter"
+        what_to_do = _how_to_have_a_keystore(unsatisfied[0])
     elif explanation.state == "failed":
         state, exit_status = State.KEYSTORE_ERROR.value, MISCONFIGURED
         what_to_do = "see to the keystore; the activation is retried"
@@ -221,6 +254,12 @@ def _without_service(invocation: Invocation) -> Answer:
         "ca_check": None,
     }
     return Answer(data, _text(data), exit_status)
+
+
+def _how_to_have_a_keystore(reference: Mapping[str, Any]) -> str:
+    name = re.fullmatch(r"\(kura\.service\.pid=([\w.-]+)\)", reference["target"] or "")
+    example = "" if name is None else f", such as: gatewright config set {_KEYSTORE}~{name[1]} keystore.path=keys.p12"
+    return f"configure a keystore that matches KeystoreService.target{example}; or change that filter"
 
 
 def status_data(status: EnrollmentStatus, now: datetime) -> dict[str, Any]:
@@ -326,7 +365,8 @@ COMMANDS: Final = (
         path=("cert", "status"),
         help="the gateway's certificate, how its enrolment is, and what comes next",
         run=_status,
-        examples=("gatewright cert status", "gatewright cert status --json"),
+        arguments=_status_arguments,
+        examples=("gatewright cert status", "gatewright cert status --wait", "gatewright cert status --json"),
         exit_statuses=_STATUS_TEXTS,
         diagnostic=(),
         schema=schemas.status,

@@ -81,18 +81,20 @@ _STATUS: Final = record(
         "ca_check": _CA_CHECK,
     },
 )
+_STEP: Final = record(
+    "with --wait: one step", {"state": choice("the state", list(State)), "message": text("what happens")}
+)
 _ASKED: Final = record("it was asked for, and goes on by itself", {"asked": {"const": True}})
 
 
 def status() -> AnswerSchema:
     """Of `cert status`."""
-    return AnswerSchema(_STATUS)
+    return AnswerSchema(_STATUS, piece=_STEP)
 
 
 def asked() -> AnswerSchema:
     """Of `cert enroll`, `cert renew` and `cert rekey`."""
-    step = record("with --wait: one step", {"state": choice("the state", list(State)), "message": text("what happens")})
-    return AnswerSchema(either(_ASKED, _STATUS), piece=step)
+    return AnswerSchema(either(_ASKED, _STATUS), piece=_STEP)
 
 
 def polled() -> AnswerSchema:

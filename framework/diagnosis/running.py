@@ -30,7 +30,7 @@ def check_configuration_store(gateway: GatewayView) -> Iterator[Finding]:
         fix = "compare gatewright config export with what should be there, then: gatewright config acknowledge"
         yield Finding(Severity.WARNING, notice, fix)
     if not admin.notices:
-        yield Finding(Severity.OK, f"revision {admin.revision}, {len(admin.pids())} pids")
+        yield Finding(Severity.OK, f"revision {admin.revision}; {len(admin.pids())} configured")
 
 
 def check_plugins(gateway: GatewayView) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 STATE_DIRECTORY: Final = "/var/lib/gatewright"
@@ -19,6 +19,9 @@ DROP_INS: Final = "etc/systemd/system/gatewright.service.d"
 WANTED_BY: Final = "etc/systemd/system/multi-user.target.wants/gatewright.service"
 USERS: Final = "etc/sysusers.d/gatewright.conf"
 DIRECTORIES: Final = "etc/tmpfiles.d/gatewright.conf"
+
+_HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  # names that are looked for
+"""What ProtectHome= and PrivateTmp= of the unit hide."""
 
 _UNIT_TEXT: Final = """\
 [Unit]
@@ -111,10 +114,12 @@ class Installation:
     Attributes:
         files: Files, all of them owned by root.
         next_steps: Commands for a machine that runs; an image does them at its first boot.
+        warnings: What would keep the service from starting.
     """
 
     files: tuple[InstalledFile, ...]
     next_steps: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def installation(
@@ -161,7 +166,17 @@ def installation(
             "systemctl daemon-reload",
             "systemctl enable --now gatewright",
         ),
+        tuple(_program_warnings(program)),
     )
+
+
+def _program_warnings(program: str) -> Iterator[str]:
+    hidden = next((one for one in _HIDDEN if program.startswith(f"{one}/")), None)
+    if hidden is not None:
+        yield (
+            f"the unit does not see {hidden}, where {program} is: "
+            "install Gatewright elsewhere, such as into a virtual environment in /opt/gatewright"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,13 @@ def test_an_installation_is_shown_then_written_and_written_again_without_change(
     assert {one["change"] for one in json.loads(again.stdout)["files"]} == {"unchanged"}
 
 
+@pytest.mark.parametrize(("program", "warns"), [("/home/me/venv/bin/gatewright", True), ("/usr/bin/gatewright", False)])
+def test_a_program_that_the_unit_cannot_see_is_told(tmp_path: Path, program: str, warns: bool) -> None:
+    done = install(tmp_path, "--dry-run", "--program", program)
+    assert done.returncode == 0
+    assert ("the unit does not see /home" in done.stdout) == warns
+
+
 def test_a_name_that_could_break_the_unit_is_refused(tmp_path: Path) -> None:
     done = install(tmp_path, "--credential", "a\nExecStartPre=/bin/false")
     assert done.returncode == 2

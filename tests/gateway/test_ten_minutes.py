@@ -110,7 +110,7 @@ def test_the_operators_way(gateway: Any, scep_server: Any) -> None:
     }
     printed = Reader(gateway, instead).follow(section("## For the operator: a gateway with an identity"))
     assert scep_server.fingerprint in printed["gatewright scep probe http://scep-server-endpoint:8999"]
-    assert "CN=gateway-17,O=Example" in printed["gatewright cert status"]
+    assert "CN=gateway-17,O=Example" in printed["gatewright cert status --wait"]
     assert "scep-enrolled-key-pair" in printed["gatewright keystore list"]
     assert "healthy" in printed["gatewright status"]
     assert (gateway.home / "chain.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")

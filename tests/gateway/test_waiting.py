@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.answers import check_answer
+
 
 @pytest.mark.peer("scepserver")
 def test_each_step_is_shown_until_the_certificate_is_there(gateway: Any, scep_server: Any) -> None:
@@ -22,6 +24,18 @@ def test_each_step_is_shown_until_the_certificate_is_there(gateway: Any, scep_se
     assert after["certificate"]["sha256"] in done.stdout
     pieces = gateway.run("cert", "renew", "--wait", "--json").stdout
     assert json.loads(pieces[pieces.index("\n{\n") :])["state"] == "enrolled"
+
+
+@pytest.mark.peer("scepserver")
+def test_status_can_wait_for_what_is_under_way_and_asks_for_nothing(gateway: Any, scep_server: Any) -> None:
+    gateway.configure_enrolment(scep_server)
+    gateway.start()
+    done = gateway.run("cert", "status", "--wait", "--json")
+    assert done.returncode == 0, done.stdout
+    check_answer(["cert", "status"], done.stdout, is_error=False)
+    assert len(scep_server.issued()) == 1
+    assert len(gateway.run("cert", "status", "--wait", "--json").stdout) > 0, "with nothing under way it ends at once"
+    assert len(scep_server.issued()) == 1
 
 
 @pytest.mark.peer("scepserver")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
 from framework.admin.commands import schemas
+from framework.admin.rendering import Tone, Toned, mark
 from framework.instance_lock import gateway_runs_on
 from framework.service.layout import STATE_DIRECTORY, Installation, Removal, installation, removal
 from framework.storage import replace_file
@@ -57,6 +58,7 @@ def write_installation(plan: Installation, undo: str, options: argparse.Namespac
         "dry_run": options.dry_run,
         "files": [{"path": path, "change": change} for path, change in done.items()],
         "next_steps": list(plan.next_steps),
+        "warnings": list(plan.warnings),
     }
     return Answer(data, _text(plan, done, undo, dry_run=options.dry_run))
 
@@ -75,6 +77,7 @@ def _text(plan: Installation, done: dict[str, str], undo: str, *, dry_run: bool)
         lines.append(f"{verb} {one.path} ({done[str(one.path)]})")
         if dry_run:
             lines += [f"  {line}".rstrip() for line in one.content.splitlines()]
+    lines += [mark(Toned(f"warning: {one}", Tone.WARNING)) for one in plan.warnings]
     lines += ["", "then, as root:", *(f"  {step}" for step in plan.next_steps)]
     lines += [f"to undo it: {undo}"]
     return "\n".join(lines)

@@ -293,6 +293,7 @@ def installed() -> AnswerSchema:
                 "dry_run": flag("whether nothing was written"),
                 "files": listing("the files", record("one file", file)),
                 "next_steps": listing("what is to be done then, as root", text("a command line")),
+                "warnings": listing("what would keep the service from starting", text("a warning")),
             },
         )
     )
