@@ -34,6 +34,21 @@ READY_DEADLINE_S: Final = 2.0
 """How long "ready" waits, in seconds, for components to take their configuration."""
 
 
+class StateDirectoryError(FrameworkError):
+    """The state directory cannot be made.
+
+    Attributes:
+        state_directory: The directory.
+    """
+
+    def __init__(self, state_directory: Path, error: OSError) -> None:
+        super().__init__(
+            f"the state directory {state_directory} cannot be made: {error.strerror}; "
+            "name another with --state-dir, or make it for the user that runs the gateway"
+        )
+        self.state_directory = state_directory
+
+
 def main(argv: Sequence[str]) -> int:
     """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its configuration files again. The exit status."""
     options = run_parser().parse_args(argv)
@@ -51,7 +66,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(state_directory: Path, conf_dir: str | None, observe_on: str | None, signals: set[signal.Signals]) -> int:
-    make_private_directory(state_directory)
+    try:
+        make_private_directory(state_directory)
+    except OSError as error:
+        raise StateDirectoryError(state_directory, error) from error
     lock = InstanceLock(state_directory)
     lock.acquire()
     notifier = ServiceNotifier(os.environ)

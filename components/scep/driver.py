@@ -130,7 +130,7 @@ class EnrolmentDriver:
 
     def step(self, message: str) -> None:
         """Tell that something was done on the way, in the log and by an event."""
-        self.context.logger.info("%s", message)
+        self.context.logger.info("enrolment step: %s", message)
         self._publish(STEP, message=message)
 
     def now(self) -> datetime:

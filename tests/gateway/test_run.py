@@ -46,6 +46,15 @@ def test_a_second_gateway_refuses_with_the_first_ones_pid(gateway: Any) -> None:
     assert gateway.run("status").returncode == 0
 
 
+def test_a_state_directory_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    argv = [sys.executable, "-m", "framework", "run", "--state-dir", str(tmp_path / "file" / "state")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"the state directory {tmp_path}/file/state cannot be made" in done.stderr
+    assert "--state-dir" in done.stderr
+
+
 def test_a_killed_gateway_leaves_nothing_that_keeps_the_next_from_starting(gateway: Any) -> None:
     gateway.start()
     gateway.stop(signal.SIGKILL)
