@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SERIES = int(os.environ.get("GATEWRIGHT_ENROLMENTS", "60"))
+SERIES = int(os.environ.get("GATEWRIGHT_ENROLMENTS", "80"))
 """How often in all; the variable makes it long."""
 
 WARM_UP = 10
-BLOCKS = 3
+BLOCKS = 4
 
-MOST_BYTES_EACH = 1000
-"""What one of them may leave behind on average: less than a certificate, a reply or a journal.
+MOST_BYTES_EACH = 2000
+"""What one of them may leave behind on average: less than a reply or a journal.
 
-The interpreter's free lists, and lists that are tidied now and then, take some hundred bytes until they are full.
+The interpreter's free lists, and lists that are tidied now and then, take up to a thousand bytes until they are full.
 """
 
 
