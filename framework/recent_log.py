@@ -6,6 +6,8 @@ import logging
 from collections import deque
 from typing import Final
 
+from framework.service.log_lines import TextLines
+
 MOST_LINES: Final = 2_000
 LONGEST_LINE: Final = 4_000
 """Characters of one record, its traceback included."""
@@ -19,7 +21,7 @@ class RecentLog(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
-        self.setFormatter(logging.Formatter(_FORMAT))
+        self.setFormatter(TextLines(_FORMAT))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from framework.admin.rendering import paint
+from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +36,11 @@ def help_message(text: str) -> dict[str, Any]:
 
 def error_message(error: Exception, exit_status: int, data: Mapping[str, Any], *, as_json: bool) -> dict[str, Any]:
     """An error that a command ended with."""
-    document = {"error": {"kind": type(error).__name__, "message": str(error), **data}}
+    message = without_secrets(str(error))
+    document = {"error": {"kind": type(error).__name__, "message": message, **data}}
     return {
         "out": json.dumps(document, indent=2, default=str, ensure_ascii=False) if as_json else "",
-        "err": str(error),
+        "err": message,
         "exit": exit_status,
         "files": [],
     }

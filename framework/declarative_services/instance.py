@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from framework.declarative_services.errors import ActivationError
 from metatype import Secret
+from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -152,8 +153,8 @@ def service_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def in_words(error: BaseException) -> str:
-    """An error as one line for people."""
-    text = str(error)
+    """An error for people, without the secrets that a component may have put into it."""
+    text = without_secrets(str(error))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -1,6 +1,7 @@
 """A bundle for whoever is to help: what commands answer, what is configured, the latest log, where threads are.
 
-Secrets are not taken out: they are never in. Every part comes from where secrets are of type `Secret`.
+Every part comes from where secrets are of type `Secret` and show themselves to nobody. What a component or a plugin has
+put into a text nevertheless, such as its password into an error, is replaced when the bundle is packed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from framework._version import __version__
+from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +31,8 @@ DEPENDENCIES: Final = ("pluggy", "cryptography", "pyasn1", "pyasn1-modules", "ur
 _READ_ME: Final = """\
 Diagnostics of a Gatewright gateway, made for whoever is to help. Each .json file is the answer of the command of its
 name; software.json and files.json tell of versions and of the state directory (names and sizes, no contents);
-threads.txt tells where each thread was; log.txt has the latest log lines. There are no secrets, keys or passwords in
-it, but there are subjects, host names and addresses.
+threads.txt tells where each thread was; log.txt has the latest log lines. Of secrets, keys and passwords that the
+gateway has, none is in it: **** stands for them. There are subjects, host names and addresses.
 """
 
 
@@ -52,8 +54,24 @@ def pack(name: str, parts: Mapping[str, bytes], made_at: datetime) -> bytes:
 
 
 def as_file(data: Any) -> bytes:
-    """JSON data as a file's content."""
-    return f"{json.dumps(data, indent=2, default=str, ensure_ascii=False)}\n".encode()
+    """JSON data as a file's content, without secrets."""
+    return f"{json.dumps(_hidden(data), indent=2, ensure_ascii=False)}\n".encode()
+
+
+def as_text_file(text: str) -> bytes:
+    """A text as a file's content, without secrets."""
+    return without_secrets(text).encode()
+
+
+def _hidden(data: Any) -> Any:
+    """JSON data with its texts, and nothing else, freed of secrets: a secret of digits must not tear a number."""
+    if isinstance(data, str):
+        return without_secrets(data)
+    if isinstance(data, dict):
+        return {_hidden(key): _hidden(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_hidden(element) for element in data]
+    return data if data is None or isinstance(data, bool | int | float) else _hidden(str(data))
 
 
 def software() -> dict[str, Any]:

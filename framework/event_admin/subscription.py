@@ -9,6 +9,8 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from metatype.secret import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -202,7 +204,8 @@ class EventSubscription:
             if handler is not None:
                 handler(call.event)
         except BaseException as error:  # noqa: BLE001  # a handler may raise anything, even try to exit
-            self._deny(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+            stack = "".join(traceback.format_exception(error))
+            self._deny(without_secrets(f"{type(error).__name__}: {error}"), without_secrets(stack))
         finally:
             if timer is not None:
                 timer.cancel()

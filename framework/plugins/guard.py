@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from framework.errors import FrameworkError
+from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,8 @@ class GuardedCall(Generic[T]):
             self._value.append(work())
         except BaseException as error:  # noqa: BLE001  # foreign code may raise anything, even try to exit
             # In words only: the error would keep frames, and with them the plugin's classes, alive.
-            self._failure = (f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+            stack = "".join(traceback.format_exception(error))
+            self._failure = (without_secrets(f"{type(error).__name__}: {error}"), without_secrets(stack))
         finally:
             del work
             with self._changed:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from metatype.secret import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -30,12 +32,19 @@ class Finding:
         text: What was found, in a sentence.
         fix: What to do about it, or None if there is nothing to do or nobody knows.
         check: What was looked at, where a check looks at more than what its own name says.
+
+    Secrets that stand in its texts, such as in an error of a component, are replaced by stars.
     """
 
     severity: Severity
     text: str
     fix: str | None = None
     check: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", without_secrets(self.text))
+        if self.fix is not None:
+            object.__setattr__(self, "fix", without_secrets(self.fix))
 
     def as_data(self) -> dict[str, str | None]:
         """The same for JSON."""

@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
+from metatype.secret import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,7 +35,7 @@ def log_handler(form: str | None, environ: Mapping[str, str], stream: TextIO | N
     handler = logging.StreamHandler(out)
     chosen = form or (JOURNAL if goes_to_journal(environ, out) else TEXT)
     formatters = {JSON: JsonLines, JOURNAL: JournalLines}
-    handler.setFormatter(formatters[chosen]() if chosen in formatters else logging.Formatter(_TEXT_FORMAT))
+    handler.setFormatter(formatters[chosen]() if chosen in formatters else TextLines(_TEXT_FORMAT))
     return handler
 
 
@@ -50,7 +52,15 @@ def goes_to_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
     return (device, inode) == (str(status.st_dev), str(status.st_ino))
 
 
-class JournalLines(logging.Formatter):
+class TextLines(logging.Formatter):
+    """Lines for people. In no form of lines are secrets: a component's error may have its password in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A record as text, its traceback included."""
+        return without_secrets(super().format(record))
+
+
+class JournalLines(TextLines):
     """Lines with their priority in front (sd-daemon(3)); journald has the time and the process."""
 
     def __init__(self) -> None:
@@ -76,11 +86,11 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": str(record.msg),
-            "facts": [str(fact) for fact in facts],
-            "message": record.getMessage(),
+            "event": without_secrets(str(record.msg)),
+            "facts": [without_secrets(str(fact)) for fact in facts],
+            "message": without_secrets(record.getMessage()),
             "thread": record.threadName,
         }
         if record.exc_info:
-            document["exception"] = self.formatException(record.exc_info)
+            document["exception"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(document, ensure_ascii=False)

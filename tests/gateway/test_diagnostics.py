@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import tarfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCEP = "gatewright.scep.SCEPEnrollmentService"
 KEYSTORE = "gatewright.keystore.FilesystemKeystore~EnrollmentKeystore"
@@ -36,6 +39,50 @@ def test_a_bundle_tells_how_the_gateway_is_and_no_secret(gateway: Any) -> None:
     assert any(one["path"] == "configuration.db" for one in json.loads(found["files.json"]))
     assert json.loads(found["config-export.json"])[SCEP]["server.url"] == "http://127.0.0.1:9"
     assert [name for name, content in found.items() if CANARY in content] == []
+
+
+LEAKY = """\
+from framework import component, hookimpl
+
+GATEWRIGHT_API = 1
+
+
+@component("example.Leaky", descriptor="leaky.xml")
+class Leaky:
+    def activate(self, context):
+        raise RuntimeError(f"login with {context.properties['password'].reveal()!r} was refused")
+
+
+@hookimpl
+def gatewright_components():
+    return [Leaky]
+"""
+DESCRIPTOR = """\
+<MetaData xmlns="http://www.osgi.org/xmlns/metatype/v1.4.0">
+  <OCD xmlns="" id="example.Leaky" name="Leaky"><AD id="password" type="Password" default=""/></OCD>
+  <Designate xmlns="" pid="example.Leaky"><Object ocdref="example.Leaky"/></Designate>
+</MetaData>
+"""
+
+
+def test_a_password_that_a_component_puts_into_its_error_is_told_nowhere(gateway: Any, tmp_path: Path) -> None:
+    information = tmp_path / "site" / "leaky-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: leaky\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[gatewright]\nleaky = leaky_plugin\n")
+    (tmp_path / "site" / "leaky_plugin.py").write_text(LEAKY)
+    (tmp_path / "site" / "leaky.xml").write_text(DESCRIPTOR)
+    (gateway.conf_dir / "leaky.json").write_text(json.dumps({"example.Leaky": {"password": CANARY}}))
+    gateway.environ = {"PYTHONPATH": str(tmp_path / "site")}
+    gateway.start()
+    shown = [gateway.run(*command).stdout for command in (["status"], ["doctor"], ["explain", "example.Leaky"])]
+    assert all("login with '****' was refused" in one for one in shown), shown
+    bundle = gateway.home / "bundle.tar.gz"
+    assert gateway.run("diagnostics", "-o", str(bundle)).returncode == 0
+    found = parts(bundle)
+    assert "was refused" in found["log.txt"]
+    assert [name for name, content in found.items() if CANARY in content] == []
+    assert CANARY not in gateway.stop()[1]
 
 
 def test_without_a_gateway_it_holds_what_can_be_told(gateway: Any) -> None:

@@ -7,10 +7,15 @@ import json
 import logging
 import pickle
 import traceback
+from typing import TYPE_CHECKING
 
 import pytest
 
 from metatype import Secret
+from metatype.secret import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CANARY = "canary-5a1c"
 
@@ -62,3 +67,25 @@ def test_an_empty_secret_is_false() -> None:
 def test_it_is_made_from_text_only() -> None:
     with pytest.raises(TypeError, match="not bytes"):
         Secret(b"bytes")  # type: ignore[arg-type]  # what an untyped caller could do
+
+
+@pytest.mark.parametrize("text", [CANARY, 'quo"ted\\ü', "two\nlines"])
+@pytest.mark.parametrize("said", [str, repr, json.dumps, lambda one: json.dumps(one, ensure_ascii=False)])
+def test_a_text_that_others_made_is_freed_of_it(text: str, said: Callable[[str], str]) -> None:
+    secret = Secret(text)
+    assert without_secrets(f"cannot log in with {said(text)}, sorry").startswith("cannot log in with ")
+    assert said(text).strip("\"'") not in without_secrets(f"with {said(text)}, sorry")
+    assert secret
+
+
+def test_a_secret_that_contains_another_goes_as_a_whole() -> None:
+    known = [Secret(CANARY), Secret(f"{CANARY}-longer")]
+    assert without_secrets(f"<{CANARY}-longer>") == "<****>"
+    assert known
+
+
+def test_short_and_forgotten_secrets_are_not_looked_for() -> None:
+    short, gone = Secret("abc"), Secret("forgotten")
+    del gone
+    assert without_secrets("abc forgotten") == "abc forgotten"
+    assert short

@@ -11,7 +11,7 @@ from framework.admin.commands.doctor import report_data
 from framework.admin.parsing import CommandTable
 from framework.clock import SystemClock
 from framework.diagnosis import MachineView, examine_without_gateway
-from framework.diagnosis.bundle import as_file, files_of, pack, software, threads
+from framework.diagnosis.bundle import as_file, as_text_file, files_of, pack, software, threads
 from framework.recent_log import recent_lines
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def _diagnostics(invocation: Invocation) -> Answer:
     parts = {
         "software.json": as_file(software()),
         "files.json": as_file(files_of(gateway.state_directory)),
-        "threads.txt": threads().encode(),
-        "log.txt": "\n".join(recent_lines()).encode(),
+        "threads.txt": as_text_file(threads()),
+        "log.txt": as_text_file("\n".join(recent_lines())),
         "explanations.json": as_file(
             {one.pid: list(gateway.explain(one.pid).sentences) for one in gateway.components()}
         ),
