@@ -211,11 +211,11 @@ class Dispatcher:
 class MailboxWatch(Protocol):
     """Who is told when a mailbox begins and ends a job."""
 
-    def began(self, mailbox: Mailbox) -> None:
+    def began(self, mailbox: Mailbox, /) -> None:
         """A job begins, on the current thread."""
         ...
 
-    def ended(self, mailbox: Mailbox) -> None:
+    def ended(self, mailbox: Mailbox, /) -> None:
         """The job has ended."""
         ...
 

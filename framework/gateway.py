@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import logging
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from framework.configuration import (
     ConfigurationAdmin,
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger("framework.gateway")
+
+_OWN_WORK: Final = "gatewright"
+"""Whose the gateway's own work in the background is, in reports."""
 
 
 class Gateway:
@@ -92,6 +96,7 @@ class Gateway:
         self.registry = self._kernel.registry
         self.scheduler = self._kernel.scheduler
         self.event_admin = self._kernel.event_admin
+        self.background = self._kernel.background
         self._environ = os.environ if environ is None else environ
         self._extra_plugins = tuple(plugins)
         self._discover = discover
@@ -102,7 +107,7 @@ class Gateway:
             registry=self.registry,
             event_admin=self.event_admin,
             scheduler=self.scheduler,
-            background=self._kernel.background,
+            background=self.background,
             catalogue=self._catalogue,
             state_directory=self.state_directory,
         )
@@ -170,12 +175,11 @@ class Gateway:
         admin.load_files()
         self._first_deliveries = admin.deliver_all()
         self.plugins.start()
-        self._copies = StoreCopies(store, self.scheduler, self._kernel.background.submit)
+        in_background = functools.partial(self.background.submit, _OWN_WORK)
+        self._copies = StoreCopies(store, self.scheduler, in_background)
         self._copies.start()
         if files is not None and self._keep_time:
-            DirectoryWatch(
-                files, self.scheduler, self._kernel.background.submit, lambda: admin.reload(timeout=0)
-            ).start()
+            DirectoryWatch(files, self.scheduler, in_background, lambda: admin.reload(timeout=0)).start()
 
     def stop(self) -> None:
         """Deactivate all components, dependents first, and close what was opened; at most 10 s."""

@@ -1,4 +1,4 @@
-"""Notices jobs of mailboxes that do not end, and tells where they are (their thread's stack)."""
+"""Notices jobs that do not end, and tells where they are (their thread's stack)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from framework.record import Record
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from framework.clock import Clock
-    from framework.execution import Mailbox, Pool
+    from framework.execution import Pool
     from framework.scheduler import Scheduler
 
 _log = logging.getLogger("framework.hang_watch")
@@ -35,12 +35,29 @@ class Hang(Record):
     stack: str
 
 
-class HangWatch:
+class Watched(Protocol):
+    """What has a job under way: a mailbox, say."""
+
+    @property
+    def name(self) -> str:
+        """Whose the job is."""
+        ...
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread that is at it now, or None."""
+        ...
+
+
+W = TypeVar("W", bound=Watched)
+
+
+class HangWatch(Generic[W]):
     """Looks, while jobs are under way, whether one of them takes too long; the pool then gets another thread.
 
     Args:
-        report: Told of each mailbox whose job hangs, and with None when that job has ended after all. It is called
-            on the scheduler's or the mailbox's thread and must be quick.
+        report: Told of each one whose job hangs, and with None when that job has ended after all. It is called
+            on the scheduler's or the job's thread and must be quick.
     """
 
     def __init__(
@@ -48,7 +65,7 @@ class HangWatch:
         pool: Pool,
         scheduler: Scheduler,
         clock: Clock,
-        report: Callable[[Mailbox, Hang | None], None],
+        report: Callable[[W, Hang | None], None],
         hung_after_s: float = HUNG_AFTER_S,
     ) -> None:
         self._pool = pool
@@ -57,27 +74,27 @@ class HangWatch:
         self._report = report
         self._hung_after_s = hung_after_s
         self._lock = threading.Lock()
-        self._since: dict[Mailbox, float] = {}
-        self._reported: set[Mailbox] = set()
+        self._since: dict[W, float] = {}
+        self._reported: set[W] = set()
         self._armed = False
 
-    def began(self, mailbox: Mailbox) -> None:
-        """A job of the mailbox begins."""
+    def began(self, watched: W) -> None:
+        """A job begins."""
         now = self._clock.monotonic()
         with self._lock:
-            self._since[mailbox] = now
+            self._since[watched] = now
         if not self._armed:
             self._arm()
 
-    def ended(self, mailbox: Mailbox) -> None:
+    def ended(self, watched: W) -> None:
         """The job has ended."""
         with self._lock:
-            self._since.pop(mailbox, None)
-            was_reported = mailbox in self._reported
-            self._reported.discard(mailbox)
+            self._since.pop(watched, None)
+            was_reported = watched in self._reported
+            self._reported.discard(watched)
         if was_reported:
             self._pool.take_back()
-            self._report(mailbox, None)
+            self._report(watched, None)
 
     def _arm(self) -> None:
         self._armed = True
@@ -88,17 +105,17 @@ class HangWatch:
         now = self._clock.monotonic()
         with self._lock:
             hung = {
-                mailbox: since
-                for mailbox, since in self._since.items()
-                if now - since >= self._hung_after_s and mailbox not in self._reported
+                watched: since
+                for watched, since in self._since.items()
+                if now - since >= self._hung_after_s and watched not in self._reported
             }
             self._reported.update(hung)
             others = self._since.keys() - self._reported
-        for mailbox, since in hung.items():
-            hang = Hang(now - since, stack_of(mailbox.thread))
+        for watched, since in hung.items():
+            hang = Hang(now - since, stack_of(watched.thread))
             self._pool.lend()
-            _log.error("a job of %s has not ended for %.0f s; it is at:\n%s", mailbox.name, hang.seconds, hang.stack)
-            self._report(mailbox, hang)
+            _log.error("a job of %s has not ended for %.0f s; it is at:\n%s", watched.name, hang.seconds, hang.stack)
+            self._report(watched, hang)
         if others:
             self._arm()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import metatype
@@ -13,11 +14,11 @@ from framework.plugins.modules import is_below
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from framework.background import BackgroundWork
     from framework.clock import Clock
     from framework.configuration import ConfigurationAdmin, DescriptorCatalogue
     from framework.declarative_services import ComponentDescription, ComponentRuntime
     from framework.event_admin import EventAdmin
-    from framework.execution import Pool
     from framework.plugins import Plugin
     from framework.registry import ServiceRegistry
     from framework.scheduler import Scheduler
@@ -33,7 +34,7 @@ class PluginInstallation:
         registry: ServiceRegistry,
         event_admin: EventAdmin,
         scheduler: Scheduler,
-        background: Pool,
+        background: BackgroundWork,
         catalogue: DescriptorCatalogue,
         state_directory: Path,
     ) -> None:
@@ -106,7 +107,7 @@ class PluginInstallation:
             event_admin=self._event_admin,
             scheduler=self._scheduler,
             state_directory=self._state_directory,
-            run_in_background=self._background.submit,
+            run_in_background=functools.partial(self._background.submit, plugin),
         )
 
     def publish(self, topic: str, properties: dict[str, Any]) -> None:

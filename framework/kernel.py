@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from framework.background import BackgroundWork
 from framework.clock import SystemClock
 from framework.configuration.catalogue import ConfigurationType, factory_pid_of, with_identities
 from framework.configuration.event import ConfigurationEvent, DeliveryOutcome
@@ -36,8 +37,8 @@ DELIVERY_DEADLINE_S: Final = 10.0
 EVENT_WORKERS: Final = 4
 """Threads for handlers of events, started when there is work for them."""
 
-BACKGROUND_WORKERS: Final = 8
-"""Threads for work that components do in the background, such as waiting for a network."""
+BACKGROUND_WORKERS: Final = 16
+"""Threads for work in the background, such as waiting for a network, started when there is work for them."""
 
 _PLUGIN: Final = "kernel"
 """Who contributes the components that are given to a kernel."""
@@ -68,7 +69,7 @@ class Kernel:
         event_admin: The event admin.
         scheduler: The only timer.
         runtime: The component runtime.
-        background: Runs what components do in the background.
+        background: Runs what components and plugins do in the background.
         activity: Counts what is under way.
     """
 
@@ -85,7 +86,8 @@ class Kernel:
         self.activity = Activity()
         self.registry = ServiceRegistry()
         self.scheduler = Scheduler(self.clock)
-        self.background = WorkerPool("gatewright-background", BACKGROUND_WORKERS, self.activity)
+        workers = WorkerPool("gatewright-background", BACKGROUND_WORKERS, self.activity)
+        self.background = BackgroundWork(workers, self.scheduler, self.clock)
         self._event_pool = WorkerPool("gatewright-events", EVENT_WORKERS, self.activity)
         self.event_admin = EventAdmin(self.clock, self._event_pool, self.scheduler)
         facilities = Facilities(

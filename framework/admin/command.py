@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from framework.admin.schema import AnswerSchema
+    from framework.background import BackgroundWork
     from framework.clock import Clock
     from framework.configuration import ConfigurationAdmin
     from framework.declarative_services import ComponentSnapshot, Explanation
@@ -30,6 +31,11 @@ class GatewayView(Protocol):
     @property
     def registry(self) -> ServiceRegistry:
         """The service registry."""
+        ...
+
+    @property
+    def background(self) -> BackgroundWork:
+        """What runs in the background."""
         ...
 
     @property

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from framework.background import BackgroundWork
     from framework.clock import Clock
     from framework.event_admin import Event, EventAdmin, EventSubscription
-    from framework.execution import Mailbox, Pool
+    from framework.execution import Mailbox
     from framework.filter import Filter
     from framework.registry import ServiceReference, ServiceRegistration, ServiceRegistry
     from framework.scheduler import Scheduler, Timer
@@ -95,7 +96,7 @@ class Facilities(Record):
     clock: Clock
     scheduler: Scheduler
     event_admin: EventAdmin
-    background: Pool
+    background: BackgroundWork
     state_directory: Path | None
     secrets: Callable[[str], ComponentSecrets]
 
@@ -261,7 +262,10 @@ class ComponentContext:
         self._mailbox.post(lambda: self._run(callback))
 
     def run_in_background(self, work: Callable[[], T], done: Callable[[BackgroundResult[T]], None]) -> None:
-        """Run `work`, which may wait for a network, on a thread of its own; then `done` on the mailbox."""
+        """Run `work`, which may wait for a network, in the background; then `done` on the mailbox.
+
+        A few of a component's works run at the same time, others wait for them. One that does not end is reported.
+        """
 
         def perform() -> None:
             try:
@@ -270,7 +274,7 @@ class ComponentContext:
                 result = BackgroundResult(None, error)
             self._mailbox.post(lambda: self._run(lambda: done(result)))
 
-        self._facilities.background.submit(perform)
+        self._facilities.background.submit(self.pid, perform)
 
     def publish(self, topic: str, properties: Mapping[str, Any]) -> None:
         """Publish an event."""

@@ -81,7 +81,9 @@ class ComponentRuntime:
         self._turn = turn
         self._pool = pool("gatewright-component", WORKERS, activity)
         self._dispatcher = Dispatcher(activity)
-        self._watch = HangWatch(self._pool, facilities.scheduler, facilities.clock, self._note_hang, hung_after_s)
+        self._watch: HangWatch[Mailbox] = HangWatch(
+            self._pool, facilities.scheduler, facilities.clock, self._note_hang, hung_after_s
+        )
         self._components: dict[str, _Component] = {}
         self._managed: dict[str, ManagedComponent] = {}
         self._disabled: set[str] = set()

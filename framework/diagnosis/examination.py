@@ -51,6 +51,7 @@ QUICK_CHECKS: Final = (
     Check("components", running.check_components),
     Check("unsatisfied references", running.check_references),
     Check("event handlers", running.check_event_handlers),
+    Check("background work", running.check_background_work),
 )
 
 

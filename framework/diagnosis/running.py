@@ -75,3 +75,16 @@ def check_event_handlers(gateway: GatewayView) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, text, "restart the component or the plugin that it is of, and tell its authors")
     if not denied:
         yield Finding(Severity.OK, "all get what they want")
+
+
+def check_background_work(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether what runs in the background ends."""
+    hanging = gateway.background.hanging
+    for one in hanging:
+        text = f"work of {one.owner} in the background did not end within {one.seconds:.0f} s"
+        if one.waiting:
+            text += f", and {one.waiting} more of it may wait for that"
+        fix = "restart the gateway, and tell the authors of what it is of; the log says where it was"
+        yield Finding(Severity.ERROR, text, fix)
+    if not hanging:
+        yield Finding(Severity.OK, "all of it ends")

@@ -11,6 +11,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framework.background import BackgroundWork
 from framework.configuration import ConfigurationEvent
 from framework.declarative_services import ComponentRuntime, Facilities, description_of
 from framework.event_admin import EventAdmin
@@ -106,7 +107,7 @@ class SimulatedRuntime:
             clock=self.clock,
             scheduler=self.scheduler,
             event_admin=EventAdmin(self.clock),
-            background=self._pool("background", 1, self._activity),
+            background=BackgroundWork(self._pool("background", 1, self._activity), self.scheduler, self.clock),
             state_directory=Path("not used"),
             secrets=lambda pid: _ForgottenSecrets(),
         )
