@@ -68,7 +68,7 @@ def _name(certificate: x509.Certificate, field: str) -> str:
     try:
         name: x509.Name = getattr(certificate, field)
         return name.rfc4514_string()
-    except (ValueError, UnsupportedAlgorithm) as error:  # a certificate may be trusted and yet be odd
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # a certificate may be trusted and yet be odd
         return f"(unreadable: {error})"
 
 

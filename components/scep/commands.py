@@ -16,6 +16,7 @@ from components.scep.component import PID
 from components.scep.driver import STATE_CHANGED, STEP
 from components.scep.enrolment import State
 from components.scep.identity import ENROLLED_KEY_PAIR
+from components.scep.message import NO_EXTENSION
 from components.scep.service import EnrollmentService, EnrollmentStatus
 from components.scep.trust import fingerprint
 from framework.admin import Answer, Command, CommandError, Invocation
@@ -316,7 +317,7 @@ def _ca_data(certificate: x509.Certificate) -> dict[str, Any]:
 def _alternative_names(certificate: x509.Certificate) -> list[str]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+    except NO_EXTENSION:
         return []
     return [str(name.value) for name in names]
 

@@ -14,7 +14,7 @@ from components.scep.client import ScepClient
 from components.scep.configured import read_configuration
 from components.scep.enrolment import Enrollment, JournalFile, State, Trust
 from components.scep.enrolment.timing import CHECK_INTERVAL
-from components.scep.errors import ScepError
+from components.scep.errors import OverdueTryError, ScepError
 from components.scep.trust import CaTrust
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 STATE_CHANGED: Final = "gatewright/enrollment/STATE_CHANGED"
 STEP: Final = "gatewright/enrollment/STEP"
 
+LONGEST_TRY_S: Final = 30 * 60.0
+"""After this long, in seconds, a try that brought nothing has failed: each operation in it has a shorter deadline."""
+
 
 class EnrolmentDriver:
     """One enrolment into one keystore, under way in a gateway.
@@ -40,7 +43,7 @@ class EnrolmentDriver:
         context: The component's.
         store: The enrolment's entries in the keystore.
         keystore_pid: The keystore's `kura.service.pid`.
-        perform: Performs one action of the machine; KeystoreError, ScepError and OSError become a failed try.
+        perform: Performs one action of the machine; whatever it raises becomes a failed try.
 
     Attributes:
         enrollment: Where the machine is.
@@ -61,6 +64,7 @@ class EnrolmentDriver:
         self.issued: tuple[x509.Certificate, ...] = ()
         self._perform = perform
         self._timers: tuple[Timer, ...] = ()
+        self._limit: tuple[int, Timer] | None = None
         self._journal = JournalFile(context.data_directory, keystore_pid)
         journal, self.damage = self._journal.load()
         self._settings: EnrollmentSettings | None = None
@@ -86,23 +90,29 @@ class EnrolmentDriver:
         before = self.enrollment.state
         self.enrollment, actions = enrolment.step(self.enrollment, event)
         self._tell(before)
+        self._limit_try()
         for action in actions:
-            try:
-                self._perform(self, action)
-            except (KeystoreError, ScepError, OSError) as error:
-                self.fail(self.enrollment.attempt, error)
+            attempt = self.enrollment.attempt
+            if not self.guarded(attempt, lambda: self._perform(self, action)):  # noqa: B023  # called at once
                 return
 
     def fail(self, attempt: int, error: BaseException) -> None:
         """A try has ended with an error."""
         self.feed(enrolment.Failed(attempt, wording.problem_of(error, self.now()), jitter()))
 
-    def guarded(self, attempt: int, work: Callable[[], None]) -> None:
-        """Do a part of a try; the try has failed if it does."""
+    def guarded(self, attempt: int, work: Callable[[], None]) -> bool:
+        """Do a part of a try, and tell whether that went well; the try has failed if it did not."""
         try:
             work()
         except (KeystoreError, ScepError, OSError) as error:
             self.fail(attempt, error)
+            return False
+        except Exception as error:
+            # a library may raise anything on what a server sent; a try that never ends would be worse
+            self.context.logger.exception("a part of the enrolment failed in a way that is not foreseen")
+            self.fail(attempt, error)
+            return False
+        return True
 
     def outcome(self, attempt: int, result: BackgroundResult[Any]) -> Any:
         """The value of work in the background; None, and the failure told, if it has none."""
@@ -174,6 +184,16 @@ class EnrolmentDriver:
         if record is None:
             raise ScepError("there is no trust to make a request under")
         return record
+
+    def _limit_try(self) -> None:
+        """See that the try that is under way ends, even if nothing ever comes of it; once it has, nothing waits."""
+        attempt, under_way = self.enrollment.attempt, self.enrollment.state in enrolment.UNDER_WAY
+        if self._limit is not None and (not under_way or self._limit[0] != attempt):
+            self._limit[1].cancel()
+            self._limit = None
+        if under_way and self._limit is None:
+            overdue = OverdueTryError(LONGEST_TRY_S)
+            self._limit = attempt, self.context.call_later(LONGEST_TRY_S, lambda: self.fail(attempt, overdue))
 
     def _configure(self, properties: Mapping[str, Any]) -> Configured:
         self._settings, configured = read_configuration(properties, self.context, self.store, self.keystore_pid)

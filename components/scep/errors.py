@@ -88,6 +88,18 @@ class OperationUnsupportedError(HttpStatusError):
         self.operation = operation
 
 
+class OverdueTryError(ScepError):
+    """A try was given up, since it had brought neither a result nor an error for longer than all of it may take.
+
+    Attributes:
+        limit_s: How long a try may take, in seconds.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"the try was given up: nothing has come of it within {limit_s / 60:g} minutes")
+        self.limit_s = limit_s
+
+
 class AnswerError(ScepError):
     """The server's answer is not one that SCEP knows."""
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
 from components.scep.errors import UntrustedCaError, UntrustedIssuerError, UntrustedSignerError
+from components.scep.message import NO_EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -324,7 +325,7 @@ def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extens
     """The value of an extension; None if there is none, or none that can be read."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+    except NO_EXTENSION:
         return None
 
 

@@ -42,6 +42,7 @@ FAULTS = {
     "gcm": "invalid-response",
     "tampered": "invalid-response",
     "truncated-message": "invalid-response",
+    "odd-name": "invalid-response",
     "html": "invalid-response",
     "empty": "invalid-response",
     "redirect": "invalid-response",

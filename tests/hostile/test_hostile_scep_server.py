@@ -86,6 +86,7 @@ CASES = [
     Case("indefinite", Issued),
     Case("constructed", Issued),
     Case("truncated-message", DecodingError),
+    Case("odd-name", DecodingError, "X.509 certificate"),
     Case("terminal-escapes", Refused, "state: enrolled"),
     Case("ndes-refusal", Refused, "0x80070057"),
     Case("unknown-fail-info", Refused, "unknown 17"),

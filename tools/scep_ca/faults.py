@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import http
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _AES_128_CBC: Final = bytes.fromhex("0609608648016503040102")
 _AES_128_GCM: Final = bytes.fromhex("0609608648016503040106")
 _CIPHERS: Final = (_AES_128_CBC, bytes.fromhex("060960864801650304012a"), bytes.fromhex("06082a864886f70d0307"))
+_COMMON_NAME: Final = re.compile(rb"(\x06\x03\x55\x04\x03)[\x0c\x13](.).", re.DOTALL)
 _ESCAPES: Final = "\x1b]0;owned\x07\x1b[2Jenrolled\r\nstate: enrolled\u202e"
 _PORTAL: Final = b"<!DOCTYPE html><html><title>Welcome</title><body>Please log in.</body></html>"
 
@@ -254,6 +256,11 @@ def _tampered(data: bytes) -> bytes:
     return data
 
 
+def _odd_name(data: bytes) -> bytes:
+    """The common names of what is not encrypted as BIT STRINGs (RFC 5280 A.1 has no such names, X.500 does)."""
+    return _COMMON_NAME.sub(b"\\1\x03\\2\x00", data)
+
+
 def _on(operation: str, change: Callable[[HttpAnswer], HttpAnswer]) -> Callable[..., HttpAnswer]:
     return lambda answer, asked, _: change(answer) if asked == operation else answer
 
@@ -313,6 +320,7 @@ _ALL: Final = (
     Fault("indefinite", "the reply is in BER with indefinite lengths (legal)", None, indefinite),
     Fault("constructed", "the reply is in BER with strings in chunks (legal)", None, constructed),
     Fault("truncated-message", "the reply ends in the middle", None, lambda data: data[: len(data) // 2]),
+    Fault("odd-name", "the signer's certificate names it by a BIT STRING", None, _odd_name),
     Fault(
         "terminal-escapes",
         "a refusal that would steer a terminal",

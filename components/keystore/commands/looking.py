@@ -110,7 +110,7 @@ def _extensions(certificate: x509.Certificate) -> list[str]:
     """The names of the extensions, with what matters to people of some; a certificate may be kept and yet be odd."""
     try:
         extensions = list(certificate.extensions)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         return [f"(unreadable: {error})"]
     shown = []
     for one in extensions:

@@ -157,7 +157,7 @@ def _name(certificate: x509.Certificate, field: str) -> bytes | None:
     try:
         name: x509.Name = getattr(certificate, field)
         return name.public_bytes()
-    except ValueError:  # a certificate may be trusted and yet be odd
+    except (ValueError, TypeError):  # a certificate may be trusted and yet be odd
         return None
 
 

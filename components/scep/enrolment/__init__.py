@@ -51,6 +51,7 @@ from components.scep.enrolment.journal import (
 from components.scep.enrolment.knowledge import staged_is_current, trust_is_current
 from components.scep.enrolment.machine import (
     RETRIED,
+    UNDER_WAY,
     step,
 )
 from components.scep.enrolment.reasons import (
@@ -63,6 +64,7 @@ from components.scep.enrolment.rest import (
 
 __all__ = [
     "RETRIED",
+    "UNDER_WAY",
     "Action",
     "Began",
     "CaVerified",

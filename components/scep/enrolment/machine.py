@@ -59,7 +59,9 @@ if TYPE_CHECKING:
 
     Step = tuple[Enrollment, tuple[Action, ...]]
 
-_UNDER_WAY: Final = frozenset({State.BOOTSTRAPPING, State.GENERATING_KEY, State.REQUESTING, State.CHECKING_CA})
+UNDER_WAY: Final = frozenset({State.BOOTSTRAPPING, State.GENERATING_KEY, State.REQUESTING, State.CHECKING_CA})
+"""The states in which something is being done; they end with what comes of it."""
+
 RETRIED: Final = frozenset(
     {State.UNREACHABLE, State.INVALID_RESPONSE, State.UNTRUSTED_CA, State.KEYSTORE_ERROR, State.PENDING}
 )
@@ -82,7 +84,7 @@ def step(enrollment: Enrollment, event: Event) -> Step:
         case RolloverAsked():
             return _seek_next_ca(enrollment)
         case _:
-            stale = event.attempt != enrollment.attempt or enrollment.state not in _UNDER_WAY
+            stale = event.attempt != enrollment.attempt or enrollment.state not in UNDER_WAY
             return (enrollment, ()) if stale else _take(enrollment, event)
 
 

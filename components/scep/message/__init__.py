@@ -2,6 +2,7 @@
 
 from components.scep.message.certificates import (
     MOST_CERTIFICATES,
+    NO_EXTENSION,
     decode_certificates,
     decode_degenerate,
     encode_certificates,
@@ -39,6 +40,7 @@ from components.scep.message.signed_data import (
 
 __all__ = [
     "MOST_CERTIFICATES",
+    "NO_EXTENSION",
     "Cipher",
     "Digest",
     "FailInfo",

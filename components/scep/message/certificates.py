@@ -23,6 +23,17 @@ T = TypeVar("T")
 MOST_CERTIFICATES: Final = 32
 """Certificates, or CRLs, in one message: each pair of them may cost a verification."""
 
+UNREADABLE: Final = (ValueError, TypeError, x509.InvalidVersion)
+"""What cryptography raises where a part of a certificate or CRL is damaged; TypeError for a name's BIT STRING."""
+
+NO_EXTENSION: Final = (
+    *UNREADABLE,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What it raises where an extension is not there, or cannot be read."""
+
 
 def encode_certificates(
     certificates: Iterable[x509.Certificate], crls: Iterable[x509.CertificateRevocationList] = ()
@@ -97,14 +108,14 @@ def _load(data: bytes, load: Callable[[bytes], T], what: str) -> T:
     try:
         try:
             return load(encoded)
-        except ValueError:
+        except UNREADABLE:
             return load(cms.definite(encoded))
-    except (ValueError, x509.InvalidVersion) as error:
+    except UNREADABLE as error:
         raise DecodingError(f"is no {what}: {error}") from None
 
 
 def _certificate(encoded: bytes) -> x509.Certificate:
-    """A certificate; ValueError if a name or a time is damaged, which cryptography reads only when it is asked for.
+    """A certificate; an error if a name or a time is damaged, which cryptography reads only when it is asked for.
 
     Extensions are left to those who want one: a certificate with an odd one may be good for all that is done with it.
     """

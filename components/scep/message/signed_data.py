@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import Hash
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import DuplicateExtension, ExtensionNotFound, SubjectKeyIdentifier, UnsupportedGeneralNameType
+from cryptography.x509 import SubjectKeyIdentifier
 
 from components.asn1 import der
 from components.asn1.der import Element
@@ -23,7 +23,7 @@ from components.scep.errors import (
     UnsupportedAlgorithmError,
 )
 from components.scep.message import cms
-from components.scep.message.certificates import load_certificates
+from components.scep.message.certificates import NO_EXTENSION, load_certificates
 from components.scep.message.kinds import (
     CONTENT_TYPE,
     DATA,
@@ -309,7 +309,7 @@ def _is_named(certificate: x509.Certificate, signature: Signature) -> bool:
         return issuer is not None and serial_number is not None and cms.names(certificate, issuer, serial_number)
     try:
         identifier = certificate.extensions.get_extension_for_class(SubjectKeyIdentifier).value.digest
-    except (ExtensionNotFound, DuplicateExtension, UnsupportedGeneralNameType, ValueError):
+    except NO_EXTENSION:
         return False
     return identifier == signature.subject_key_identifier
 

@@ -10,6 +10,7 @@ __all__ = [
     "element",
     "elements",
     "indefinite",
+    "named_by_bit_string",
     "replaced",
     "rewritten",
     "with_shorter_encrypted_content",
@@ -46,6 +47,12 @@ def without_certificates(data: bytes) -> bytes:
         return b"" if tag == 0xA0 and content and is_certificate(*next(elements(content))) else None
 
     return rewritten(data, change)
+
+
+def named_by_bit_string(data: bytes, name: str) -> bytes:
+    """A name that is a UTF8String as a BIT STRING of the same length, whose first octet counts unused bits."""
+    encoded = name.encode()
+    return data.replace(element(0x0C, encoded), element(0x03, b"\x00" + encoded[1:]))
 
 
 def replaced(data: bytes, old: bytes, new: bytes, occurrence: int | None = None) -> bytes:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from components.scep import driver, submission
+from components.scep.exchange import Exchange
 from tests.components.scep.enrolled_gateway import CHALLENGE, Begin
 
 
@@ -123,6 +125,42 @@ def test_a_ca_that_changed_without_rollover_is_shown_and_not_trusted(begin: Begi
     assert gateway.identity == first
     assert gateway.ca_certificates == trusted
     assert CHALLENGE not in str(gateway.status)
+
+
+def test_a_try_that_fails_in_a_way_nobody_foresaw_is_told_and_made_again(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin()
+
+    def raises(*_: object) -> None:
+        raise RuntimeError("nobody expects this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Exchange, "read", raises)
+        gateway.service.renew()
+        gateway.harness.settle()
+    assert gateway.status["state"] == "keystore-error"
+    assert "nobody expects this" in gateway.status["last_error"]["message"]
+    gateway.harness.advance(3600)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert len({one.transaction_id for one in authority.ca.issued()}) == 2
+
+
+def test_a_try_of_which_nothing_comes_is_given_up_and_made_again(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, authority = begin()
+    with monkeypatch.context() as silent:
+        silent.setattr(submission, "request", lambda *_: None)
+        gateway.service.renew()
+        gateway.harness.settle()
+        assert gateway.status["state"] == "requesting"
+        gateway.harness.advance(driver.LONGEST_TRY_S - 1)
+        assert gateway.status["state"] == "requesting"
+        gateway.harness.advance(1)
+    assert gateway.status["state"] == "keystore-error"
+    assert "30 minutes" in gateway.status["last_error"]["message"]
+    gateway.harness.advance(3600)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 2
 
 
 @pytest.mark.parametrize("years", [-10, 10])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import tracemalloc
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.keystore import as_signing_key, describe_certificate
 from components.scep.errors import DecodingError, MessageError
 from components.scep.message import (
     MOST_CERTIFICATES,
@@ -18,9 +23,11 @@ from components.scep.message import (
     encode_certificates,
     encode_issuer_and_serial_number,
     encode_issuer_and_subject,
+    load_certificate,
 )
+from components.scep.trust import is_ca
 from tests.components.scep import ber
-from tests.components.scep.pki import name
+from tests.components.scep.pki import NOW, name
 from tools.fuzz.scep import check
 
 if TYPE_CHECKING:
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
     from tests.components.scep.pki import Exchange, Pki
 
-SEEDS = ["reply", "refusal", "envelope", "chain", "poll", "query"]
+SEEDS = ["reply", "refusal", "envelope", "chain", "poll", "query", "odd name"]
 LARGEST_REPLY = 64 * 1024
 
 
@@ -42,6 +49,8 @@ def seed(exchange: Exchange, which: str) -> bytes:
         return decode_pki_message(exchange.success()).content
     if which == "chain":
         return encode_certificates([exchange.pki.root.certificate, exchange.issued])
+    if which == "odd name":
+        return ber.named_by_bit_string(_named(exchange.pki, "alternative name"), "odd-name")
     if which == "poll":
         return encode_issuer_and_subject(name("root"), name("device"))
     return encode_issuer_and_serial_number(name("root"), 7)
@@ -97,6 +106,47 @@ def test_a_bomb_stays_small(data: bytes) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("which", ["subject", "alternative name", "crl"])
+def test_a_name_that_is_a_bit_string_raises_own_errors_only(pki: Pki, which: str) -> None:
+    check(ber.named_by_bit_string(_named(pki, which), "odd-name"))
+
+
+def test_a_certificate_of_an_odd_alternative_name_is_no_ca(pki: Pki) -> None:
+    odd = load_certificate(ber.named_by_bit_string(_named(pki, "alternative name"), "odd-name"))
+    with pytest.raises(TypeError):
+        _ = odd.extensions
+    assert not is_ca(odd)
+
+
+def test_a_certificate_of_an_odd_name_is_still_described(pki: Pki) -> None:
+    odd = x509.load_der_x509_certificate(ber.named_by_bit_string(_named(pki, "subject"), "odd-name"))
+    described = describe_certificate(odd)
+    assert "unreadable" in described["subject"]
+    assert described["issuer"] == "CN=root"
+
+
+def _named(pki: Pki, which: str) -> bytes:
+    """A certificate or CRL that has the name `odd-name` somewhere."""
+    odd, root = name("odd-name"), pki.root
+    if which == "crl":
+        builder = x509.CertificateRevocationListBuilder().issuer_name(odd).last_update(NOW).next_update(NOW)
+        crl = builder.sign(as_signing_key(root.key), hashes.SHA256())
+        return encode_certificates([], [crl])
+    alternative = [x509.SubjectAlternativeName([x509.DirectoryName(odd)])] if which == "alternative name" else []
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(odd if which == "subject" else name("device"))
+        .issuer_name(root.certificate.subject)
+        .public_key(root.key.public_key)
+        .serial_number(7)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+    )
+    for extension in alternative:
+        built = built.add_extension(extension, critical=False)
+    return built.sign(as_signing_key(root.key), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def test_more_certificates_than_a_chain_can_have_are_refused(pki: Pki) -> None:
