@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from metatype.model import Attribute, Designate, Icon, MetaData, ObjectClass, Option, is_common
     from metatype.notations import dumps, json_schema, load, loads
     from metatype.secret import Secret
+    from metatype.text_format import TextFormat
     from metatype.values import AttributeType
 
 _HOMES = {
     "metatype.change_policy": ("ChangePolicy",),
+    "metatype.text_format": ("TextFormat",),
     "metatype.errors": ("MetatypeError", "Problem", "ReadingWarning"),
     "metatype.localization": (
         "load_translations",
@@ -46,6 +48,7 @@ __all__ = [
     "Problem",
     "ReadingWarning",
     "Secret",
+    "TextFormat",
     "dumps",
     "is_common",
     "json_schema",

@@ -21,6 +21,7 @@ from metatype.kura_notation import KuraDocument, UnknownTypeError
 from metatype.limits import DEEPEST, LARGEST, MOST_ELEMENTS
 from metatype.model import Attribute, Designate, Icon, MetaData, ObjectClass, Option
 from metatype.reading import attribute_warnings, cardinality_read
+from metatype.text_format import TextFormat
 from metatype.values import AttributeType
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ class _Reader:
                 self._option(one, (*path, "options", index)) for index, one in enumerate(given.get("options", ()))
             ),
             change=ChangePolicy(given.get("change", ChangePolicy.MODIFY.value)),
+            format=TextFormat(given["format"]) if "format" in given else None,
             extras=given.get("extras", {}),
             extra_elements=self._elements(given, path, 3),
         )
@@ -289,6 +291,7 @@ def _written_attribute(one: Attribute) -> dict[str, Any]:
         max=one.max,
         options=[_given(value=option.value, label=option.label, **_extras(option)) for option in one.options],
         change=None if one.change is ChangePolicy.MODIFY else one.change.value,
+        format=None if one.format is None else one.format.value,
         **_extras(one),
     )
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from metatype import validation
 from metatype.change_policy import ChangePolicy
 from metatype.errors import MetatypeError, Problem, ReadingWarning
 from metatype.values import NO_LIMIT, AttributeType, scalar
+
+if TYPE_CHECKING:
+    from metatype.text_format import TextFormat
 
 Extras = Mapping[str, str]
 """XML attributes that the OSGi schema leaves to others, by name (`{namespace}name` if foreign).
@@ -66,6 +69,7 @@ class Attribute:
         max: The same at the other end.
         options: If there are any, a value must be one of them.
         change: What a change of the property means.
+        format: What form a text has, or None for any.
         extras: What the OSGi schema leaves to others.
     """
 
@@ -80,6 +84,7 @@ class Attribute:
     max: str | None = None
     options: tuple[Option, ...] = ()
     change: ChangePolicy = ChangePolicy.MODIFY
+    format: TextFormat | None = None
     extras: Extras = field(default_factory=dict)
     extra_elements: tuple[str, ...] = ()
     _default_value: tuple[str, ...] | None = field(init=False, repr=False, compare=False, default=None)

@@ -13,10 +13,15 @@ EXTENSION_NAMESPACE: Final = "http://gatewright.org/xmlns/metatype/v1"
 CHANGE: Final = f"{{{EXTENSION_NAMESPACE}}}change"
 """The attribute of AD that says what a change of the property means."""
 
+FORMAT: Final = f"{{{EXTENSION_NAMESPACE}}}format"
+"""The attribute of AD that says what form a text has."""
+
 MODELLED: Final = {
     "MetaData": frozenset({"localization"}),
     "OCD": frozenset({"id", "name", "description"}),
-    "AD": frozenset({"id", "type", "cardinality", "required", "name", "description", "default", "min", "max", CHANGE}),
+    "AD": frozenset(
+        {"id", "type", "cardinality", "required", "name", "description", "default", "min", "max", CHANGE, FORMAT}
+    ),
     "Icon": frozenset({"resource", "size"}),
     "Option": frozenset({"value", "label"}),
     "Designate": frozenset({"pid", "factoryPid"}),

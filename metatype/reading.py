@@ -34,6 +34,8 @@ def attribute_warnings(attribute: Attribute) -> Iterator[tuple[str, str]]:
                 name,
                 f"the {name} of {attribute.id!r} bounds no {attribute.type.value} and is ignored: {bound!r}",
             )
+    if attribute.format is not None and not attribute.type.is_text:
+        yield "format", f"the format of {attribute.id!r} is one of texts, and ignored for {attribute.type.value}"
     problem = default_problem(attribute)
     if problem is not None:
         yield "default", f"the default of {attribute.id!r} is ignored: it {problem}"

@@ -97,7 +97,8 @@ def _typed(attribute: Attribute) -> dict[str, Any]:
         case AttributeType.CHARACTER:
             return {"type": "string", "minLength": 1, "maxLength": 1, **_character_range(attribute)}
         case AttributeType.STRING | AttributeType.PASSWORD:
-            return {"type": "string", **_bounds(attribute, "minLength", "maxLength")}
+            form = {} if attribute.format is None else {"pattern": f"^(?:{attribute.format.pattern})$"}
+            return {"type": "string", **_bounds(attribute, "minLength", "maxLength"), **form}
         case AttributeType.BIG_DECIMAL:
             return {"type": "number", **_bounds(attribute, "minimum", "maximum")}
         case kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from metatype.errors import Problem
@@ -112,7 +113,12 @@ class _ScalarRules:
             yield _refused(attribute, "option", value, _choices(attribute))
         measure, unit = typed, ""
         if attribute.type.is_text:
-            measure, unit = len(typed.reveal() if isinstance(typed, Secret) else typed), " characters long"
+            text = typed.reveal() if isinstance(typed, Secret) else typed
+            measure, unit = len(text), " characters long"
+            if attribute.format is not None and re.fullmatch(attribute.format.pattern, text) is None:
+                # What was typed is not shown: it may hold the very password that its form forbids.
+                accepted = attribute.format.accepted
+                yield Problem(attribute.id, "format", f"must be {accepted}", None, accepted)
         if self._least is not None and measure < self._least:
             yield _refused(attribute, "min", value, f"at least {self._least}{unit}")
         if self._most is not None and measure > self._most:

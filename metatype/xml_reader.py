@@ -11,8 +11,9 @@ from metatype.errors import MetatypeError, ReadingWarning
 from metatype.foreign import ElementText, is_foreign
 from metatype.limits import DEEPEST, LARGEST, LONGEST_NAMESPACE, MOST_ATTRIBUTES, MOST_ELEMENTS
 from metatype.model import Attribute, Designate, Icon, MetaData, ObjectClass, Option
-from metatype.names import CHANGE, EXTENSION_NAMESPACE, KEPT, MODELLED, NAMESPACES, PARENTS
+from metatype.names import CHANGE, EXTENSION_NAMESPACE, FORMAT, KEPT, MODELLED, NAMESPACES, PARENTS
 from metatype.reading import attribute_warnings, cardinality_read, type_named
+from metatype.text_format import TextFormat
 from metatype.values import AttributeType, NotOfTypeError, scalar
 
 _ENCODINGS: Final = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "windows-1252")
@@ -236,6 +237,7 @@ class _Reader:
             max=given.get("max"),
             options=tuple(element.options),
             change=self._change(element),
+            format=self._format(element),
             extras=self._extras(element),
             extra_elements=tuple(element.extra_elements),
         )
@@ -291,6 +293,14 @@ class _Reader:
         except ValueError:
             message = f"change={text!r} is none of {', '.join(ChangePolicy)}"
             raise self._error(message, "AD", CHANGE, element) from None
+
+    def _format(self, element: _Element) -> TextFormat | None:
+        text = element.given.get(FORMAT)
+        try:
+            return None if text is None else TextFormat(text)
+        except ValueError:
+            message = f"format={text!r} is none of {', '.join(TextFormat)}"
+            raise self._error(message, "AD", FORMAT, element) from None
 
     def _extras(self, element: _Element) -> dict[str, str]:
         known = MODELLED[element.name]

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from metatype.change_policy import ChangePolicy
 from metatype.errors import MetatypeError
 from metatype.foreign import canonical
-from metatype.names import CHANGE, EXTENSION_NAMESPACE, MODELLED, NAMESPACES, XML_NAMESPACE
+from metatype.names import CHANGE, EXTENSION_NAMESPACE, FORMAT, MODELLED, NAMESPACES, XML_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,6 +73,7 @@ class _Writer:
             "min": one.min,
             "max": one.max,
             CHANGE: None if one.change is ChangePolicy.MODIFY else one.change.value,
+            FORMAT: None if one.format is None else one.format.value,
         }
         opening = f"        <AD{self._attributes('AD', given, one.extras)}"
         options = [line for option in one.options for line in self._option(option)]

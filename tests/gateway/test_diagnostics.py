@@ -85,6 +85,17 @@ def test_a_password_that_a_component_puts_into_its_error_is_told_nowhere(gateway
     assert CANARY not in gateway.stop()[1]
 
 
+def test_a_password_in_the_servers_url_is_refused_and_told_nowhere(gateway: Any) -> None:
+    gateway.start()
+    done = gateway.run("config", "set", SCEP, f"server.url=http://user:{CANARY}@127.0.0.1:9")
+    assert done.returncode != 0
+    assert "server.url: must be an http:// or https:// URL with a host" in done.stderr
+    assert CANARY not in done.stderr
+    bundle = gateway.home / "bundle.tar.gz"
+    assert gateway.run("diagnostics", "-o", str(bundle)).returncode == 0
+    assert [name for name, content in parts(bundle).items() if CANARY in content] == []
+
+
 def test_without_a_gateway_it_holds_what_can_be_told(gateway: Any) -> None:
     gateway.state_dir.mkdir(mode=0o700)
     (gateway.state_dir / "left.txt").write_text("over")

@@ -20,6 +20,7 @@ from metatype import (
     MetatypeError,
     ObjectClass,
     Option,
+    TextFormat,
 )
 from metatype.foreign import canonical
 
@@ -69,6 +70,7 @@ ATTRIBUTES: Final = st.builds(
     max=MAYBE,
     options=st.lists(st.builds(Option, WRITABLE, WRITABLE, EXTRAS, ELEMENTS), max_size=3).map(tuple),
     change=st.sampled_from(ChangePolicy),
+    format=st.none() | st.sampled_from(TextFormat),
     extras=EXTRAS,
     extra_elements=ELEMENTS,
 )

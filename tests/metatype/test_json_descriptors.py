@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metatype
-from metatype import AttributeType, ChangePolicy, MetatypeError
+from metatype import AttributeType, ChangePolicy, MetatypeError, TextFormat
 from metatype.json_places import places
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ class Broken:
             "objectClasses/0/attributes/0/type: 'Foo' is not one of",
         ),
         Broken("unknown change", with_attribute(change="restart"), "'restart' is not one of"),
+        Broken("unknown format", with_attribute(format="x"), "'x' is not one of"),
         Broken("cardinality", with_attribute(cardinality="1"), "'1' is not of type 'integer'"),
         Broken("huge cardinality", with_attribute(cardinality=10**30), "greater than the maximum"),
         Broken("bound that is no text", with_attribute(min=1), "1 is not of type 'string'"),
@@ -168,6 +169,7 @@ def test_the_published_schema_is_a_schema() -> None:
     assert schema["$id"] == COMPLETE["$schema"]
     assert set(schema["$defs"]["attribute"]["properties"]["type"]["enum"]) == {kind.value for kind in AttributeType}
     assert schema["$defs"]["attribute"]["properties"]["change"]["enum"] == [policy.value for policy in ChangePolicy]
+    assert schema["$defs"]["attribute"]["properties"]["format"]["enum"] == [one.value for one in TextFormat]
 
 
 KURA: dict[str, Any] = {

@@ -239,6 +239,13 @@ class Broken:
             f"{{{OURS}}}change",
         ),
         Broken(
+            "unknown format",
+            descriptor('<AD id="a" type="String" gw:format="x"/>', root=f'xmlns:gw="{OURS}"'),
+            "none of http-endpoint",
+            (3, 1),
+            f"{{{OURS}}}format",
+        ),
+        Broken(
             "two Objects",
             descriptor(rest='<Designate pid="p"><Object ocdref="o"/><Object ocdref="o"/></Designate>'),
             "two Objects",

@@ -84,7 +84,7 @@ def test_a_gateway_lives_is_ready_and_tells_how_it_is(harness: GatewayHarness) -
         assert get(server, "/healthz") == (200, "ok\n"), "a component that waits is a warning, and needs no restart"
         status, body = get(server, "/healthz?verbose")
         assert status == 200
-        assert "[!]components example.Waiting: " in body
+        assert "[!]unsatisfied references example.Waiting: " in body
         assert get(server, "/else")[0] == 404
         assert get(server, "/livez", "POST")[0] == 405
         assert get(server, "/livez", "HEAD") == (200, "")
@@ -125,7 +125,7 @@ def test_figures_are_prometheus_text_also_those_that_others_contribute(harness: 
     assert states == {"example.Waiting": "unsatisfied"}
     assert families["gatewright_configuration_revision"].samples[0].value == 0
     severities = {one.labels["check"]: one.value for one in families["gatewright_check_severity"].samples}
-    assert severities["components"] == 1
+    assert severities["unsatisfied references"] == 1
 
 
 def test_a_socket_in_the_file_system_serves_its_owner_and_group(harness: GatewayHarness, tmp_path: Path) -> None:
