@@ -69,8 +69,8 @@ def _verify(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> 
 
 def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:
     """Before a renewal: RAs change more often than CAs; another CA counts only if the pinned trust covers it."""
-    known = driver.store.trust()
-    trust = verify_again(location.certificates, known.anchor, driver.settings.pin, driver.now())
+    known, superseded = driver.store.trust(), driver.store.superseded()
+    trust = verify_again(location.certificates, known, superseded, driver.settings.pin, driver.now())
     driver.feed(enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust, known)))
 
 
@@ -104,7 +104,7 @@ def _take_successor(
     if isinstance(answer, bytes):
         trust = read_next_ca(answer, trust=known, profile=settings.profile, now=now).trust
     else:
-        trust = verify_again(answer, known.anchor, settings.pin, now)
+        trust = verify_again(answer, known, driver.store.superseded(), settings.pin, now)
     name, begins = trust.anchor.subject.rfc4514_string(), trust.anchor.not_valid_before_utc
     if trust.anchor == known.anchor:
         _sought(driver, attempt, None, "the server's CA is the same, and it does not know GetNextCACert")

@@ -129,22 +129,35 @@ def open_exchange(
 
 
 def verify_again(
-    certificates: tuple[x509.Certificate, ...], anchor: x509.Certificate, pin: Pin, now: datetime
+    certificates: tuple[x509.Certificate, ...],
+    known: CaTrust,
+    superseded: tuple[x509.Certificate, ...],
+    pin: Pin,
+    now: datetime,
 ) -> CaTrust:
     """The CA as the server shows it now: under the anchor that is trusted, else under what is pinned.
+
+    Args:
+        certificates: What the server shows.
+        known: What is trusted.
+        superseded: Certificates of the CA that named the trusted one its successor. A server that still shows that CA
+            has not rolled over yet, and nothing goes back to it: it may be gone tomorrow, and its successor is not.
+        pin: What the configuration vouches for.
+        now: The time.
 
     Raises:
         UntrustedCaError: It is under neither: the server has changed its CA, and nobody vouches for the new one.
     """
     try:
-        return verify_ca_certificates(certificates, CertificatePin(anchor), now)
+        return verify_ca_certificates(certificates, CertificatePin(known.anchor), now)
     except UntrustedCaError as error:
-        if pin.sha256 == fingerprint(anchor):
+        if pin.sha256 == fingerprint(known.anchor):
             raise
         try:
-            return verify_ca_certificates(certificates, pin, now)
+            found = verify_ca_certificates(certificates, pin, now)
         except UntrustedCaError:
             raise error from None
+        return known if found.anchor in superseded else found
 
 
 def _build(

@@ -292,5 +292,5 @@ def _finish(enrollment: Enrollment, now: datetime) -> Step:
     hindrance = blocked(enrollment)
     if hindrance is not None:
         return replace(enrollment, state=hindrance), (Remember(),)
-    enrollment, actions = rest.rest(enrollment, now)
+    enrollment, actions = _rest(enrollment, now)  # certificates may be renewed more often than the CA is looked at
     return enrollment, (Remember(), *(action for action in actions if action != Remember()))

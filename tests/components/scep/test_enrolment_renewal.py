@@ -10,6 +10,7 @@ import pytest
 from components.scep import driver, submission
 from components.scep.exchange import Exchange
 from tests.components.scep.enrolled_gateway import CHALLENGE, Begin
+from tools.scep_ca import CaParameters
 
 
 @pytest.mark.requirement("mission: renewal", "mission: check time")
@@ -112,6 +113,45 @@ def test_a_rollover_is_verified_by_the_present_ca_and_both_stay_until_the_old_on
     assert gateway.status["state"] == "enrolled", gateway.status
     assert gateway.ca_certificates == [following, old]
     assert authority.issued == 3
+
+
+@pytest.mark.parametrize("registration_authority", [False, True])
+def test_a_renewal_before_the_server_rolls_over_does_not_go_back_to_the_old_ca(
+    begin: Begin, registration_authority: bool
+) -> None:
+    gateway, authority = begin(parameters=CaParameters(registration_authority=registration_authority))
+    old = authority.ca.anchor
+    following = authority.ca.prepare_rollover()
+    gateway.service.force_rollover()
+    gateway.harness.settle()
+    for ask in (gateway.service.renew, gateway.service.force_rollover, gateway.service.renew):
+        ask()
+        gateway.harness.settle()
+        assert gateway.status["state"] == "enrolled", gateway.status
+        assert gateway.ca_certificates[0] == following
+        assert old in gateway.ca_certificates
+        assert gateway.identity.chain[-1] == following
+    authority.ca.roll_over()
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.identity.chain[-1] == following
+
+
+@pytest.mark.requirement("mission: rollover")
+def test_the_successor_is_found_by_a_gateway_that_renews_several_times_a_day(begin: Begin) -> None:
+    gateway, authority = begin(
+        parameters=CaParameters(validity=timedelta(days=2)),
+        validity=timedelta(hours=6),
+        settings={"server.rollover": True},
+    )
+    gateway.stop()
+    gateway.clock.advance(timedelta(hours=36).total_seconds())
+    following = authority.ca.prepare_rollover()
+    gateway.start()
+    gateway.harness.advance(timedelta(hours=1).total_seconds())
+    assert gateway.ca_certificates[0] == following, gateway.status
+    assert gateway.identity.chain[-1] == following
 
 
 def test_a_ca_that_changed_without_rollover_is_shown_and_not_trusted(begin: Begin) -> None:
