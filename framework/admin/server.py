@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from framework.admin.parsing import CommandTable, HelpAsked
 from framework.admin.rendering import paint
 from framework.admin.wire import Wire, WireError, socket_path
 from framework.errors import FrameworkError
+from framework.listening import serve_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,6 +53,7 @@ class AdminServer:
         self._commands = commands
         self._directory = state_directory
         self._listener: socket.socket | None = None
+        self._stopped = threading.Event()
         self._slots = threading.BoundedSemaphore(MOST_CLIENTS)
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -67,12 +70,14 @@ class AdminServer:
                 os.umask(before)
         listener.listen(MOST_CLIENTS)
         self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), name="gatewright-admin", daemon=True).start()
+        accept = functools.partial(serve_each, listener, self._stopped, self._serve, name="gatewright-client")
+        threading.Thread(target=accept, name="gatewright-admin", daemon=True).start()
 
     def stop(self) -> None:
         """Serve no more; clients that are being served are cut off."""
         if self._listener is None:
             return
+        self._stopped.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -84,14 +89,6 @@ class AdminServer:
         for connection in connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), name="gatewright-client", daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with self._lock:

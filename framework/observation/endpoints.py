@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -11,15 +10,14 @@ from framework.admin.command import GatewayView
 from framework.declarative_services.lifecycle import UNDECIDED
 from framework.diagnosis import quick_reports
 from framework.observation.exposition import CONTENT_TYPE, exposition
-from framework.observation.metrics import Metric, MetricKind, MetricSource, Sample
+from framework.observation.metrics import Metric, MetricKind, Sample
 from framework.plugins.health import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from framework.execution import Activity
-
-_log = logging.getLogger("framework.observation")
+    from framework.observation.contributed import ContributedMetrics
 
 PROGRESS_DEADLINE_S: Final = 2.0
 """How long a way through scheduler-like work may take before the gateway counts as standing still, in seconds."""
@@ -50,7 +48,7 @@ class HttpAnswer(NamedTuple):
     content_type: str = _PLAIN
 
 
-def answer(gateway: ObservedGateway, path: str, query: str) -> HttpAnswer:
+def answer(gateway: ObservedGateway, contributed: ContributedMetrics, path: str, query: str) -> HttpAnswer:
     """The answer to a GET."""
     match path:
         case "/livez":
@@ -60,7 +58,7 @@ def answer(gateway: ObservedGateway, path: str, query: str) -> HttpAnswer:
         case "/healthz":
             return _healthz(gateway, verbose="verbose" in query.split("&"))
         case "/metrics":
-            return HttpAnswer(_OK, exposition(_all_metrics(gateway)), CONTENT_TYPE)
+            return HttpAnswer(_OK, exposition(_all_metrics(gateway, contributed)), CONTENT_TYPE)
         case _:
             return HttpAnswer(_NOT_FOUND, "there are /livez, /readyz, /healthz?verbose and /metrics\n")
 
@@ -97,16 +95,12 @@ def _healthz(gateway: ObservedGateway, *, verbose: bool) -> HttpAnswer:
     return HttpAnswer(status, "\n".join([*lines, verdict, ""]))
 
 
-def _all_metrics(gateway: ObservedGateway) -> Iterator[Metric]:
+def _all_metrics(gateway: ObservedGateway, contributed: ContributedMetrics) -> Iterator[Metric]:
     yield from _own_metrics(gateway)
-    registry = gateway.registry
-    for reference in registry.find_all(MetricSource):
-        source = registry.get(reference)
-        if isinstance(source, MetricSource):
-            try:
-                yield from tuple(source.metrics())
-            except Exception:  # noqa: BLE001  # a plugin's source may raise anything; the other figures are still wanted
-                _log.exception("the metrics of %r cannot be had", reference)
+    metrics, failed = contributed.collect()
+    yield from metrics
+    text = "Sources of figures that failed, or did not answer in time; the log says which."
+    yield _gauge("gatewright_metric_sources_failed", text, Sample(failed))
 
 
 def _own_metrics(gateway: ObservedGateway) -> Iterator[Metric]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import ipaddress
 import logging
 import os
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from framework.errors import FrameworkError
+from framework.listening import serve_each
+from framework.observation.contributed import ContributedMetrics
 from framework.observation.endpoints import HttpAnswer, answer
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ _REASONS: Final = {
     503: "Service Unavailable",
 }
 _REQUEST_WORDS: Final = 3
+_ELSEWHERE: Final = "stop that program, or choose another --observe-on"
 
 
 class ListenAddressError(FrameworkError, ValueError):
@@ -68,7 +73,10 @@ class ObservationServer:
         self._path = Path(address) if "/" in address else None
         self._endpoint = None if self._path is not None else _loopback(address)
         self._listener: socket.socket | None = None
+        self._bound: tuple[int, int] | None = None
+        self._stopped = threading.Event()
         self._slots = threading.BoundedSemaphore(MOST_CLIENTS)
+        self._contributed = ContributedMetrics(gateway.registry, gateway.clock)
 
     @property
     def address(self) -> str:
@@ -87,19 +95,26 @@ class ObservationServer:
         try:
             listener = self._listen()
         except OSError as error:
-            raise ListenAddressError(self.address, error.strerror or str(error)) from error
+            reason = error.strerror or str(error)
+            if error.errno == errno.EADDRINUSE:
+                reason = f"{reason}; {_ELSEWHERE}"
+            raise ListenAddressError(self.address, reason) from error
         self._listener = listener
-        threading.Thread(target=self._accept, args=(listener,), name="gatewright-observation", daemon=True).start()
+        accept = functools.partial(
+            serve_each, listener, self._stopped, self._serve, name="gatewright-observer", slots=self._slots
+        )
+        threading.Thread(target=accept, name="gatewright-observation", daemon=True).start()
 
     def stop(self) -> None:
         """Serve no more."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
+        self._stopped.set()
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        if self._path is not None:
+        if self._path is not None and _identity(self._path) == self._bound:  # it may be another program's by now
             self._path.unlink(missing_ok=True)
 
     def _listen(self) -> socket.socket:
@@ -108,30 +123,20 @@ class ObservationServer:
             return socket.create_server(self._endpoint, family=family, backlog=MOST_CLIENTS)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            path = str(self._path)
-            if self._path is not None and self._path.is_socket():
-                self._path.unlink()  # a dead gateway's: the state directory's lock lets one run at a time
+            path = Path(self.address)
+            if path.is_socket():
+                _remove_dead(path)
             before = os.umask(0o117)
             try:
-                listener.bind(path)
+                listener.bind(str(path))
             finally:
                 os.umask(before)
+            self._bound = _identity(path)
             listener.listen(MOST_CLIENTS)
         except BaseException:
             listener.close()
             raise
         return listener
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            self._slots.acquire()
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                self._slots.release()
-                return
-            name = "gatewright-observer"
-            threading.Thread(target=self._serve, args=(connection,), name=name, daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         try:
@@ -169,7 +174,7 @@ class ObservationServer:
         if method not in ("GET", "HEAD"):
             return method, HttpAnswer(405, "only GET and HEAD\n")
         path, _, query = target.partition("?")
-        return method, answer(self._gateway, path, query)
+        return method, answer(self._gateway, self._contributed, path, query)
 
 
 def _encoded(found: HttpAnswer, *, with_body: bool) -> bytes:
@@ -185,6 +190,30 @@ def _encoded(found: HttpAnswer, *, with_body: bool) -> bytes:
     ]
     head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
     return head + body if with_body else head
+
+
+def _remove_dead(path: Path) -> None:
+    """Remove a socket that nobody listens on; ListenAddressError if somebody does, or that cannot be told."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as client:
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError as error:
+            raise ListenAddressError(
+                str(path), f"it may be another program's ({error.strerror}); {_ELSEWHERE}"
+            ) from error
+    raise ListenAddressError(str(path), f"another program listens there; {_ELSEWHERE}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path, or None."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _loopback(address: str) -> tuple[str, int]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import socket
 import stat
 import threading
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from framework import component, reference
+from framework import component, listening, reference
 from framework.observation import Metric, MetricKind, MetricSource, Sample
 from framework.observation import server as server_module
+from framework.observation.contributed import SOURCES_DEADLINE_S
 from framework.observation.server import ListenAddressError, ObservationServer
 from framework.testing import GatewayHarness
 
@@ -189,3 +192,108 @@ def test_clients_that_send_nothing_take_no_place_for_ever(
             for _ in range(server_module.MOST_CLIENTS):
                 stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
         assert get(server, "/livez")[0] == 200, "they have gone, and their places are free"
+
+
+class OfText(MetricSource):
+    def metrics(self) -> Iterable[Metric]:
+        sample = Sample(cast("float", "warm"))
+        yield Metric("example_text", MetricKind.GAUGE, "Not a number.", (sample,))
+
+
+class OfNone(MetricSource):
+    def metrics(self) -> Iterable[Metric]:
+        yield cast("Metric", None)
+
+
+class Exiting(MetricSource):
+    def metrics(self) -> Iterable[Metric]:
+        raise SystemExit
+
+
+def test_a_source_whose_figures_are_none_takes_nobody_elses(harness: GatewayHarness) -> None:
+    for source in (OfText(), OfNone(), Exiting(), Source()):
+        harness.registry.register(MetricSource, source)
+    with serving(harness) as server:
+        status, body = get(server, "/metrics")
+    assert status == 200
+    families = {one.name: one for one in text_string_to_metric_families(body)}
+    assert families["example_temperature_celsius"].samples[0].value == 21.5
+    assert families["gatewright_metric_sources_failed"].samples[0].value == 3
+    assert "example_text" not in families
+
+
+class Hanging(MetricSource):
+    def __init__(self) -> None:
+        self.reached, self.release = threading.Semaphore(0), threading.Event()
+
+    def metrics(self) -> Iterable[Metric]:
+        self.reached.release()
+        self.release.wait(60)
+        return Source().metrics()
+
+
+def test_a_source_that_hangs_is_asked_once_and_holds_nobody_up(
+    harness: GatewayHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging = Hanging()
+    harness.registry.register(MetricSource, hanging)
+    with serving(harness) as server, ThreadPoolExecutor(1) as pool:
+        try:
+            first = pool.submit(get, server, "/metrics")
+            assert hanging.reached.acquire(timeout=30)
+            harness.clock.advance(SOURCES_DEADLINE_S)
+            assert "gatewright_metric_sources_failed 1.0" in first.result(30)[1]
+            for _ in range(2 * server_module.MOST_CLIENTS):
+                assert "gatewright_metric_sources_failed 1.0" in get(server, "/metrics")[1]
+            assert get(server, "/livez")[0] == 200
+            assert not hanging.reached.acquire(blocking=False), "it was asked once"
+            assert caplog.text.count("did not end within 2 s") == 1
+        finally:
+            hanging.release.set()
+        for thread in [one for one in threading.enumerate() if one.name == "gatewright-guard"]:
+            thread.join(30)
+        assert "example_temperature_celsius" in get(server, "/metrics")[1], "it answers again"
+
+
+def test_no_file_descriptor_for_a_while_ends_no_service(
+    harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("framework.listening.PAUSE_S", 0.01)
+    failures = [OSError(errno.EMFILE, "Too many open files"), RuntimeError("can't start new thread")] * 20
+    accept_one = listening._accept_one  # the process's own descriptors are pytest's, too
+
+    def failing(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        accept_one(*arguments)
+
+    monkeypatch.setattr("framework.listening._accept_one", failing)
+    with serving(harness) as server:
+        assert get(server, "/livez")[0] == 200
+    assert caplog.text.count("no connection can be taken") == 1
+
+
+def test_a_socket_that_another_program_listens_on_is_left_to_it(harness: GatewayHarness, tmp_path: Path) -> None:
+    path = tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen(1)
+        with pytest.raises(ListenAddressError, match="another program listens there"):
+            ObservationServer(harness.gateway, str(path)).start()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+    datagrams = tmp_path / "datagrams.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(str(datagrams))
+        with pytest.raises(ListenAddressError, match="another program's"):
+            ObservationServer(harness.gateway, str(datagrams)).start()
+    assert datagrams.exists()
+
+
+def test_a_socket_that_has_become_another_programs_is_left_to_it(harness: GatewayHarness, tmp_path: Path) -> None:
+    path = tmp_path / "observe.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        with serving(harness, str(path)):
+            path.rename(tmp_path / "elsewhere")
+            other.bind(str(path))
+        assert path.exists()

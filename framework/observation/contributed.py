@@ -1,0 +1,74 @@
+"""Figures of rooms and plugins: whatever one of their sources does, the others' figures are to be had."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+from framework.observation.exposition import exposition
+from framework.observation.metrics import MetricSource
+from framework.plugins.guard import GuardedCall, GuardError
+
+if TYPE_CHECKING:
+    from framework.clock import Clock
+    from framework.observation.metrics import Metric
+    from framework.registry import ServiceReference, ServiceRegistry
+
+_log = logging.getLogger("framework.observation")
+
+SOURCES_DEADLINE_S: Final = 2.0
+"""How long all sources together may take, in seconds; they are asked side by side."""
+
+
+class ContributedMetrics:
+    """Asks all sources; one that is being asked is not asked again.
+
+    Args:
+        registry: Where the sources are.
+        clock: The source of time.
+    """
+
+    def __init__(self, registry: ServiceRegistry, clock: Clock) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._calls: dict[ServiceReference, GuardedCall[tuple[Metric, ...]]] = {}
+        self._hanging: set[ServiceReference] = set()
+
+    def collect(self) -> tuple[tuple[Metric, ...], int]:
+        """The figures that can be had, and how many sources have failed or not answered in time."""
+        found: list[Metric] = []
+        failed = 0
+        deadline = self._clock.monotonic() + SOURCES_DEADLINE_S
+        for reference, call in self._ask().items():
+            if reference in self._hanging and not call.done:
+                failed += 1
+                continue
+            try:
+                found.extend(call.result(deadline, SOURCES_DEADLINE_S))
+            except GuardError as error:
+                failed += 1
+                _log.error("%s", error if error.hung else f"{error}\n{error.stack}")  # a hang's stack is in its message
+                if error.hung:
+                    self._hanging.add(reference)
+        return tuple(found), failed
+
+    def _ask(self) -> dict[ServiceReference, GuardedCall[tuple[Metric, ...]]]:
+        sources = self._registry.find_all(MetricSource)
+        with self._lock:
+            asked = {one: call for one, call in self._calls.items() if one in sources and not call.done}
+            self._hanging &= asked.keys()
+            for reference in sources:
+                if reference not in asked:
+                    work = functools.partial(self._metrics_of, reference)
+                    asked[reference] = GuardedCall(self._clock, f"the asking of {reference!r} for its metrics", work)
+            self._calls = asked
+            return dict(asked)
+
+    def _metrics_of(self, reference: ServiceReference) -> tuple[Metric, ...]:
+        source = self._registry.get(reference)
+        metrics = tuple(source.metrics()) if isinstance(source, MetricSource) else ()
+        exposition(metrics)  # what cannot be shown is found out here, where it harms no other source
+        return metrics
