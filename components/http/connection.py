@@ -6,6 +6,7 @@ import functools
 import http.client
 import io
 import ipaddress
+import math
 import os
 import queue
 import socket
@@ -40,11 +41,15 @@ class Conversation:
         clock: Times the deadlines.
         deadline_s: How long one request may take in all, in seconds; no waiting in it lasts longer than what remains.
         ca_bundle: A PEM file of the CAs that https servers are verified against; None takes the system's.
+        ends_at: No request lasts beyond this moment of the clock's monotonic time.
     """
 
-    def __init__(self, url: str, clock: Clock, deadline_s: float, ca_bundle: str | None) -> None:
+    def __init__(
+        self, url: str, clock: Clock, deadline_s: float, ca_bundle: str | None, ends_at: float = math.inf
+    ) -> None:
         self._clock = clock
         self._deadline_s = deadline_s
+        self._ends_at = ends_at
         self._deadline = 0.0
         self._pool, self._target = self._pool_of(url, ca_bundle)
 
@@ -71,7 +76,10 @@ class Conversation:
         Raises:
             urllib3.exceptions.HTTPError, OSError: There is none.
         """
-        self._deadline = self._clock.monotonic() + self._deadline_s
+        now = self._clock.monotonic()
+        self._deadline = min(now + self._deadline_s, self._ends_at)
+        if self._deadline <= now:
+            raise TimeoutError("there is no time left")
         return self._pool.urlopen(
             method,
             f"{self._target}?{query}" if query else self._target,
@@ -79,7 +87,7 @@ class Conversation:
             headers=headers,
             redirect=False,
             retries=False,
-            timeout=urllib3.Timeout(total=self._deadline_s),
+            timeout=urllib3.Timeout(total=self._deadline - now),
             preload_content=False,
         )
 
@@ -138,7 +146,7 @@ def _behind(error: BaseException) -> object:
     return getattr(error, "reason", None) or error.__cause__ or context
 
 
-def _addresses(host: str, port: int, remaining: Callable[[], float]) -> Sequence[_Address]:
+def addresses_of(host: str, port: int, remaining: Callable[[], float]) -> Sequence[_Address]:
     """The addresses of a host; socket.gaierror if it has none, TimeoutError if nobody says so in time.
 
     The system's resolver knows no deadline, so it is asked on a thread that is left alone when time is up.
@@ -198,7 +206,7 @@ class _Timed:
         """Connect to the first address that answers; urllib3 would give each of them the whole time."""
         own: Any = self  # the connection that this is mixed into
         try:
-            addresses = _addresses(own.host.strip("[]"), own.port, self.remaining)[:MOST_ADDRESSES]
+            addresses = addresses_of(own.host.strip("[]"), own.port, self.remaining)[:MOST_ADDRESSES]
         except socket.gaierror as error:
             raise NameResolutionError(own.host, own, error) from error
         failure: OSError = OSError("the host has no address")

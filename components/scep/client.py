@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 import urllib.parse
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ class ScepClient:
         ca_identifier: Which CA is meant, where a server has several.
         deadline_s: How long one operation may take in all, in seconds.
         ca_bundle: A PEM file of the CAs that an https server is verified against; None takes the system's.
+        ends_at: No operation lasts beyond this moment of the clock's monotonic time.
     """
 
     def __init__(
@@ -100,12 +102,14 @@ class ScepClient:
         ca_identifier: str = "",
         deadline_s: float = DEADLINE_S,
         ca_bundle: str | None = None,
+        ends_at: float = math.inf,
     ) -> None:
         self.url = url
         self._clock = clock
         self._ca_identifier = ca_identifier
         self._deadline_s = deadline_s
         self._ca_bundle = ca_bundle
+        self._ends_at = ends_at
 
     def get_ca_caps(self) -> Capabilities:
         """What the server can do; whatever is no list of keywords means that it does not say (RFC 8894 3.5.2)."""
@@ -226,7 +230,7 @@ class ScepClient:
     def _conversation(self) -> Conversation:
         from components.http.connection import Conversation  # noqa: PLC0415  # costly to load, and an idle gateway asks nobody
 
-        return Conversation(self.url, self._clock, self._deadline_s, self._ca_bundle)
+        return Conversation(self.url, self._clock, self._deadline_s, self._ca_bundle, self._ends_at)
 
     def _request(
         self,
@@ -278,12 +282,19 @@ class ScepClient:
 
 
 def locate_server(
-    endpoint: str, *, clock: Clock, ca_identifier: str = "", ca_bundle: str | None = None
+    endpoint: str,
+    *,
+    clock: Clock,
+    ca_identifier: str = "",
+    ca_bundle: str | None = None,
+    deadline_s: float = DEADLINE_S,
+    ends_at: float = math.inf,
 ) -> ServerLocation:
     """Find the SCEP server of an endpoint by asking for its CA certificates; nothing secret is sent.
 
     An endpoint with a path is taken as it is; without one, the well-known paths are tried in turn. A redirect to
-    another URL of the same host is followed, and what is found there is the server's location from then on.
+    another URL of the same host is followed, and what is found there is the server's location from then on. Deadlines
+    are those of `ScepClient`.
 
     Raises:
         EndpointError: The endpoint is no URL.
@@ -292,7 +303,14 @@ def locate_server(
     """
 
     def client_at(url: str) -> ScepClient:
-        return ScepClient(url, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
+        return ScepClient(
+            url,
+            clock=clock,
+            ca_identifier=ca_identifier,
+            ca_bundle=ca_bundle,
+            deadline_s=deadline_s,
+            ends_at=ends_at,
+        )
 
     url = normalize_endpoint(endpoint)
     has_path = urllib.parse.urlsplit(url).path not in ("", "/")

@@ -5,7 +5,6 @@ Nothing is changed and nothing secret is sent: the server is looked at as `scep 
 
 from __future__ import annotations
 
-import socket
 import urllib.parse
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +42,10 @@ if TYPE_CHECKING:
 
 PID: Final = "gatewright.scep.SCEPEnrollmentService"
 
+NAME_DEADLINE_S: Final = 5.0
+SERVER_DEADLINE_S: Final = 20.0
+"""Seconds that the name of the server, and then the look at the server, may take: together less than `doctor` waits."""
+
 _LITTLE_TIME: Final = 0.1
 """The part of a certificate's life that should not be left without a renewal."""
 
@@ -52,7 +55,7 @@ def examine(context: PluginContext) -> Iterator[Finding]:
     for status in statuses(context):
         yield from _identity(context, status)
         settings = _settings(context)
-        if settings is not None and (yield from _name_resolution(settings.endpoint)):
+        if settings is not None and (yield from _name_resolution(settings.endpoint, context.clock)):
             yield from _server(settings, context.clock)
 
 
@@ -66,15 +69,18 @@ def _settings(context: PluginContext) -> EnrollmentSettings | None:
         return None
 
 
-def _name_resolution(endpoint: str) -> Generator[Finding, None, bool]:
+def _name_resolution(endpoint: str, clock: Clock) -> Generator[Finding, None, bool]:
     """Whether the server's name leads anywhere; what it returns is whether to go on."""
     try:
         host = urllib.parse.urlsplit(normalize_endpoint(endpoint)).hostname or ""
     except EndpointError as error:
         yield Finding(Severity.ERROR, str(error), "correct server.url", "name resolution")
         return False
+    from components.http.connection import addresses_of  # noqa: PLC0415  # costly to load, and status needs none
+
+    ends_at = clock.monotonic() + NAME_DEADLINE_S
     try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        found = {str(entry[4][0]) for entry in addresses_of(host, 0, lambda: ends_at - clock.monotonic())}
     except OSError as error:
         text = f"{host} cannot be resolved: {error.strerror or error}"
         fix = "see to DNS (/etc/resolv.conf) and to the name in server.url; with a proxy only that needs to resolve it"
@@ -93,6 +99,7 @@ def _server(settings: EnrollmentSettings, clock: Clock) -> Iterator[Finding]:
             profile=settings.profile,
             ca_identifier=settings.ca_identifier,
             ca_bundle=settings.ca_bundle,
+            within_s=SERVER_DEADLINE_S,
         )
     except TransportError as error:
         yield Finding(Severity.ERROR, str(error), "see to the network, the server, and server.url", "endpoint")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -111,6 +111,7 @@ def probe(
     profile: SecurityProfile = SecurityProfile.STANDARD,
     ca_identifier: str = "",
     ca_bundle: str | None = None,
+    within_s: float | None = None,
 ) -> ProbeReport:
     """Look at the server of an endpoint.
 
@@ -121,13 +122,17 @@ def probe(
         profile: Which algorithms the gateway sends and accepts.
         ca_identifier: Which CA is meant, where the server has several.
         ca_bundle: A PEM file of the CAs that an https server is verified against; None takes the system's.
+        within_s: How long all of it may take, in seconds; None leaves each operation its own deadline.
 
     Raises:
         EndpointError: The endpoint is no URL.
         TransportError: The server cannot be reached.
         NotScepError: What answered is no SCEP server.
     """
-    location = locate_server(endpoint, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
+    how: dict[str, Any] = {"clock": clock, "ca_identifier": ca_identifier, "ca_bundle": ca_bundle}
+    if within_s is not None:
+        how |= {"deadline_s": within_s, "ends_at": clock.monotonic() + within_s}
+    location = locate_server(endpoint, **how)
     now = clock.now()
     findings = [*clock_findings(location), *capability_findings(location.capabilities)]
     trust, refusal = _trust(location, pin, now)
@@ -135,8 +140,7 @@ def probe(
         findings.append(refusal)
     next_ca = None
     if location.capabilities.next_ca:
-        client = ScepClient(location.url, clock=clock, ca_identifier=ca_identifier, ca_bundle=ca_bundle)
-        next_ca, remark = _next_ca(client, trust, profile, now)
+        next_ca, remark = _next_ca(ScepClient(location.url, **how), trust, profile, now)
         findings += [remark] if remark else []
     certificates = tuple(
         ProbedCertificate(one, _roles(one, trust, location.certificates), _remarks(one, now))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import http.server
+import socket
+import threading
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +15,7 @@ import pytest
 
 from components.keystore import PrivateKeyEntry
 from components.keystore.memory import MemoryKeystore
+from components.scep import diagnosis
 from components.scep.diagnosis import examine
 from components.scep.enrolment import State
 from components.scep.identity import ENROLLED_KEY_PAIR
@@ -19,6 +23,7 @@ from components.scep.probe import capability_findings
 from components.scep.service import EnrollmentService, EnrollmentStatus
 from components.scep.transaction import Capabilities
 from framework.plugins import Severity
+from framework.plugins.host import THOROUGH_DEADLINE_S
 from framework.testing import FakeClock
 from metatype import Secret
 from tests.components.scep.pki import NOW, Party, Pki
@@ -158,6 +163,40 @@ def test_a_weak_server_is_told(tmp_path: Path) -> None:
     assert "1024" in found["weak algorithms"].text
     assert found["server's clock"].severity is Severity.WARNING
     assert found["server's clock"].fix
+
+
+def test_a_server_that_says_nothing_is_told_before_doctor_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert diagnosis.NAME_DEADLINE_S + diagnosis.SERVER_DEADLINE_S < THOROUGH_DEADLINE_S
+    monkeypatch.setattr(diagnosis, "SERVER_DEADLINE_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = {**SETTINGS, "server.url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        found = findings(Context(Enrolment(status_of(None)), MemoryKeystore(), settings))["endpoint"]
+    assert found.severity is Severity.ERROR
+    assert "no whole answer within 0.1 s" in found.text
+    assert "network" in found.fix
+
+
+def test_a_server_that_is_slow_at_each_path_has_one_deadline_for_all() -> None:
+    asked, clock = [], FakeClock(NOW)
+
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name that http.server calls
+            asked.append(self.path)
+            clock.advance(15)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = {**SETTINGS, "server.url": f"http://127.0.0.1:{server.server_port}"}
+        context = Context(Enrolment(status_of(None)), MemoryKeystore(), settings)
+        context.clock = clock
+        found = findings(context)["endpoint"]
+        server.shutdown()
+    assert found.severity is Severity.ERROR
+    assert len(asked) == 2, "after 30 s nothing more is asked"
 
 
 @pytest.mark.parametrize(
