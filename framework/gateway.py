@@ -92,6 +92,7 @@ class Gateway:
         )
         self.clock: Clock = self._kernel.clock
         self.started_at: datetime = self.clock.now()
+        self._started = self.clock.monotonic()
         self.activity = self._kernel.activity
         self.registry = self._kernel.registry
         self.scheduler = self._kernel.scheduler
@@ -123,6 +124,11 @@ class Gateway:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def uptime_s(self) -> float:
+        """How long it runs, in seconds, whatever the wall clock did meanwhile."""
+        return self.clock.monotonic() - self._started
 
     @property
     def configuration_admin(self) -> ConfigurationAdmin:
@@ -221,8 +227,11 @@ class Gateway:
         return True
 
     def prove_progress(self, then: Callable[[], None]) -> None:
-        """Have `then` called after a way through all that components' work goes through."""
-        self._kernel.runtime.prove_progress(then)
+        """Have `then` called after a way through all that components' work goes through: timers, then the runtime."""
+        if self._keep_time:
+            self.scheduler.call_later(0, functools.partial(self._kernel.runtime.prove_progress, then))
+        else:
+            self._kernel.runtime.prove_progress(then)
 
     def components(self) -> tuple[ComponentSnapshot, ...]:
         """All component configurations, by pid."""

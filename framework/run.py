@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import signal
@@ -94,8 +95,7 @@ def _run(state_directory: Path, conf_dir: str | None, observe_on: str | None, si
         gateway.event_admin.subscribe(_STATE_CHANGES, lambda _: notifier.status(_summary(gateway)))
         while (received := signal.sigwait(signals)) == signal.SIGHUP:
             notifier.reloading(gateway.clock)
-            _reload(gateway)
-            notifier.ready(_summary(gateway))
+            gateway.background.submit("gatewright", functools.partial(_reload, gateway, notifier))
         _log.info("stopping on %s", signal.Signals(received).name)
         notifier.stopping()
         server.stop()
@@ -124,11 +124,13 @@ def _summary(gateway: Gateway) -> str:
     return f"{summary}; see to: {', '.join(waiting[:_MOST_NAMED])}" if waiting else summary
 
 
-def _reload(gateway: Gateway) -> None:
+def _reload(gateway: Gateway, notifier: ServiceNotifier) -> None:
+    """Read the files again, in the background: a signal to stop is to wait for no disk."""
     try:
-        gateway.configuration_admin.reload(timeout=0)  # a signal to stop is not to wait for a component
+        gateway.configuration_admin.reload(timeout=0)
     except Exception:  # noqa: BLE001  # whatever is wrong with files, what runs goes on
         _log.exception("the configuration files could not be read again")
+    notifier.ready(_summary(gateway))
 
 
 def run_parser() -> argparse.ArgumentParser:

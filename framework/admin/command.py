@@ -69,7 +69,12 @@ class GatewayView(Protocol):
 
     @property
     def started_at(self) -> datetime:
-        """When the gateway was started."""
+        """When the gateway was started, by the wall clock of then."""
+        ...
+
+    @property
+    def uptime_s(self) -> float:
+        """How long it runs, in seconds, whatever the wall clock did meanwhile."""
         ...
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -108,12 +109,19 @@ def read_document(data: bytes) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> list[FileConfiguration]:
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_open_at_once) as file:  # Path.open takes no opener
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise FileContentError("is no regular file")
         document = read_document(file.read(LARGEST + 1))
     for pid, properties in document.items():
         if not isinstance(properties, dict):
             raise FileContentError(f"the properties of {pid!r} must be an object")
     return [FileConfiguration(path, pid, properties) for pid, properties in document.items()]
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, or a pipe that nobody writes to, without waiting for anybody."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from framework._version import __version__
 from framework.admin.command import GatewayView
+from framework.admin.rendering import printable
 from framework.declarative_services.lifecycle import UNDECIDED
 from framework.diagnosis import quick_reports
 from framework.observation.exposition import CONTENT_TYPE, exposition
@@ -89,7 +90,7 @@ def _healthz(gateway: ObservedGateway, *, verbose: bool) -> HttpAnswer:
         return HttpAnswer(status, f"{verdict}\n")
     marks = {Severity.OK: "[+]", Severity.WARNING: "[!]", Severity.ERROR: "[-]"}
     lines = [
-        f"{marks[one.severity]}{one.check} {'ok' if one.finding is None else one.finding.text}"
+        f"{marks[one.severity]}{one.check} {printable('ok' if one.finding is None else one.finding.text)}"
         for one in examination.reports
     ]
     return HttpAnswer(status, "\n".join([*lines, verdict, ""]))
@@ -105,10 +106,9 @@ def _all_metrics(gateway: ObservedGateway, contributed: ContributedMetrics) -> I
 
 def _own_metrics(gateway: ObservedGateway) -> Iterator[Metric]:
     components = gateway.components()
-    uptime = (gateway.clock.now() - gateway.started_at).total_seconds()
     plugins = gateway.plugins
     yield _gauge("gatewright_info", "The gateway's version.", Sample(1, {"version": __version__}))
-    yield _gauge("gatewright_uptime_seconds", "How long the gateway runs.", Sample(uptime))
+    yield _gauge("gatewright_uptime_seconds", "How long the gateway runs.", Sample(gateway.uptime_s))
     yield _gauge(
         "gatewright_component_state",
         "1 for the state that each component configuration is in.",

@@ -83,4 +83,4 @@ class MetricSource(abc.ABC):
 
     @abc.abstractmethod
     def metrics(self) -> Iterable[Metric]:
-        """The figures now. It is called on a thread of the observer, and must be quick."""
+        """The figures now. It is called on a thread of its own, and must be quick: after 2 s it is done without."""

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
+from framework.admin.rendering import printable
 from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -53,11 +54,14 @@ def goes_to_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
 
 
 class TextLines(logging.Formatter):
-    """Lines for people. In no form of lines are secrets: a component's error may have its password in it."""
+    """Lines for people, without what could steer a terminal.
+
+    In no form of lines are secrets: a component's error may have its password in it.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """A record as text, its traceback included."""
-        return without_secrets(super().format(record))
+        return printable(without_secrets(super().format(record)).expandtabs())
 
 
 class JournalLines(TextLines):

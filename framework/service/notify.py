@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class ServiceNotifier:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get(SOCKET_VARIABLE, "")
+        self._lock = threading.Lock()
+        self._stopping = False
         self.watchdog_s = _watchdog_s(environ)
         """How often it wants to hear of progress at least, in seconds; None if it does not."""
 
@@ -40,23 +43,30 @@ class ServiceNotifier:
 
     def ready(self, status: str) -> None:
         """The service has started, or has read its configuration again."""
-        self._send("READY=1", f"STATUS={status}", f"MAINPID={os.getpid()}")
+        self._send_unless_stopping("READY=1", f"STATUS={status}", f"MAINPID={os.getpid()}")
 
     def status(self, status: str) -> None:
         """How it is, in one line."""
-        self._send(f"STATUS={status}")
+        self._send_unless_stopping(f"STATUS={status}")
 
     def reloading(self, clock: Clock) -> None:
         """It reads its configuration again; `ready` follows."""
-        self._send("RELOADING=1", f"MONOTONIC_USEC={int(clock.monotonic() * 1_000_000)}")
+        self._send_unless_stopping("RELOADING=1", f"MONOTONIC_USEC={int(clock.monotonic() * 1_000_000)}")
 
     def stopping(self) -> None:
-        """It stops."""
-        self._send("STOPPING=1", "STATUS=stopping")
+        """It stops; what others tell from now on is not sent."""
+        with self._lock:
+            self._stopping = True
+            self._send("STOPPING=1", "STATUS=stopping")
 
     def alive(self) -> None:
         """It makes progress."""
         self._send("WATCHDOG=1")
+
+    def _send_unless_stopping(self, *lines: str) -> None:
+        with self._lock:
+            if not self._stopping:
+                self._send(*lines)
 
     def _send(self, *lines: str) -> None:
         if not self.listens:

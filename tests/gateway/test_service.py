@@ -59,6 +59,15 @@ def test_systemd_is_told_of_readiness_progress_reload_and_the_end(gateway: Any, 
     assert status == 0
 
 
+def test_a_pipe_among_the_files_keeps_it_neither_from_serving_nor_from_stopping(gateway: Any) -> None:
+    os.mkfifo(gateway.conf_dir / "10-pipe.json")
+    gateway.start()
+    gateway.process.send_signal(signal.SIGHUP)
+    done = gateway.run("config", "reload")
+    assert (done.returncode, "10-pipe.json: is no regular file" in done.stdout) == (1, True)
+    assert gateway.stop()[0] == 0
+
+
 def install(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "framework", "install", "--root", str(root), "--program", "/usr/bin/gatewright"]
     return subprocess.run([*argv, *arguments], capture_output=True, text=True, check=False)

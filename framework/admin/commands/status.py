@@ -80,14 +80,13 @@ def _text(
     *,
     everything: bool,
 ) -> str:
-    seconds = int((gateway.clock.now() - gateway.started_at).total_seconds())
     count = len(examination.problems)
     verdict = {
         Severity.OK: "healthy",
         Severity.WARNING: "healthy, with warnings",
         Severity.ERROR: "needs attention",
     }[examination.severity]
-    process = f"{__version__}, process id {os.getpid()}, up {_duration(seconds)}"
+    process = f"{__version__}, process id {os.getpid()}, up {_duration(int(gateway.uptime_s))}"
     rows: list[tuple[str, object]] = [
         ("gatewright", Toned(verdict, TONES[examination.severity])),
         ("process", process),

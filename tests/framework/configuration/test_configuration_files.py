@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -123,6 +124,13 @@ BAD_FILES = (
 
 
 class TestFaults:
+    def test_a_pipe_that_nobody_writes_to_is_no_configuration_file_and_holds_nobody_up(self, site: Site) -> None:
+        os.mkfifo(site.conf / "10.json")
+        site.file("20.json", '{"test.Pump": {"rate": 6}}')
+        site.admin.load_files()
+        assert site.value("rate") == 6
+        assert ["is no regular file" in str(one) for one in site.admin.file_problems] == [True]
+
     @pytest.mark.parametrize("bad", BAD_FILES, ids=lambda bad: bad.name)
     def test_a_bad_file_is_named_with_its_fault_and_the_others_count(self, site: Site, bad: BadFile) -> None:
         site.file("10.json", '{"test.Pump": {"rate": 10}}')

@@ -9,12 +9,14 @@ import socket
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from framework import component, listening, reference
+from framework.gateway import Gateway
 from framework.observation import Metric, MetricKind, MetricSource, Sample
 from framework.observation import server as server_module
 from framework.observation.contributed import SOURCES_DEADLINE_S
@@ -297,3 +299,42 @@ def test_a_socket_that_has_become_another_programs_is_left_to_it(harness: Gatewa
             path.rename(tmp_path / "elsewhere")
             other.bind(str(path))
         assert path.exists()
+
+
+def test_how_long_it_runs_is_told_by_no_clock_that_jumps(harness: GatewayHarness) -> None:
+    harness.advance(90)
+    harness.clock.set(datetime(2081, 1, 1, tzinfo=UTC))
+    with serving(harness) as server:
+        families = {one.name: one for one in text_string_to_metric_families(get(server, "/metrics")[1])}
+    assert families["gatewright_uptime_seconds"].samples[0].value == 90
+
+
+def test_what_could_steer_a_terminal_is_not_shown(harness: GatewayHarness) -> None:
+    assert harness.gateway.conf_directory is not None
+    (harness.gateway.conf_directory / "\x1b[31m.json").write_text("{")
+    harness.configuration_admin.reload()
+    with serving(harness) as server:
+        body = get(server, "/healthz?verbose")[1]
+    assert "[31m.json" in body
+    assert "\x1b" not in body
+
+
+def test_a_gateway_whose_timers_stand_still_does_not_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, reached = threading.Event(), threading.Event()
+
+    def block() -> None:
+        reached.set()
+        release.wait(60)
+
+    with Gateway(tmp_path / "state", discover=False, environ={}) as gateway:
+        server = ObservationServer(gateway, "127.0.0.1:0")
+        server.start()
+        try:
+            assert get(server, "/livez")[0] == 200
+            gateway.scheduler.call_later(0, block)
+            assert reached.wait(30)
+            monkeypatch.setattr("framework.observation.endpoints.PROGRESS_DEADLINE_S", 0.01)
+            assert get(server, "/livez")[0] == 503
+        finally:
+            release.set()
+            server.stop()

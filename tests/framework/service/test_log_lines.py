@@ -53,3 +53,10 @@ def test_a_stream_that_goes_to_journald_is_known(tmp_path: Path) -> None:
         assert handler.format(logging.LogRecord("a", logging.INFO, "", 0, "b", None, None)) == "<6>a: b"
         other = log_handler(None, {"JOURNAL_STREAM": "1:2"}, stream)
         assert other.format(logging.LogRecord("a", logging.INFO, "", 0, "b", None, None)) == "INFO a: b"
+
+
+@pytest.mark.parametrize("form", ["text", "journal"])
+def test_what_could_steer_a_terminal_is_not_written(form: str) -> None:
+    written = line(form, logging.WARNING, "the file %s", "a\x1b[31m\x9b\r.json")
+    assert "[31m" in written
+    assert not set(written) & set("\x1b\x9b\r")

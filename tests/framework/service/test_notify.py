@@ -51,7 +51,11 @@ def test_each_state_is_told(manager: tuple[socket.socket, str]) -> None:
     notifier.reloading(clock)
     assert heard(listening) == ["RELOADING=1", "MONOTONIC_USEC=1500000"]
     notifier.stopping()
-    assert heard(listening)[0] == "STOPPING=1"
+    assert heard(listening) == ["STOPPING=1", "STATUS=stopping"]
+    notifier.status("0 of 2")
+    notifier.reloading(clock)
+    notifier.ready("0 of 2")
+    assert heard(listening) == [], "it stops, whatever its components tell meanwhile"
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "relative"}])
