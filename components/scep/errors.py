@@ -43,6 +43,10 @@ class TransportError(ScepError):
         self.reason = reason
 
 
+_OF_THE_REQUEST: Final = frozenset({400, 404, 405, 406, 410, 413, 415, 422, 501})
+"""HTTP statuses that say that such a request is not taken (RFC 9110 15.5, 15.6); others may have other reasons."""
+
+
 class HttpStatusError(TransportError):
     """The server answered with an HTTP error; SCEP's own refusals come with status 200.
 
@@ -62,6 +66,11 @@ class HttpStatusError(TransportError):
     def is_for_now(self) -> bool:
         """Whether the server is only busy or down: the answer says nothing of what it was asked."""
         return self.status in _FOR_NOW or self.retry_after_s is not None
+
+    @property
+    def is_of_the_request(self) -> bool:
+        """Whether the server does not take such a request: the same one again would be answered alike."""
+        return self.status in _OF_THE_REQUEST and not self.is_for_now
 
 
 class RedirectError(HttpStatusError):

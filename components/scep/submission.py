@@ -53,7 +53,7 @@ def _send(driver: EnrolmentDriver, attempt: int, exchange: Exchange) -> None:
         if isinstance(error, OperationUnsupportedError) and exchange.is_poll:
             driver.feed(enrolment.PollUnsupported(attempt, driver.now()))
         elif isinstance(error, HttpStatusError) and exchange.form and not error.is_for_now:
-            _refuse_form(driver, attempt, exchange, wording.problem_of(error, driver.now()))
+            _leave_form(driver, attempt, exchange, error)
         else:
             data = driver.outcome(attempt, result)
             if data is not None:
@@ -88,13 +88,25 @@ def _take_reply(driver: EnrolmentDriver, attempt: int, exchange: Exchange, reply
         case Refused(fail_info=code) if exchange.is_poll and code == _BAD_CERT_ID:
             driver.feed(enrolment.PollUnsupported(attempt, now))
         case Refused() if exchange.form is not None:
-            _refuse_form(driver, attempt, exchange, wording.problem_of_refusal(reply, now, exchange.purpose))
+            before = driver.enrollment.journal.request
+            earlier = None if before is None else before.refused
+            problem = wording.problem_of_refusal(reply, now, exchange.purpose, earlier)
+            driver.step(f"the renewal was refused in this form: {reply.summary}")
+            driver.feed(enrolment.FormRefused(attempt, problem, _fresh_id(exchange), jitter()))
         case Refused():
             problem = wording.problem_of_refusal(reply, now, exchange.purpose)
             driver.feed(enrolment.Failed(attempt, problem, jitter()))
 
 
-def _refuse_form(driver: EnrolmentDriver, attempt: int, exchange: Exchange, problem: enrolment.Problem) -> None:
-    driver.step(f"the renewal was refused in this form: {problem.message}")
-    fresh = new_transaction_id(exchange.parties.certified.key.public_key)
-    driver.feed(enrolment.FormRefused(attempt, problem, fresh, jitter()))
+def _leave_form(driver: EnrolmentDriver, attempt: int, exchange: Exchange, error: HttpStatusError) -> None:
+    """The HTTP server did not let the CA decide about a renewal in this form."""
+    problem = wording.problem_of(error, driver.now())
+    driver.step(f"the renewal did not come to the CA in this form: {problem.message}")
+    if error.is_of_the_request:
+        driver.feed(enrolment.FormRefused(attempt, problem, _fresh_id(exchange), jitter(), by_ca=False))
+    else:
+        driver.feed(enrolment.FormUnanswered(attempt, problem, _fresh_id(exchange), jitter()))
+
+
+def _fresh_id(exchange: Exchange) -> str:
+    return new_transaction_id(exchange.parties.certified.key.public_key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.keystore import KeystoreError
@@ -35,11 +36,23 @@ def problem_of(error: BaseException, now: datetime) -> Problem:
     return Problem(state, kind, str(error) or type(error).__name__, what_to_do, now, retry_after_s)
 
 
-def problem_of_refusal(refused: Refused, now: datetime, purpose: Purpose = Purpose.ENROLL) -> Problem:
-    """A refusal by the CA of a request for this purpose."""
-    request = "request" if purpose is Purpose.ENROLL else "renewal"
-    message = f"the CA refused the {request}: {refused.summary}"
-    return Problem(State.REFUSED, refused.reason, message, f"{refused.hint}; then: gatewright cert {purpose}", now)
+def problem_of_refusal(
+    refused: Refused, now: datetime, purpose: Purpose = Purpose.ENROLL, earlier: Problem | None = None
+) -> Problem:
+    """A refusal by the CA of a request for this purpose; `earlier` is that of the same renewal in other forms.
+
+    What the CA said first counts: it has not met the request in a form that it does not know.
+    """
+    if earlier is not None:
+        known = refused.summary in earlier.message
+        message = earlier.message if known else f"{earlier.message}; in another form: {refused.summary}"
+        return replace(earlier, message=message, at=now)
+    if purpose is Purpose.ENROLL:
+        message, again = f"the CA refused the request: {refused.summary}", "gatewright cert enroll"
+    else:
+        message = f"the CA refused the renewal: {refused.summary}"
+        again = f"gatewright cert {purpose}; or, by the challenge password: gatewright cert enroll"
+    return Problem(State.REFUSED, refused.reason, message, f"{refused.hint}; then: {again}", now)
 
 
 def pending_problem(now: datetime) -> Problem:

@@ -79,7 +79,22 @@ class NextCaSought:
 
 @dataclass(frozen=True, slots=True)
 class FormRefused:
-    """A renewal was refused in its form, with a fresh id should there be another form; `jitter` as in `Failed`."""
+    """A renewal was refused in its form; `transaction_id` is a fresh one for another form, `jitter` as in `Failed`.
+
+    Attributes:
+        by_ca: Whether the CA said so; else its HTTP server said that it does not take such a request.
+    """
+
+    attempt: int
+    problem: Problem
+    transaction_id: str
+    jitter: float
+    by_ca: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FormUnanswered:
+    """The HTTP server failed over a renewal, which may be the form's fault or not; the rest as in `FormRefused`."""
 
     attempt: int
     problem: Problem
@@ -180,6 +195,7 @@ Event = (
     | CaVerified
     | NextCaSought
     | FormRefused
+    | FormUnanswered
     | PollUnsupported
     | SupersededDropped
     | PollAsked

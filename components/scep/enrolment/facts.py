@@ -165,6 +165,8 @@ class Request:
         pending_since: When the CA said first that it has yet to decide, or None.
         polls: How often it has said so.
         polled: Whether the CA is asked by CertPoll; else by the same request.
+        refused: What the CA said when it refused the renewal in the forms that were tried, or None.
+        unanswered: What the HTTP server said instead of the CA in one of these forms, or None.
     """
 
     transaction_id: str
@@ -176,6 +178,8 @@ class Request:
     pending_since: datetime | None = None
     polls: int = 0
     polled: bool = True
+    refused: Problem | None = None
+    unanswered: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

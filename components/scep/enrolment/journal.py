@@ -65,16 +65,13 @@ def _plain(value: Any) -> Any:
 def _decode(document: dict[str, Any]) -> Journal:
     if document["version"] != VERSION:
         raise ValueError(f"the journal has the unknown version {document['version']}")
-    problem = document["problem"]
     return Journal(
         trust=_trust(document["trust"]),
         staged=_trust(document["staged"]),
         request=_request(document["request"]),
         attempts=int(document["attempts"]),
         next_attempt_at=_moment(document["next_attempt_at"]),
-        problem=None
-        if problem is None
-        else Problem(**{**problem, "state": State(problem["state"]), "at": datetime.fromisoformat(problem["at"])}),
+        problem=_problem(document["problem"]),
         digest=str(document["digest"]),
         warnings=tuple(document["warnings"]),
         ca_checked_at=_moment(document.get("ca_checked_at")),
@@ -85,8 +82,21 @@ def _decode(document: dict[str, Any]) -> Journal:
 def _request(document: dict[str, Any] | None) -> Request | None:
     if document is None:
         return None
-    purpose = Purpose(document.get("purpose", Purpose.ENROLL))
-    return Request(**{**document, "purpose": purpose, "pending_since": _moment(document.get("pending_since"))})
+    return Request(
+        **{
+            **document,
+            "purpose": Purpose(document.get("purpose", Purpose.ENROLL)),
+            "pending_since": _moment(document.get("pending_since")),
+            "refused": _problem(document.get("refused")),
+            "unanswered": _problem(document.get("unanswered")),
+        }
+    )
+
+
+def _problem(document: dict[str, Any] | None) -> Problem | None:
+    if document is None:
+        return None
+    return Problem(**{**document, "state": State(document["state"]), "at": datetime.fromisoformat(document["at"])})
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -23,6 +23,7 @@ from components.scep.enrolment.events import (
     EnrollAsked,
     Failed,
     FormRefused,
+    FormUnanswered,
     IdentityStored,
     KeyReady,
     LocateServer,
@@ -99,9 +100,8 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
             return _take_next_ca(enrollment, trust, outcome, now)
         case KeyReady(_, key, transaction_id):
             return requesting.send(enrollment, key, transaction_id)
-        case FormRefused(_, problem, transaction_id, jitter):
-            again = requesting.send_other_form(enrollment, transaction_id)
-            return requesting.fail(enrollment, problem, jitter) if again is None else again
+        case FormRefused() | FormUnanswered():
+            return requesting.leave_form(enrollment, event)
         case PollUnsupported(_, now):
             return requesting.stop_polling(enrollment, now)
         case CertificateIssued(attempt, warnings):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from components.scep.enrolment.events import (
+    FormUnanswered,
     PrepareKey,
     Remember,
     SendPoll,
@@ -22,9 +23,12 @@ from components.scep.transaction import Capabilities, renewal_forms
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from components.scep.enrolment.events import Action, Enrollment
+    from components.scep.enrolment.events import Action, Enrollment, FormRefused
     from components.scep.enrolment.facts import KeyFacts, Trust
     from components.scep.transaction import RenewalForm
+
+_FAILURES_OF_A_FORM: Final = 3
+"""After so many failures in a row, one that says nothing of a renewal's form is taken for the form's fault."""
 
 _WAITING = frozenset(
     {State.UNREACHABLE, State.INVALID_RESPONSE, State.UNTRUSTED_CA, State.KEYSTORE_ERROR, State.PENDING}
@@ -74,13 +78,37 @@ def send(enrollment: Enrollment, key: KeyFacts, transaction_id: str) -> tuple[En
     return _dispatch(enrollment, request)
 
 
-def send_other_form(enrollment: Enrollment, transaction_id: str) -> tuple[Enrollment, tuple[Action, ...]] | None:
-    """Send a renewal in the next form in which servers take them; None if all were tried."""
+def leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Go on with a renewal that did not succeed in its form.
+
+    A form that was refused is followed by the next one at once. When all were tried, the renewal is refused if the
+    CA itself refused each; what came in between from its HTTP server is no decision, so all are tried again later.
+    Where the server only failed, the same form is tried again later, and the next one when it goes on failing.
+    """
     request = enrollment.journal.request
-    if request is None or request.purpose is Purpose.ENROLL or request.form + 1 >= len(_forms(enrollment)):
-        return None
-    again = replace(request, transaction_id=transaction_id, form=request.form + 1, pending_since=None, polls=0)
-    return _dispatch(enrollment, again)
+    if request is None:
+        return fail(enrollment, event.problem, event.jitter)
+    if isinstance(event, FormUnanswered):
+        if enrollment.journal.attempts + 1 >= _FAILURES_OF_A_FORM:
+            left = _next_form(enrollment, replace(request, unanswered=event.problem), event.transaction_id)
+            enrollment = with_journal(enrollment, request=left)
+        return fail(enrollment, event.problem, event.jitter)
+    request = replace(request, refused=event.problem) if event.by_ca else replace(request, unanswered=event.problem)
+    following = _next_form(enrollment, request, event.transaction_id)
+    if following.form > request.form:
+        return _dispatch(enrollment, following)
+    if request.unanswered is None:
+        return fail(enrollment, event.problem, event.jitter)
+    unanswered = replace(request.unanswered, at=event.problem.at)
+    return fail(with_journal(enrollment, request=following), unanswered, event.jitter)
+
+
+def _next_form(enrollment: Enrollment, request: Request, transaction_id: str) -> Request:
+    """The request in its next form; in the first one again, and as if nothing had been said, after the last."""
+    begun_anew = replace(request, transaction_id=transaction_id, pending_since=None, polls=0)
+    if request.form + 1 < len(_forms(enrollment)):
+        return replace(begun_anew, form=request.form + 1)
+    return replace(begun_anew, form=0, refused=None, unanswered=None)
 
 
 def stop_polling(enrollment: Enrollment, now: datetime) -> tuple[Enrollment, tuple[Action, ...]]:

@@ -362,7 +362,7 @@ def test_a_journal_survives_its_file(tmp_path: Path) -> None:
     journal = Journal(
         trust=replace(TRUST, certificates=()),
         staged=TRUST,
-        request=Request("t", "k", None, "A"),
+        request=Request("t", "k", None, "A", refused=problem(State.REFUSED), unanswered=problem(State.UNREACHABLE)),
         attempts=3,
         next_attempt_at=NOW,
         problem=problem(State.REFUSED),

@@ -87,6 +87,43 @@ def test_a_server_that_is_busy_is_waited_for_as_long_as_it_asks(begin: Begin, mo
     assert gateway.identity.chain != first
 
 
+def test_a_server_that_fails_for_a_moment_at_a_renewal_does_not_end_renewals(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin(renewal_challenge=True)
+    _renew(gateway)
+    renewed, answer = gateway.identity.chain, authority.ca.http_answer
+
+    def broken(given: HttpAnswer, operation: str) -> HttpAnswer:
+        if operation != "PKIOperation":
+            return given
+        return HttpAnswer(http.HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", b"oops")
+
+    monkeypatch.setattr(authority.ca, "http_answer", broken)
+    _renew(gateway)
+    assert gateway.status["state"] == "invalid-response"
+    gateway.harness.advance(3600)
+    assert gateway.status["state"] == "invalid-response"
+    assert gateway.identity.chain == renewed
+    monkeypatch.setattr(authority.ca, "http_answer", answer)
+    gateway.harness.advance(12 * 3600)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.identity.chain != renewed
+
+
+def test_a_refused_renewal_shows_what_the_ca_said_of_each_form(begin: Begin) -> None:
+    gateway, authority = begin()
+    authority.ca.revoke(gateway.identity.chain[0].serial_number)
+    _renew(gateway)
+    error = gateway.status["last_error"]
+    assert gateway.status["state"] == "refused"
+    assert "badMessageCheck" in error["message"]
+    assert "not revoked" in error["message"]
+    assert "in another form: badRequest (the request carries no challenge password)" in error["message"]
+    assert "is it for another CA" in error["what_to_do"]
+    assert "gatewright cert enroll" in error["what_to_do"]
+
+
 @pytest.mark.requirement("RFC 8894 4.1: path", "mission: endpoint")
 def test_where_the_server_was_found_is_remembered_and_shown(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway, authority = begin(settings={"enabled": False})

@@ -20,6 +20,7 @@ from components.scep.enrolment import (
     Event,
     Failed,
     FormRefused,
+    FormUnanswered,
     IdentityFacts,
     IdentityStored,
     Journal,
@@ -168,6 +169,9 @@ class World:
             is_last = self.disk.request is not None and self.disk.request.form > 0
             if not is_last:
                 return FormRefused(attempt, refused, self.fresh(), 0.5)
+        if chance < 0.25 and is_renewal:
+            broken = Problem(State.INVALID_RESPONSE, "HttpStatusError", "", "", self.shown)
+            return FormUnanswered(attempt, broken, self.fresh(), 0.5)
         return CertificateIssued(attempt, ())
 
     def failure(self, attempt: int) -> Failed | None:
