@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import tempfile
 import threading
@@ -36,10 +38,14 @@ from framework.storage import make_private_directory, replace_file, sync_directo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_MAGIC: Final = b"GWCRL1\n\x00"
+_MAGIC: Final = b"GWCRL2\n\x00"
 _TAIL: Final = 32
 """Octets at the end of a CRL, which are of its signature, that say whether an index is of it."""
+_HEAD: Final = len(_MAGIC) + 4
+"""Octets before the description of the CRL in an index, the last four of which say how long that is."""
 _LONGEST_ENTRY: Final = 64 * 1024
+
+_log = logging.getLogger("components.keystore.crl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class KeptCrl:
         record: What is told of it.
         frame: The CRL without its entries.
         path: Its file.
-        table: Where the table begins in the index beside it.
+        tail: Its last octets, which the index beside it is named by: an index is of one content only.
         fetched: When it was last had from its source (aware).
         signer: Whose signature was checked, as of `key_digest`; empty if nobody's was.
     """
@@ -58,14 +64,14 @@ class KeptCrl:
     record: CrlRecord
     frame: x509.CertificateRevocationList
     path: Path
-    table: int
+    tail: bytes
     fetched: datetime
     signer: str
 
     @property
     def index(self) -> Path:
         """The index beside it."""
-        return self.path.with_suffix(".idx")
+        return _index_of(self.path, self.tail)
 
 
 class CrlStore:
@@ -127,19 +133,35 @@ class CrlStore:
             signer = key_digest(check_signature(outline, trusted)) if self.verify else ""
             path = self.directory / f"{_name(outline.frame)}.crl"
             with self._writing:
-                known = self._kept.get(path.name)
+                known = self._known(path)
                 if known is not None:
                     check_succession(known.frame, outline.frame, path)
                 changed = known is None or known.frame.signature != outline.frame.signature
                 meta = {"source": source, "fetched": now.timestamp(), "signer": signer, "entries": outline.entries}
-                received.replace(path)
-                sync_directory(self.directory)
-                self._kept[path.name] = kept = _write_index(path, meta, builder, outline.frame)
-                for other in self._renamed(kept):
-                    self._forget(other)
+                self._replace(known, received, _write_index(path, received, meta, builder, outline.frame))
         finally:
             received.unlink(missing_ok=True)
         return changed
+
+    def _known(self, path: Path) -> KeptCrl | None:
+        """What is kept at `path`, also if it could not be read when this began."""
+        known = self._kept.get(path.name)
+        return _load(path) if known is None and path.exists() else known
+
+    def _replace(self, known: KeptCrl | None, received: Path, kept: KeptCrl) -> None:
+        """Put a CRL, whose index is written, in place of the one that is known; called with the lock held."""
+        try:
+            received.replace(kept.path)
+        except OSError:
+            if known is None or known.index != kept.index:
+                kept.index.unlink(missing_ok=True)
+            raise
+        self._kept[kept.path.name] = kept
+        sync_directory(self.directory)
+        if known is not None and known.index != kept.index:
+            known.index.unlink(missing_ok=True)
+        for other in self._renamed(kept):
+            self._forget(other)
 
     def verify_kept(self, trusted: Sequence[x509.Certificate]) -> list[str]:
         """Forget the CRLs that nobody signed who is trusted now; returns what was forgotten and why, in words.
@@ -175,7 +197,7 @@ class CrlStore:
         }
         with self._writing:
             if self._kept.get(kept.path.name) is kept:  # or another one came meanwhile
-                self._kept[kept.path.name] = _write_index(kept.path, meta, builder, outline.frame)
+                self._kept[kept.path.name] = _write_index(kept.path, kept.path, meta, builder, outline.frame)
         return None
 
     def _renamed(self, kept: KeptCrl) -> list[KeptCrl]:
@@ -207,11 +229,18 @@ class CrlStore:
                 if _lists(kept, serial):
                     return RevocationStatus.REVOKED
             except (OSError, der.DerError) as error:
+                if self._is_superseded(kept):
+                    return self.status(certificate, now)
                 raise CrlError(f"the CRL {kept.path} cannot be read: {error}; remove it, and refresh") from error
             due = kept.record.next_update
             if due is None or now <= due:
                 found = RevocationStatus.GOOD
         return found
+
+    def _is_superseded(self, kept: KeptCrl) -> bool:
+        """Whether another one took its place while it was asked; one that is about to is waited for."""
+        with self._writing:
+            return self._kept.get(kept.path.name) is not kept
 
     def decoded(self) -> Iterator[x509.CertificateRevocationList]:
         """The CRLs with their entries, each read when it is its turn.
@@ -228,7 +257,11 @@ class CrlStore:
 
 def _lists(kept: KeptCrl, serial: bytes) -> bool:
     with kept.index.open("rb", buffering=0) as index, kept.path.open("rb", buffering=0) as crl:
-        for offset in offsets(index.fileno(), kept.table, kept.record.entries, serial):
+        end = os.fstat(crl.fileno()).st_size
+        if os.pread(crl.fileno(), _TAIL, max(0, end - _TAIL)) != kept.tail:
+            raise OSError(errno.ESTALE, "it is another one than its index is of")
+        table = _HEAD + int.from_bytes(os.pread(index.fileno(), 4, len(_MAGIC)))
+        for offset in offsets(index.fileno(), table, kept.record.entries, serial):
             head = os.pread(crl.fileno(), 6, offset)
             size = 2 + head[1] if head[1] < 0x80 else 2 + (head[1] & 0x7F) + _LONGEST_ENTRY
             entry = der.Reader(os.pread(crl.fileno(), size, offset)).next()
@@ -248,39 +281,58 @@ def _scope(frame: x509.CertificateRevocationList) -> bytes:
     return b"" if point is None else point.public_bytes()
 
 
+def _index_of(path: Path, tail: bytes) -> Path:
+    return path.with_name(f"{path.stem}.{tail.hex()}.idx")
+
+
 def _write_index(
-    path: Path, meta: dict[str, Any], builder: IndexBuilder, frame: x509.CertificateRevocationList
+    path: Path, content: Path, meta: dict[str, Any], builder: IndexBuilder, frame: x509.CertificateRevocationList
 ) -> KeptCrl:
-    size = path.stat().st_size
-    encoded = json.dumps({**meta, "tail": _tail(path), "frame": frame.public_bytes(Encoding.DER).hex(), "size": size})
+    """Write the index of a CRL that is, or is about to be, at `path`; its octets are those of the file `content`."""
+    tail = _tail(content)
+    size = content.stat().st_size
+    encoded = json.dumps({**meta, "frame": frame.public_bytes(Encoding.DER).hex(), "size": size})
     head = _MAGIC + len(encoded).to_bytes(4) + encoded.encode()
-    replace_file(path.with_suffix(".idx"), head + builder.table())
-    return _kept(path, json.loads(encoded), len(head))
+    replace_file(_index_of(path, tail), head + builder.table())
+    return _kept(path, tail, json.loads(encoded))
 
 
 def _load(path: Path) -> KeptCrl | None:
-    """A CRL that was kept; one whose index is missing or of another one (after a crash) is indexed anew."""
-    try:
-        with path.with_suffix(".idx").open("rb") as file:
-            if file.read(len(_MAGIC)) == _MAGIC:
-                length = int.from_bytes(file.read(4))
-                meta = json.loads(file.read(length))
-                if meta["tail"] == _tail(path) and meta["size"] == path.stat().st_size:
-                    return _kept(path, meta, len(_MAGIC) + 4 + length)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # made anew from the CRL itself
+    """A CRL that was kept, or None if it is none or cannot be read; one without an index is indexed anew."""
     builder = IndexBuilder()
     try:
-        with path.open("rb") as file:
-            outline = skim(file, builder.add)
-        meta = {"source": "", "fetched": 0, "signer": "", "entries": outline.entries}
-        return _write_index(path, meta, builder, outline.frame)
-    except (CrlRefusedError, OSError):
+        kept = _indexed(path)
+        if kept is None:
+            with path.open("rb") as file:
+                outline = skim(file, builder.add)
+            meta = {"source": "", "fetched": 0, "signer": "", "entries": outline.entries}
+            kept = _write_index(path, path, meta, builder, outline.frame)
+        for other in path.parent.glob(f"{path.stem}*.idx"):
+            if other != kept.index:
+                other.unlink(missing_ok=True)  # of a replacement that was interrupted
+    except CrlRefusedError:
         path.unlink(missing_ok=True)  # torn; it is fetched again
+    except OSError as error:
+        _log.warning("the CRL %s is not used: %s; it is fetched again, or see to its file system", path, error)
+    else:
+        return kept
+    return None
+
+
+def _indexed(path: Path) -> KeptCrl | None:
+    """A CRL by the index beside it; None if there is none, or it is of another one (after a crash)."""
+    tail = _tail(path)
+    try:
+        with _index_of(path, tail).open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return None
+            meta = json.loads(file.read(int.from_bytes(file.read(4))))
+        return _kept(path, tail, meta) if meta["size"] == path.stat().st_size else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 
-def _kept(path: Path, meta: dict[str, Any], table: int) -> KeptCrl:
+def _kept(path: Path, tail: bytes, meta: dict[str, Any]) -> KeptCrl:
     frame = x509.load_der_x509_crl(bytes.fromhex(meta["frame"]))
     record = CrlRecord(
         issuer=frame.issuer.rfc4514_string(),
@@ -291,10 +343,10 @@ def _kept(path: Path, meta: dict[str, Any], table: int) -> KeptCrl:
         size=meta["size"],
         source=meta["source"],
     )
-    return KeptCrl(record, frame, path, table, datetime.fromtimestamp(meta["fetched"], UTC), meta["signer"])
+    return KeptCrl(record, frame, path, tail, datetime.fromtimestamp(meta["fetched"], UTC), meta["signer"])
 
 
-def _tail(path: Path) -> str:
+def _tail(path: Path) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
-        return file.read(_TAIL).hex()
+        return file.read(_TAIL)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +83,70 @@ def test_what_is_listed_is_revoked_and_what_is_not_is_good_also_after_a_restart(
         (decoded,) = store.decoded()
         assert {one.serial_number for one in decoded} == set(listed)
         kept.index.unlink()  # as a crash between the two files leaves it
+
+
+@pytest.mark.parametrize("step", ["replace_file", "rename", "sync_directory"])
+def test_what_is_revoked_stays_so_when_a_newer_crl_cannot_be_stored(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CrlStore(tmp_path)
+    assert install(store, ISSUER.crl(100, 50, number=1))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace" if step == "rename" else f"components.keystore.crl.store.{step}", full)
+        with pytest.raises(OSError, match="No space"):
+            install(store, ISSUER.crl(*range(40, 60), 100, number=2))
+        for one in (store, CrlStore(tmp_path)):  # also after a restart while there is no room
+            assert one.verify_kept((ISSUER.certificate,)) == []
+            assert one.status(ISSUER.issue(100), NOW) is RevocationStatus.REVOKED
+            assert one.status(ISSUER.issue(5), NOW) is RevocationStatus.GOOD
+    assert not list(tmp_path.glob(".*"))
+    store = CrlStore(tmp_path)
+    assert install(store, ISSUER.crl(100, number=3))
+    assert len(list(tmp_path.iterdir())) == 2, "one CRL, one index"
+
+
+def test_a_kept_crl_that_cannot_be_indexed_stays_and_so_does_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CrlStore(tmp_path)
+    install(store, ISSUER.crl(100, number=5))
+    store.kept[0].index.unlink()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("components.keystore.crl.store.replace_file", full)
+        store = CrlStore(tmp_path)
+        assert store.status(ISSUER.issue(100), NOW) is RevocationStatus.UNKNOWN
+    with pytest.raises(CrlRefusedError, match="goes back"):
+        install(store, ISSUER.crl(number=4))
+    assert install(store, ISSUER.crl(100, number=6))
+    assert store.status(ISSUER.issue(100), NOW) is RevocationStatus.REVOKED
+
+
+def test_a_crl_that_is_replaced_while_it_is_asked_is_never_read_by_the_index_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CrlStore(tmp_path)
+    install(store, ISSUER.crl(100, 50, number=1))
+    newer = [ISSUER.crl(*range(40, 60), 100, number=2)]
+    opened = Path.open
+
+    def replacing(path: Path, *arguments: Any, **named: Any) -> Any:
+        file = opened(path, *arguments, **named)
+        if path.suffix == ".idx" and newer:
+            install(store, newer.pop())
+        return file
+
+    monkeypatch.setattr(Path, "open", replacing)
+    assert store.status(ISSUER.issue(100), NOW) is RevocationStatus.REVOKED
+    assert store.status(ISSUER.issue(58), NOW) is RevocationStatus.REVOKED
+    assert not newer
 
 
 POINT: dict[str, Any] = {
