@@ -111,7 +111,7 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     wire = Wire(connection)
     try:
         with contextlib.suppress(DisconnectedError):  # a gateway that turns us away says why before it goes
-            wire.send({"argv": argv, "json": as_json, "colour": _shows_colours()})
+            wire.send({"argv": argv, "json": as_json, "colour": _shows_colours(), "columns": _columns()})
         for message in wire.messages():
             if "ask" in message:
                 wire.send(_read(str(message["ask"]), argv, secret=bool(message.get("secret"))))
@@ -133,6 +133,14 @@ def _before_separator(argv: list[str]) -> list[str]:
 def _shows_colours() -> bool:
     """Whether the answer is seen on a terminal by somebody who does not mind colours (no-color.org)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _columns() -> int | None:
+    """How wide the terminal is that the answer is seen on, or None."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError, AttributeError):  # it is none, or closed, or no file
+        return None
 
 
 def _is_done_here(argv: list[str]) -> bool:

@@ -23,20 +23,35 @@ _NEEDS_SOMEBODY: Final = frozenset(
 )
 """The states that a person has to do something about; the others end by themselves."""
 
+ENABLED: Final = "gatewright config set gatewright.scep.SCEPEnrollmentService enabled=true"
+
 _SEE: Final = "see gatewright cert status"
 
 
 def _check(context: PluginContext) -> Iterator[Finding]:
-    for status in statuses(context):
-        yield from _findings(status, context.clock.now())
+    for status in _every_status(context):
+        if status.state is State.DISABLED:
+            yield _disabled(status, context.clock.now())
+        else:
+            yield from _findings(status, context.clock.now())
 
 
 def statuses(context: PluginContext) -> Iterator[EnrollmentStatus]:
     """How each enrolment is that is enabled."""
+    return (one for one in _every_status(context) if one.state is not State.DISABLED)
+
+
+def _every_status(context: PluginContext) -> Iterator[EnrollmentStatus]:
     for reference in context.find_all(EnrollmentService):
         service = context.get(reference)
-        if isinstance(service, EnrollmentService) and (status := service.status()).state is not State.DISABLED:
-            yield status
+        if isinstance(service, EnrollmentService):
+            yield service.status()
+
+
+def _disabled(status: EnrollmentStatus, now: datetime) -> Finding:
+    """What there is of an identity where nobody sees to it."""
+    found = "none" if status.certificate is None else _identity(status.certificate, status, now)
+    return Finding(Severity.OK, f"{found}; the enrolment is disabled ({ENABLED})", check="identity")
 
 
 def _findings(status: EnrollmentStatus, now: datetime) -> Iterator[Finding]:

@@ -164,11 +164,13 @@ class Invocation:
     Attributes:
         options: What `Command.arguments` declared, parsed.
         gateway: The gateway that it runs in.
+        columns: How wide the terminal is that shows the answer; None if it is no terminal.
     """
 
     options: argparse.Namespace
     gateway: GatewayView
     client: ClientSide
+    columns: int | None = None
 
     def read_input(self, path: str, *, secret: bool = False) -> bytes:
         """The content of a file on the client's side, `-` for its standard input.

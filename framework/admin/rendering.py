@@ -75,6 +75,15 @@ def _padded(cell: str, width: int) -> str:
     return mark(cell) + " " * (width - len(cell))
 
 
+def first_line(text: str, columns: int | None = None) -> str:
+    """What of a text has its place in one line of that many columns (None: of any length)."""
+    first, *rest = text.split("\n", 1)
+    shown = f"{first.rstrip()} …" if rest else first
+    if columns is None or len(shown) <= columns:
+        return shown
+    return f"{shown[: max(0, columns - 1)].removesuffix('…').rstrip()}…"
+
+
 def printable(text: str) -> str:
     """Text from elsewhere, without what could steer a terminal."""
     return "".join(

@@ -24,7 +24,7 @@ from framework.errors import FrameworkError
 from framework.listening import serve_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from framework.admin.command import Command
 
@@ -35,6 +35,10 @@ MOST_CLIENTS: Final = 32
 
 PATIENCE_S: Final = 30.0
 """How long a client may take to send what it is asked for, in seconds."""
+
+
+NARROWEST: Final = 20
+"""Columns that an answer is made for at least."""
 
 
 class AdminServer:
@@ -124,7 +128,7 @@ class AdminServer:
         client = _Client(wire, tuple(argv), as_json=as_json, colour=colour)
         try:
             command, options = CommandTable(self._commands()).parse(argv)
-            answer = command.run(Invocation(options, self._gateway, client))
+            answer = command.run(Invocation(options, self._gateway, client, _columns_in(request)))
         except HelpAsked as help_asked:
             wire.send(help_message(help_asked.text))
         except CommandError as error:
@@ -138,6 +142,12 @@ class AdminServer:
             wire.send(refusal_message("InternalError", "the command failed inside the gateway; its log says why"))
         else:
             wire.send(final_message(answer, as_json=as_json, colour=colour))
+
+
+def _columns_in(request: Mapping[str, Any]) -> int | None:
+    """How wide the client's terminal is, if it has one of a width that can be used."""
+    columns = request.get("columns")
+    return max(columns, NARROWEST) if isinstance(columns, int) and columns > 0 else None
 
 
 class _Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from framework.declarative_services.lifecycle import UNDECIDED
 from framework.plugins.health import Finding, Severity
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def check_plugins(gateway: GatewayView) -> Iterator[Finding]:
 
 
 def check_components(gateway: GatewayView) -> Iterator[Finding]:
-    """Whether all components are active, or why not."""
+    """Whether all components are active, or why not; what is under way needs nobody."""
     components = gateway.components()
-    waiting = [one for one in components if one.reason is not None and not _waits_for_services(one)]
+    unwell = [one for one in components if one.reason is not None and not _waits_for_services(one)]
+    waiting = [one for one in unwell if one.hangs or one.state not in UNDECIDED]
     for one in waiting:
         severity = Severity.ERROR if one.hangs or one.state == "failed" else Severity.WARNING
         yield Finding(severity, f"{one.pid}: {one.reason}", f"gatewright explain {one.pid}")

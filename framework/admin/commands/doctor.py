@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
 from framework.admin.commands import schemas
-from framework.admin.rendering import Tone, Toned, mark
+from framework.admin.rendering import Tone, Toned, first_line, mark
 from framework.clock import SystemClock
 from framework.diagnosis import Examination, MachineView, examine, examine_without_gateway
 from framework.plugins.health import Severity
@@ -63,13 +63,14 @@ def report_data(report: HealthReport) -> dict[str, Any]:
 
 
 def report_lines(reports: tuple[HealthReport, ...]) -> list[str]:
-    """Reports for people: severity, check, finding, and below it what to do."""
+    """Reports for people: severity, check, finding (its first line: no stack), and below it what to do."""
     width = max((len(report.check) for report in reports), default=0)
     lines = []
     for report in reports:
         finding = report.finding
         severity = mark(Toned(f"{report.severity.value:<7}", TONES[report.severity]))
-        lines.append(f"{severity}  {report.check:<{width}}  {'fine' if finding is None else mark(finding.text)}")
+        text = "fine" if finding is None else first_line(finding.text)
+        lines.append(f"{severity}  {report.check:<{width}}  {mark(text)}")
         if finding is not None and finding.fix and report.problem is not None:
             lines.append(f"{'':<7}  {'':<{width}}  → {mark(finding.fix)}")
     return lines

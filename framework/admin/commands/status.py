@@ -9,7 +9,7 @@ from framework._version import __version__
 from framework.admin.command import Answer, Command, Invocation
 from framework.admin.commands import schemas
 from framework.admin.commands.doctor import TONES
-from framework.admin.rendering import Tone, Toned, fields, mark, table
+from framework.admin.rendering import Tone, Toned, fields, first_line, mark, table
 from framework.diagnosis import OWN, quick_reports
 from framework.plugins.health import Severity
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from framework.diagnosis import Examination
     from framework.plugins.health import HealthReport
 
-MOST_LINES: Final = 8
-"""Problems, and components, that one screen has room for."""
+SCREEN_LINES: Final = 24
+"""Lines that one screen has."""
+
+MOST_FIELDS: Final = 14
+"""Lines of it that what is well may take."""
 
 
 def _status(invocation: Invocation) -> Answer:
@@ -31,7 +34,7 @@ def _status(invocation: Invocation) -> Answer:
     examination = quick_reports(gateway)
     return Answer(
         _data(gateway, components, examination),
-        _text(gateway, components, examination, everything=invocation.options.all),
+        _text(gateway, components, examination, invocation.columns, everything=invocation.options.all),
     )
 
 
@@ -64,7 +67,7 @@ def _data(gateway: GatewayView, components: tuple[ComponentSnapshot, ...], exami
 
 
 def _problem(report: HealthReport) -> str:
-    """A report on one line; of a plugin with the plugin's name, since nobody else knows what it means."""
+    """A report with its fix; of a plugin with the plugin's name, since nobody else knows what it means."""
     finding = report.finding
     if finding is None:
         return report.check
@@ -73,10 +76,21 @@ def _problem(report: HealthReport) -> str:
     return f"{finding.text}{f' ({finding.fix})' if finding.fix else ''}"
 
 
+def _problem_line(report: HealthReport, columns: int | None) -> str:
+    """The same on one line, of which the fix is what is cut last."""
+    finding = report.finding
+    fix = "" if finding is None or not finding.fix else f" ({finding.fix})"
+    left = None if columns is None else columns - len("  • ")
+    if finding is None or report.plugin != OWN or (left is not None and len(fix) > left * 2 // 3):
+        return first_line(_problem(report), left)
+    return f"{first_line(finding.text, None if left is None else left - len(fix))}{fix}"
+
+
 def _text(
     gateway: GatewayView,
     components: tuple[ComponentSnapshot, ...],
     examination: Examination,
+    columns: int | None,
     *,
     everything: bool,
 ) -> str:
@@ -87,27 +101,46 @@ def _text(
         Severity.ERROR: "needs attention",
     }[examination.severity]
     process = f"{__version__}, process id {os.getpid()}, up {_duration(int(gateway.uptime_s))}"
-    rows: list[tuple[str, object]] = [
+    rows: list[tuple[str, str]] = [
         ("gatewright", Toned(verdict, TONES[examination.severity])),
         ("process", process),
-        ("state", gateway.state_directory),
-        ("files", gateway.conf_directory or "(none)"),
+        ("state", str(gateway.state_directory)),
+        ("files", str(gateway.conf_directory or "(none)")),
         *((one.check, one.finding.text) for one in examination.reports if one.finding and one.problem is None),
     ]
-    lines = [fields(rows)]
-    shown = components if everything else tuple(one for one in components if one.state != "active")
-    if shown:
-        kept = shown if everything else shown[:MOST_LINES]
-        states = [(one.pid, Toned(one.state, _tone(one))) for one in kept]
-        lines += ["", table(("COMPONENT", "STATE"), states)]
-        if len(kept) < len(shown):
-            lines.append(f"and {len(shown) - len(kept)} more: gatewright component list")
+    told = [] if everything else [one for one in components if one.state != "active"]
+    shown = rows if everything else rows[:MOST_FIELDS]
+    left = SCREEN_LINES - len(shown) - len(["", "needs you:", "and more"])
+    wanted = len(["", "header", *told]) if told else 0
+    problems = examination.problems[: count if everything else max(left - wanted, left // 2)]
+    lines = [_fields(shown, columns)]
+    lines += _components(list(components), None) if everything else _components(told, left - len(problems))
     lines += ["", "needs you:" if count else "nothing needs you"]
-    problems = examination.problems if everything else examination.problems[:MOST_LINES]
-    lines += [f"  {mark(Toned('•', TONES[one.severity]))} {mark(_problem(one))}" for one in problems]
+    lines += [f"  {mark(Toned('•', TONES[one.severity]))} {mark(_problem_line(one, columns))}" for one in problems]
     if len(problems) < count:
         lines.append(f"  and {count - len(problems)} more: gatewright doctor --problems")
     return "\n".join(lines)
+
+
+def _fields(rows: list[tuple[str, str]], columns: int | None) -> str:
+    """One labelled value a line, as much of it as fits."""
+    label = max(len(name) for name, _ in rows) + len("  ")
+    room = None if columns is None else max(1, columns - label)
+    return fields([(name, value if isinstance(value, Toned) else first_line(value, room)) for name, value in rows])
+
+
+def _components(shown: list[ComponentSnapshot], lines: int | None) -> list[str]:
+    """Components with their states in at most that many lines, the blank one before them included."""
+    room = len(shown) if lines is None else lines - len(["", "header", "and more"])
+    if not shown:
+        return []
+    if room < 1:
+        return ["", f"{len(shown)} components are not active: gatewright component list"]
+    kept = shown[:room]
+    found = ["", table(("COMPONENT", "STATE"), [(one.pid, Toned(one.state, _tone(one))) for one in kept])]
+    if len(kept) < len(shown):
+        found.append(f"and {len(shown) - len(kept)} more: gatewright component list")
+    return found
 
 
 def _tone(component: ComponentSnapshot) -> Tone:
