@@ -322,8 +322,8 @@ class _Calls:
             raise KeystoreTimeoutError(self.keystore, operation, seconds)
         self._give_back(worker)
         error = call.error
-        if error is not None and not isinstance(error, KeystoreError):
-            raise self._fault(operation, error) from error
+        if error is not None and (call.words is None or not isinstance(error, KeystoreError)):
+            raise self._fault(operation, error, call.words) from error
         with self._lock:
             self._faults.pop(operation, None)
         if error is not None:
@@ -356,11 +356,13 @@ class _Calls:
             )
             return (*hanging, *self._faults.values())
 
-    def _fault(self, operation: str, error: BaseException) -> KeystoreFaultError:
-        if isinstance(error, _FaultError):
-            fault = str(error)
+    def _fault(self, operation: str, error: BaseException, words: str | None) -> KeystoreFaultError:
+        if words is None:
+            fault = f"raised {type(error).__name__}, whose text cannot be made"
+        elif isinstance(error, _FaultError):
+            fault = words
         else:
-            text = "".join(each if each.isprintable() else "\ufffd" for each in str(error)[:_LONGEST_FAULT])
+            text = "".join(each if each.isprintable() else "\ufffd" for each in words[:_LONGEST_FAULT])
             fault = f"raised {type(error).__name__}: {text}"
         raised = KeystoreFaultError(self.keystore, operation, fault)
         with self._lock:
@@ -380,6 +382,7 @@ class _Call(Generic[T]):
         self.done = False
         self.value: list[T] = []
         self.error: BaseException | None = None
+        self.words: str | None = None
         self._work: Callable[[], T] | None = work
         self._clock = clock
         self._deadline = clock.monotonic() + seconds
@@ -400,6 +403,7 @@ class _Call(Generic[T]):
                 self.value.append(work())
         except BaseException as error:  # noqa: BLE001  # foreign code may raise anything, even try to exit
             self.error = error
+            self.words = _words_of(error)
         finally:
             del work
             with self._ended:
@@ -440,7 +444,18 @@ def _check_aliases(aliases: object) -> tuple[str, ...]:
         raise _FaultError("returned something else than a tuple of texts")
     if list(aliases) != sorted(set(aliases)):
         raise _FaultError("returned aliases that are not sorted, or one of them twice")
+    for alias in aliases:
+        if not (alias and alias.isprintable()):
+            raise _FaultError(f"returned {alias!r}, which can be no alias")
     return aliases
+
+
+def _words_of(error: BaseException) -> str | None:
+    """The text of an error, None if it has none to give; making it is foreign code too, so under the deadline."""
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001  # as for the call itself
+        return None
 
 
 def _kind_of(value: object) -> str:

@@ -18,6 +18,7 @@ from components.keystore import (
     HealthState,
     KeyAlgorithm,
     KeystoreCapabilities,
+    KeystoreError,
     KeystoreFaultError,
     KeystoreService,
     KeystoreTimeoutError,
@@ -111,6 +112,16 @@ def raising(error: BaseException) -> Callable[..., object]:
     return answer
 
 
+class WordlessError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class WordlessKeystoreError(KeystoreError):
+    def __str__(self) -> str:
+        raise SystemExit
+
+
 def generate(keystore: KeystoreService, size: int = 2048) -> PrivateKeyEntry:
     return keystore.generate_key_pair("k", KeyAlgorithm.RSA, size, subject=NAME, now=NOW)
 
@@ -118,6 +129,11 @@ def generate(keystore: KeystoreService, size: int = 2048) -> PrivateKeyEntry:
 FAULTS: list[tuple[str, Callable[..., object], Callable[[KeystoreService], object], str]] = [
     ("aliases", raising(KeyError("index")), lambda k: k.aliases(), "raised KeyError"),
     ("aliases", raising(SystemExit(3)), lambda k: k.aliases(), "raised SystemExit"),
+    ("aliases", raising(WordlessError()), lambda k: k.aliases(), "raised WordlessError, whose text cannot be made"),
+    ("aliases", raising(WordlessKeystoreError()), lambda k: k.aliases(), "raised WordlessKeystoreError, whose text"),
+    ("aliases", answering(("a\x1b[31m",)), lambda k: k.aliases(), "can be no alias"),
+    ("aliases", answering(("a\udc80",)), lambda k: k.aliases(), "can be no alias"),
+    ("entries", answering({"a\n": TRUSTED}), lambda k: k.entries(), "can be no alias"),
     ("aliases", answering(["a"]), lambda k: k.aliases(), "tuple of texts"),
     ("aliases", answering((1,)), lambda k: k.aliases(), "tuple of texts"),
     ("aliases", answering(("b", "a")), lambda k: k.aliases(), "not sorted"),
