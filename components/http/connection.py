@@ -7,19 +7,18 @@ import http.client
 import io
 import ipaddress
 import math
-import os
 import queue
 import socket
 import ssl
 import threading
 import urllib.parse
-import urllib.request
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from components.http.proxy import Proxy, ProxyError, proxy_for
 from components.http.text import printable
 
 if TYPE_CHECKING:
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 
 MOST_ADDRESSES: Final = 8
 """Addresses of one host that are tried, each with its share of what remains."""
+
+_PROXY_AUTHENTICATION_REQUIRED: Final = 407
+"""The HTTP status of a proxy that does not know who asks (RFC 9110 15.5.8)."""
 
 _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
@@ -51,7 +53,11 @@ class Conversation:
         self._deadline_s = deadline_s
         self._ends_at = ends_at
         self._deadline = 0.0
-        self._pool, self._target = self._pool_of(url, ca_bundle)
+        self._url = url
+        self._ca_bundle = ca_bundle
+        self._proxy: Proxy | None = None
+        self._pool: urllib3.HTTPConnectionPool | urllib3.PoolManager | None = None
+        self._target = ""
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +65,7 @@ class Conversation:
     def __exit__(self, *_: object) -> None:
         if isinstance(self._pool, urllib3.PoolManager):
             self._pool.clear()
-        else:
+        elif self._pool is not None:
             self._pool.close()
 
     def request(
@@ -74,54 +80,66 @@ class Conversation:
             body: What is sent, or None.
 
         Raises:
-            urllib3.exceptions.HTTPError, OSError: There is none.
+            ProxyError: The environment's proxy is none, or does not let the request through.
+            urllib3.exceptions.HTTPError, OSError: There is no response for another reason.
         """
         now = self._clock.monotonic()
         self._deadline = min(now + self._deadline_s, self._ends_at)
         if self._deadline <= now:
             raise TimeoutError("there is no time left")
-        return self._pool.urlopen(
-            method,
-            f"{self._target}?{query}" if query else self._target,
-            body=body,
-            headers=headers,
-            redirect=False,
-            retries=False,
-            timeout=urllib3.Timeout(total=self._deadline - now),
-            preload_content=False,
-        )
+        pool = self._pool = self._pool or self._open_pool()
+        try:
+            response = pool.urlopen(
+                method,
+                f"{self._target}?{query}" if query else self._target,
+                body=body,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                timeout=urllib3.Timeout(total=self._deadline - now),
+                preload_content=False,
+            )
+        except urllib3.exceptions.ProxyError as error:
+            if self._proxy is None:
+                raise
+            reason = in_words(error, self._deadline_s, self._ca_bundle or "the system's")
+            unknown = reason.startswith(str(_PROXY_AUTHENTICATION_REQUIRED))
+            raise (self._proxy.wants_credentials() if unknown else self._proxy.failed(reason)) from error
+        if self._proxy is not None and response.status == _PROXY_AUTHENTICATION_REQUIRED:
+            response.close()
+            raise self._proxy.wants_credentials()
+        return response
 
     def _remaining(self) -> float:
         return self._deadline - self._clock.monotonic()
 
-    def _pool_of(self, url: str, ca_bundle: str | None) -> tuple[urllib3.HTTPConnectionPool | urllib3.PoolManager, str]:
-        """What the connection comes from, and how the URL is to be given to that."""
-        parts = urllib.parse.urlsplit(url)
+    def _open_pool(self) -> urllib3.HTTPConnectionPool | urllib3.PoolManager:
+        """What connections come from; only for a request, so that whatever is wrong is an error of that."""
+        parts = urllib.parse.urlsplit(self._url)
         scheme, host = parts.scheme.lower(), parts.hostname or ""
-        verified: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle}
+        verified: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "ca_certs": self._ca_bundle}
         classes: Any = {  # what makes a pool, be it called a class or not
             "http": functools.partial(_HTTPPool, self._remaining),
             "https": functools.partial(_HTTPSPool, self._remaining),
         }
-        proxy = _proxy_of(scheme)
-        if proxy is not None and not urllib.request.proxy_bypass(host):
-            address = proxy if "://" in proxy else f"http://{proxy}"
-            through = urllib3.ProxyManager(address, num_pools=1, **verified)
+        self._proxy = proxy_for(scheme, host)
+        if self._proxy is not None:
+            through = urllib3.ProxyManager(
+                self._proxy.address, num_pools=1, proxy_headers=self._proxy.headers, **verified
+            )
             through.pool_classes_by_scheme = classes
-            return through, url
+            self._target = self._url
+            return through
         # A manager of pools would look the only one up anew for each request, at the price of another request.
-        pool = classes[scheme](host, parts.port, **(verified if scheme == "https" else {}))
-        return pool, parts.path or "/"
-
-
-def _proxy_of(scheme: str) -> str | None:
-    """The proxy of the environment; urllib.request.getproxies would look through all of it for each request."""
-    upper = None if "REQUEST_METHOD" in os.environ else os.environ.get(f"{scheme}_proxy".upper())
-    return os.environ.get(f"{scheme}_proxy", upper) or None
+        self._target = parts.path or "/"
+        pool: urllib3.HTTPConnectionPool = classes[scheme](host, parts.port, **(verified if scheme == "https" else {}))
+        return pool
 
 
 def in_words(error: Exception, deadline_s: float, bundle: str = "the system's") -> str:
     """What a person can use of an error of the network; `bundle` names the CAs that https servers are verified by."""
+    if isinstance(error, ProxyError):
+        return str(error)
     cause: BaseException = error
     while isinstance(inner := _behind(cause), BaseException):
         cause = inner
@@ -228,6 +246,8 @@ class _Timed:
         real, self.sock = self.sock, _TimedSocket(self.sock, self.remaining)
         try:
             super()._tunnel()  # type: ignore[misc]  # the class that it is mixed into has it
+        except (OSError, http.client.HTTPException) as error:
+            raise urllib3.exceptions.ProxyError("the proxy opens no tunnel", error) from error
         finally:
             self.sock = real
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import threading
+import traceback
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -303,6 +305,77 @@ def test_the_environments_proxy_is_used_unless_it_excepts_the_host(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert ScepClient(direct.url, clock=CLOCK).pki_operation(b"x", POST) == OK
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("written", "credentials"),
+    [("operator:s%40cret", b"operator:s@cret"), ("operator", b"operator:"), ("j%C3%BCrg:pw", "jürg:pw".encode())],
+)
+def test_a_proxy_is_told_the_user_and_the_password_of_the_environment(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, scheme: str, written: str, credentials: bytes
+) -> None:
+    proxy = serve(answer(OK, "200 OK" if scheme == "http" else "502 Bad Gateway"))
+    monkeypatch.setenv(f"{scheme}_proxy", proxy.url.replace("://", f"://{written}@"))
+    client = ScepClient(f"{scheme}://scep.test/scep", clock=CLOCK)
+    if scheme == "http":
+        assert client.pki_operation(b"x", POST) == OK
+    else:
+        with pytest.raises(TransportError, match=r"the proxy http://127\.0\.0\.1:\d+ of https_proxy: 502 Bad Gateway"):
+            client.pki_operation(b"x", POST)
+    (request,) = proxy.requests
+    assert request.headers["proxy-authorization"] == f"Basic {base64.b64encode(credentials).decode()}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("written", "told"), [("", "asks for a user and a password"), ("operator:s3cret@", "does not accept the user")]
+)
+def test_a_proxy_that_wants_a_password_is_not_taken_for_the_server(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, scheme: str, written: str, told: str
+) -> None:
+    proxy = serve(answer(b"", "407 Proxy Authentication Required"))
+    monkeypatch.setenv(f"{scheme}_proxy", proxy.url.replace("://", f"://{written}"))
+    with pytest.raises(TransportError, match=rf"the proxy {proxy.url} of {scheme}_proxy: it {told}") as caught:
+        ScepClient(f"{scheme}://scep.test/scep", clock=CLOCK).pki_operation(b"x", POST)
+    assert not isinstance(caught.value, HttpStatusError)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_not_taken_for_the_server(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://operator:s3cret@127.0.0.1:{port}")
+    with pytest.raises(TransportError, match=rf"the proxy http://127\.0\.0\.1:{port} of {scheme}_proxy: .*refused"):
+        ScepClient(f"{scheme}://scep.test/scep", clock=CLOCK).pki_operation(b"x", POST)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "socks5://operator:s3cret@proxy:1080",
+        "http://operator:s3cret@proxy:99999",
+        "http://operator:s3cret@proxy:port",
+        "http://operator:s3cret/with#signs@proxy:8080",
+        "http://operator:123/s3cret@proxy:8080",
+        "http://operator:s3cret@[bad",
+        "http://operator:s3cret@",
+        "http://operator:s3cret@pröxy:8080",
+    ],
+)
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY"])
+def test_a_proxy_that_is_none_is_an_error_that_keeps_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, written: str
+) -> None:
+    monkeypatch.setenv(variable, written)
+    client = ScepClient("http://scep.test/scep", clock=CLOCK)
+    for ask in (lambda: client.pki_operation(b"x", POST), client.describe):
+        with pytest.raises(
+            TransportError, match=rf"the proxy of {variable}: .*http://user:password@host:port"
+        ) as caught:
+            ask()
+        assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_proxy_that_answers_byte_by_byte_gains_no_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
