@@ -6,8 +6,10 @@ Only `run`, `--version`, help and the commands that need no gateway are handled 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import socket
+import struct
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 STATE_DIR_VARIABLE = "GATEWRIGHT_STATE_DIR"
 USAGE_ERROR = 2
+
+ANSWER_DEADLINE_S = 10
+"""How long a gateway may take to say that it has a command, in seconds; the command may take as long as it likes."""
 
 
 class UsageError(Exception):
@@ -33,12 +38,32 @@ class ClientError(Exception):
         self.kind = kind
 
 
+class OutputError(Exception):
+    """The answer is there, and cannot be written."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: an answer is shown in any encoding
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        return _perform(arguments)
+    except BrokenPipeError:
+        _discard_output()
+        return 1
+    except OutputError as error:
+        _discard_output()
+        print(f"gatewright: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _perform(arguments: list[str]) -> int:
+    try:
         if arguments in (["--version"], ["-V"]):
-            print(f"gatewright {__version__}")
+            _print(f"gatewright {__version__}")
             return 0
         if arguments[:1] == ["run"]:
             from framework.run import main as run_gateway
@@ -49,11 +74,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse("UsageError", str(error), USAGE_ERROR, as_json=_wants_json(arguments))
     except ClientError as error:
         return _refuse(error.kind, str(error), 1, as_json=_wants_json(arguments))
+
+
+def _print(text: str) -> None:
+    """Write to standard output, at once; OutputError if that cannot be, but for a reader who has gone."""
+    try:
+        print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        raise
+    except OSError as error:
+        raise OutputError(f"the answer cannot be written: {error.strerror or error}") from None
+
+
+def _discard_output() -> None:
+    """Have what is not written yet go nowhere, or Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wants_json(arguments: list[str]) -> bool:
@@ -65,7 +100,7 @@ def _refuse(kind: str, message: str, exit_status: int, *, as_json: bool) -> int:
     if as_json:
         from json import dumps
 
-        print(dumps({"error": {"kind": kind, "message": message}}, indent=2, ensure_ascii=False))
+        _print(dumps({"error": {"kind": kind, "message": message}}, indent=2, ensure_ascii=False))
     print(f"gatewright: {message}", file=sys.stderr)
     return exit_status
 
@@ -99,7 +134,7 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
         from framework.admin.offline import help_without_gateway, run_without_gateway
 
         if wants_help:
-            print(help_without_gateway(argv))
+            _print(help_without_gateway(argv))
             return 0
         message = run_without_gateway(argv, state_dir, as_json=as_json, colour=_shows_colours())
         if message is not None:
@@ -112,18 +147,28 @@ def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
     try:
         with contextlib.suppress(DisconnectedError):  # a gateway that turns us away says why before it goes
             wire.send({"argv": argv, "json": as_json, "colour": _shows_colours(), "columns": _columns()})
+        if not wire.hears_within(ANSWER_DEADLINE_S):
+            raise _no_answer(state_dir)
         for message in wire.messages():
             if "ask" in message:
                 wire.send(_read(str(message["ask"]), argv, secret=bool(message.get("secret"))))
             elif "exit" in message:
                 return _finish(message, argv, as_json=as_json)
-            else:
-                print(message["out"], flush=True)
+            elif "out" in message:
+                _print(message["out"])
     except WireError as error:
         raise ClientError("ConnectionBrokenError", f"the connection to the gateway broke: {error}") from None
     finally:
         wire.close()
     raise ClientError("ConnectionBrokenError", "the gateway ended the connection")
+
+
+def _no_answer(state_dir: str | None) -> ClientError:
+    return ClientError(
+        "NoAnswerError",
+        f"the gateway on {state_dir} has not answered within {ANSWER_DEADLINE_S} s: it is stopped, overloaded, or "
+        "stands still; its log may say why, and systemctl restart gatewright starts it again",
+    )
 
 
 def _before_separator(argv: list[str]) -> list[str]:
@@ -132,7 +177,9 @@ def _before_separator(argv: list[str]) -> list[str]:
 
 def _shows_colours() -> bool:
     """Whether the answer is seen on a terminal by somebody who does not mind colours (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    if sys.stdout is None or os.environ.get("NO_COLOR"):
+        return False
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _columns() -> int | None:
@@ -156,9 +203,14 @@ def _is_done_here(argv: list[str]) -> bool:
 
 def _connect(state_dir: str) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Linux waits so long for a place among those to be accepted, too, which the deadline of Python's sockets does not.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", ANSWER_DEADLINE_S, 0))
     try:
         with socket_path(state_dir) as path:
             connection.connect(path)
+    except BlockingIOError:
+        connection.close()
+        raise _no_answer(state_dir) from None
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         connection.close()
         return None
@@ -202,7 +254,7 @@ def _finish(message: dict[str, Any], argv: list[str], *, as_json: bool) -> int:
         if problem is not None:
             raise ClientError("OutputFileError", problem)
     if message.get("out"):
-        print(message["out"])
+        _print(message["out"])
     elif message.get("err") and as_json:
         return _refuse(str(message.get("kind")), message["err"], int(message["exit"]), as_json=True)
     if message.get("err"):

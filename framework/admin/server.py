@@ -124,6 +124,7 @@ class AdminServer:
         argv, as_json = request.get("argv"), bool(request.get("json"))
         if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
             raise WireError("sent a request without argv")
+        wire.send({"begun": True})
         colour = bool(request.get("colour"))
         client = _Client(wire, tuple(argv), as_json=as_json, colour=colour)
         try:

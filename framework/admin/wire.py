@@ -1,6 +1,7 @@
 """How client and gateway talk: one JSON object a line over a socket in the state directory.
 
-The client sends `{"argv": [...], "json": bool, "colour": bool}`. The gateway answers with any number of
+The client sends `{"argv": [...], "json": bool, "colour": bool}`. The gateway answers at once with `{"begun": true}`, so
+that one that stands still is told from a command that takes long, then with any number of
 `{"ask": path, "secret": bool}` (the client sends `{"content": base64}` or `{"error": text}`), `{"out": text}`, and at
 last `{"out": text, "err": text, "exit": status, "files": [...]}`. Only the standard library's lightest modules are
 used here: the command line imports this file at each call.
@@ -83,6 +84,11 @@ class Wire:
         """All messages until the other side ends."""
         while (message := self.receive()) is not None:
             yield message
+
+    def hears_within(self, seconds: float) -> bool:
+        """Whether the other side sends something, or ends, in time; asked before anything is received."""
+        readable, _, _ = select.select([self._connection], [], [], seconds)
+        return bool(readable)
 
     def is_closed(self) -> bool:
         """Whether the other side has gone; asked only while nothing is expected from it."""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from framework.admin.server import MOST_CLIENTS
+from framework.admin.wire import socket_path
+from framework.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,7 +212,9 @@ def test_followers_that_go_away_leave_their_places(gateway: Any) -> None:
             client = socket.socket(socket.AF_UNIX)
             client.connect(f"/proc/self/fd/{handle}/admin.sock")
             client.sendall(b'{"argv": ["events", "--follow"], "json": true}\n')
-            assert b"following" in client.recv(1000)
+            answers = client.makefile("rb")
+            assert json.loads(answers.readline()) == {"begun": True}
+            assert b"following" in answers.readline()
             clients.append(client)
         assert "too many clients" in gateway.run("status").stderr
         for client in clients:
@@ -260,3 +264,57 @@ def test_a_password_is_asked_for_on_a_terminal_and_not_shown(gateway: Any) -> No
     assert process.wait() == 0, shown
     assert b"client.challenge.password: (empty) -> ****" in shown
     assert b"canary-typed" not in shown
+
+
+def test_a_gateway_that_stands_still_is_not_waited_for(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.start()
+    monkeypatch.setattr("framework.cli.ANSWER_DEADLINE_S", 1)
+    status = ["status", "--state-dir", str(gateway.state_dir)]
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        assert main(status) == 1
+        assert "has not answered within 1 s" in capsys.readouterr().err
+        with contextlib.ExitStack() as stack:
+            for _ in range(MOST_CLIENTS + 3):  # more than may wait to be accepted
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                with contextlib.suppress(BlockingIOError), socket_path(gateway.state_dir) as path:
+                    client.connect(path)
+            assert main(status) == 1
+        assert "has not answered within 1 s" in capsys.readouterr().err
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)
+
+
+def command(line: str, gateway: Any, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A line of the shell, in which `gatewright` stands for the command with this gateway."""
+    words = f"{sys.executable} -m framework --state-dir {gateway.state_dir}"
+    return subprocess.run(
+        ["sh", "-c", line.replace("gatewright", words)],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_answer_that_cannot_be_written_is_told_in_one_line(gateway: Any) -> None:
+    gateway.start()
+    for line in ("gatewright status", "gatewright status --json", "gatewright --help"):
+        done = command(f"{line} >/dev/full", gateway)
+        assert (done.returncode, done.stderr) == (
+            1,
+            "gatewright: the answer cannot be written: No space left on device\n",
+        )
+    closed = command("gatewright status >&-", gateway)
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_an_answer_is_shown_in_any_encoding(gateway: Any) -> None:
+    (gateway.conf_dir / "10-gr\u00fc\u00dfe.json").write_text("{")
+    gateway.start()
+    done = command("gatewright status", gateway, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "10-gr\\xfc\\xdfe.json" in done.stdout
