@@ -86,7 +86,8 @@ def _take_reply(driver: EnrolmentDriver, attempt: int, exchange: Exchange, reply
         case Pending():
             driver.feed(enrolment.Failed(attempt, wording.pending_problem(now), jitter()))
         case Refused(fail_info=code) if exchange.is_poll and code == _BAD_CERT_ID:
-            driver.feed(enrolment.PollUnsupported(attempt, now))
+            driver.step("the CA does not know the request that it was asked about")
+            driver.feed(enrolment.RequestUnknown(attempt, now, _fresh_id(exchange)))
         case Refused() if exchange.form is not None:
             before = driver.enrollment.journal.request
             earlier = None if before is None else before.refused

@@ -111,6 +111,15 @@ class PollUnsupported:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestUnknown:
+    """The CA does not know (any more) the request that it was asked about; `transaction_id` is a fresh one."""
+
+    attempt: int
+    now: datetime
+    transaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrustStored:
     """The staged CA certificates are in the keystore."""
 
@@ -197,6 +206,7 @@ Event = (
     | FormRefused
     | FormUnanswered
     | PollUnsupported
+    | RequestUnknown
     | SupersededDropped
     | PollAsked
     | RolloverAsked

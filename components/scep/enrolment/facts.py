@@ -165,6 +165,8 @@ class Request:
         pending_since: When the CA said first that it has yet to decide, or None.
         polls: How often it has said so.
         polled: Whether the CA is asked by CertPoll; else by the same request.
+        begun_anew: Whether it takes the place of one that the CA did not know when it was asked about it.
+        digest: What it asks for: `Configured.digest` when it began, or empty if that is not known.
         refused: What the CA said when it refused the renewal in the forms that were tried, or None.
         unanswered: What the HTTP server said instead of the CA in one of these forms, or None.
     """
@@ -178,6 +180,8 @@ class Request:
     pending_since: datetime | None = None
     polls: int = 0
     polled: bool = True
+    begun_anew: bool = False
+    digest: str = ""
     refused: Problem | None = None
     unanswered: Problem | None = None
 

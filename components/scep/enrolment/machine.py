@@ -31,6 +31,7 @@ from components.scep.enrolment.events import (
     PollAsked,
     PollUnsupported,
     Remember,
+    RequestUnknown,
     RolloverAsked,
     SeekNextCa,
     SettingsChanged,
@@ -102,8 +103,8 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
             return requesting.send(enrollment, key, transaction_id)
         case FormRefused() | FormUnanswered():
             return requesting.leave_form(enrollment, event)
-        case PollUnsupported(_, now):
-            return requesting.stop_polling(enrollment, now)
+        case PollUnsupported() | RequestUnknown():
+            return requesting.leave_poll(enrollment, event)
         case CertificateIssued(attempt, warnings):
             return with_journal(enrollment, warnings=warnings), (StoreIdentity(attempt),)
         case IdentityStored(_, keystore, now):

@@ -10,6 +10,7 @@ from components.scep.enrolment.events import (
     FormUnanswered,
     PrepareKey,
     Remember,
+    RequestUnknown,
     SendPoll,
     SendRequest,
     TakeEnrolledKey,
@@ -21,9 +22,7 @@ from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PENDING, po
 from components.scep.transaction import Capabilities, renewal_forms
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from components.scep.enrolment.events import Action, Enrollment, FormRefused
+    from components.scep.enrolment.events import Action, Enrollment, FormRefused, PollUnsupported
     from components.scep.enrolment.facts import KeyFacts, Trust
     from components.scep.transaction import RenewalForm
 
@@ -36,8 +35,13 @@ _WAITING = frozenset(
 
 
 def can_go_on(enrollment: Enrollment, request: Request) -> bool:
-    """Whether what a request was begun with is still there."""
+    """Whether what a request was begun with is still there, and is what is asked for now.
+
+    The same transaction with another subject or key would be refused, or polled for in vain (RFC 8894 3.2.1.1).
+    """
     identity = enrollment.keystore.identity
+    if request.digest not in ("", enrollment.configured.digest):
+        return False
     if request.purpose is Purpose.ENROLL:
         return True
     if identity is None or identity.sha256 != request.replaces or not identity.fits_key:
@@ -70,8 +74,14 @@ def send(enrollment: Enrollment, key: KeyFacts, transaction_id: str) -> tuple[En
     request, identity = enrollment.journal.request, enrollment.keystore.identity
     if request is None or request.key_sha256 != key.sha256:
         replaces = None if identity is None else identity.sha256
+        configured = enrollment.configured
         request = Request(
-            transaction_id, key.sha256, replaces, enrollment.configured.bootstrap_identity, enrollment.aim
+            transaction_id,
+            key.sha256,
+            replaces,
+            configured.bootstrap_identity,
+            enrollment.aim,
+            digest=configured.digest,
         )
     if enrollment.aim is not Purpose.RENEW:
         enrollment = replace(enrollment, keystore=replace(enrollment.keystore, request_key=key))
@@ -111,18 +121,27 @@ def _next_form(enrollment: Enrollment, request: Request, transaction_id: str) ->
     return replace(begun_anew, form=0, refused=None, unanswered=None)
 
 
-def stop_polling(enrollment: Enrollment, now: datetime) -> tuple[Enrollment, tuple[Action, ...]]:
-    """Wait with the same request, since the server does not know CertPoll."""
+def leave_poll(
+    enrollment: Enrollment, event: PollUnsupported | RequestUnknown
+) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Go on with a request that the server cannot be asked about.
+
+    One that the CA does not know is begun anew, once. Where that one is not known either, or CertPoll is not, the
+    same request is sent again until the CA has decided.
+    """
     request = enrollment.journal.request
     if request is None:
         return enrollment, ()
+    if isinstance(event, RequestUnknown) and not request.begun_anew:
+        anew = replace(request, transaction_id=event.transaction_id, pending_since=None, polls=0, begun_anew=True)
+        return _dispatch(enrollment, anew)
     enrollment = with_journal(enrollment, request=replace(request, polled=False))
     pending = Problem(
         State.PENDING,
         "pending",
         "the CA has the request and has yet to decide; it does not know CertPoll",
         "have the request approved at the CA; the same request is sent again until it is",
-        now,
+        event.now,
     )
     return fail(enrollment, pending, 1.0)
 

@@ -33,6 +33,7 @@ from components.scep.enrolment import (
     Problem,
     Remember,
     Request,
+    RequestUnknown,
     SendPoll,
     SendRequest,
     SettingsChanged,
@@ -83,7 +84,7 @@ def test_trust_is_stored_before_the_key_is_made_and_the_journal_is_written_befor
     assert actions == (Remember(), PrepareKey(1, reuse=False))
     state, actions = feed(state, KeyReady(1, KeyFacts("k", 2048), "t1"))
     assert actions == (Remember(), SendRequest(1, "t1"))
-    assert state.journal.request == Request("t1", "k", None, "A")
+    assert state.journal.request == Request("t1", "k", None, "A", digest="d")
 
 
 @pytest.mark.requirement("design 6: the old stays")
@@ -210,6 +211,50 @@ def test_a_server_that_knows_no_poll_is_sent_the_same_request_again() -> None:
     state, _ = feed(state, TimerDue(due))
     state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
     assert actions[-1] == SendRequest(state.attempt, "t1")
+
+
+@pytest.mark.requirement("RFC 8894 5.2: recovery")
+def test_a_request_that_the_ca_does_not_know_is_begun_anew_once_and_then_sent_again() -> None:
+    state, _ = feed(pending(), TimerDue(NOW + timedelta(hours=1)))
+    state, _ = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    state, actions = feed(state, RequestUnknown(state.attempt, NOW + timedelta(hours=1), "t2"))
+    assert actions == (Remember(), SendRequest(state.attempt, "t2"))
+    state, _ = feed(state, Failed(state.attempt, problem(State.PENDING, NOW + timedelta(hours=1)), 0.5))
+    state, _ = feed(state, TimerDue(NOW + timedelta(hours=2)))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    assert actions[-1] == SendPoll(state.attempt, "t2")
+    state, _ = feed(state, RequestUnknown(state.attempt, NOW + timedelta(hours=2), "t3"))
+    assert state.state is State.PENDING
+    state, _ = feed(state, TimerDue(NOW + timedelta(hours=3)))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    assert actions[-1] == SendRequest(state.attempt, "t2")
+
+
+OTHERWISE = replace(CONFIGURED, digest="other", key_size=4096)
+
+
+@pytest.mark.requirement("RFC 8894 3.2.1.1: transactionID")
+@pytest.mark.parametrize("reached", [State.REQUESTING, State.PENDING, State.UNREACHABLE])
+@pytest.mark.parametrize("restarted", [False, True], ids=["at once", "over a restart"])
+def test_a_request_ends_with_a_change_of_what_it_asks_for(reached: State, restarted: bool) -> None:
+    state = requesting()
+    if reached is not State.REQUESTING:
+        state, _ = feed(state, Failed(1, problem(reached), 1.0))
+    if restarted:
+        stopped = replace(state, state=State.DISABLED, configured=OTHERWISE, attempt=0)
+        state, actions = feed(stopped, Began(NOW))
+    else:
+        state, actions = feed(state, SettingsChanged(NOW, OTHERWISE))
+    assert actions == (PrepareKey(state.attempt, reuse=False),)
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k4", 4096), "t2"))
+    assert actions == (Remember(), SendRequest(state.attempt, "t2"))
+
+
+def test_a_request_outlives_changes_that_it_does_not_depend_on() -> None:
+    off = replace(CONFIGURED, enabled=False, digest="")
+    state, _ = feed(pending(), SettingsChanged(NOW, off), SettingsChanged(NOW, CONFIGURED))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    assert actions[-1] == SendPoll(state.attempt, "t1")
 
 
 def test_pauses_grow_are_spread_and_end_at_six_hours() -> None:

@@ -87,6 +87,21 @@ def test_a_pending_request_is_polled_with_its_transaction_over_a_restart(begin: 
     assert authority.issued == 1
 
 
+def test_a_pending_request_gives_way_to_one_for_what_is_configured_now(begin: Begin) -> None:
+    gateway, authority = begin(approval=True, settings={"connect.retry-interval": 60})
+    before = gateway.status["transaction_id"]
+    gateway.set(client__subject__dn="CN=gateway-18", client__keypair__size=3072)
+    assert gateway.status["state"] == "pending"
+    assert gateway.status["transaction_id"] != before
+    _, request = authority.ca.pending()
+    assert request.transaction_id == gateway.status["transaction_id"]
+    authority.ca.approve(request.transaction_id)
+    gateway.harness.advance(60)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.status["certificate"]["subject"] == "CN=gateway-18"
+    assert gateway.identity.key.public_key.key_size == 3072
+
+
 def test_a_server_that_is_down_at_the_renewal_costs_nothing_and_is_asked_again(begin: Begin) -> None:
     gateway, authority = begin()
     first = gateway.identity.chain
