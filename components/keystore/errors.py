@@ -86,6 +86,25 @@ def storage_error(path: Path, what: str, error: OSError, *, writing: bool) -> Ke
     return KeystoreStorageError(path, what, error)
 
 
+class KeystoreTooLargeError(KeystoreError):
+    """There is more in a keystore than it can hold, or would be after a change; nothing was changed.
+
+    Attributes:
+        keystore: The keystore.
+        size: How large it is or would be, at least, in octets.
+        limit: How large it may be, in octets.
+    """
+
+    def __init__(self, keystore: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"keystore {keystore}: it holds {limit // 2**20} MiB at most, and {size / 2**20:.1f} are too many: "
+            "delete what is not needed, or keep some of the entries in another keystore"
+        )
+        self.keystore = keystore
+        self.size = size
+        self.limit = limit
+
+
 class KeystoreTimeoutError(KeystoreUnavailableError):
     """The keystore did not answer in time, or has not yet ended an earlier call.
 

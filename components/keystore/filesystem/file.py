@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from components.keystore.errors import DamagedKeystoreError, KeystoreStorageError, storage_error
+from components.keystore.errors import KeystoreStorageError, KeystoreTooLargeError, storage_error
 from framework.storage import make_private_directory, replace_file, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""The largest file that is read; thousands of entries fit."""
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""The largest file that is read or written; ten thousand RSA keys with their chains fit more than twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class KeystoreFile:
 
         Raises:
             KeystoreStorageError: It cannot be read.
-            DamagedKeystoreError: It is larger than any keystore.
+            KeystoreTooLargeError: It is larger than `MOST_BYTES`, so not of this keystore's making.
         """
         try:
             with self.path.open("rb") as file:
@@ -115,7 +115,7 @@ class KeystoreFile:
         except OSError as error:
             raise self._failed("cannot be read", error, writing=False) from error
         if len(data) > MOST_BYTES:
-            raise DamagedKeystoreError(str(self.path), f"it is larger than {MOST_BYTES} bytes")
+            raise KeystoreTooLargeError(str(self.path), len(data), MOST_BYTES)
         return version, data
 
     def replace(self, data: bytes, verify: Callable[[bytes], None], *, keep: bool = True) -> FileVersion | None:
@@ -131,7 +131,10 @@ class KeystoreFile:
 
         Raises:
             KeystoreStorageError: It cannot be written.
+            KeystoreTooLargeError: Nobody could read it again.
         """
+        if len(data) > MOST_BYTES:
+            raise KeystoreTooLargeError(str(self.path), len(data), MOST_BYTES)
         before = self.version()
         try:
             replace_file(self.path, data, previous=self.previous if keep else None, verify=verify)

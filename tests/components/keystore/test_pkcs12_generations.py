@@ -18,13 +18,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from components.keystore import (
     HealthState,
     KeyAlgorithm,
+    KeystoreTooLargeError,
     KeystoreUnavailableError,
+    PrivateKeyEntry,
+    SecretKeyEntry,
     SoftwarePrivateKey,
     TrustedCertificateEntry,
     WrongPasswordError,
     self_signed_certificate,
 )
-from components.keystore.filesystem import Pkcs12Keystore, keystore
+from components.keystore.filesystem import Pkcs12Keystore, file, keystore
 from framework import storage
 from metatype import Secret
 
@@ -108,6 +111,41 @@ def test_the_generation_before_is_not_left_under_a_password_that_was_changed(pat
     previous = path.with_name("gateway.p12.previous")
     path.write_bytes(previous.read_bytes())
     assert opened(path, Secret("new")).aliases() == ("first", "second")
+
+
+def test_what_could_not_be_read_again_is_refused_and_all_else_stays(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(path)
+    monkeypatch.setattr(file, "MOST_BYTES", path.stat().st_size + 1000)
+    with pytest.raises(KeystoreTooLargeError, match="another keystore") as refused:
+        store.set("large", SecretKeyEntry("AES", bytes(2000)))
+    assert (refused.value.size > refused.value.limit, refused.value.limit) == (True, file.MOST_BYTES)
+    assert store.aliases() == ("first", "second")
+    assert opened(path).aliases() == ("first", "second")
+
+
+def test_a_file_that_is_larger_than_any_of_ours_is_told_of_and_stays(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = path.read_bytes()
+    monkeypatch.setattr(file, "MOST_BYTES", len(before) - 1)
+    with pytest.raises(KeystoreTooLargeError):
+        opened(path)
+    assert path.read_bytes() == before
+
+
+def test_ten_thousand_rsa_keys_with_their_chains_fit(path: Path) -> None:
+    store = opened(path)
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.RSA, 2048)
+    name = x509.Name.from_rfc4514_string("CN=gateway-0001.plant.example,OU=Gateways,O=Example")
+    certificate = self_signed_certificate(key, name, NOW)
+    entry = PrivateKeyEntry(key, (certificate,))
+    store.set("key-0000", entry)
+    before = path.stat().st_size
+    store.commit({f"key-{number:04}": entry for number in range(1, 11)})
+    chain = 2 * len(certificate.public_bytes(Encoding.DER))
+    assert 10_000 * ((path.stat().st_size - before) // 10 + chain) < file.MOST_BYTES
 
 
 def test_what_does_not_read_back_as_it_was_never_takes_the_place_of_the_old(
