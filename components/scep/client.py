@@ -368,9 +368,19 @@ def normalize_endpoint(endpoint: str) -> str:
         raise EndpointError(endpoint, "it must hold no blanks and no control characters")
     if not parts.hostname or port == 0 or parts.username is not None:
         raise EndpointError(endpoint, "it must name a host, such as http://scep-server:8999")
+    if not parts.hostname.isascii():
+        raise EndpointError(endpoint, f"it must name the host as DNS has it{_in_ascii(parts.hostname)}")
     if parts.query or parts.fragment:
         raise EndpointError(endpoint, "it must have no query and no fragment; SCEP makes its own")
     return text
+
+
+def _in_ascii(host: str) -> str:
+    """What to write for an internationalized name (RFC 3490), for a person to compare; empty if it is none."""
+    try:
+        return f", which may be {host.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return ""
 
 
 def _retry_after_s(text: str, now: datetime) -> float | None:

@@ -169,11 +169,28 @@ def test_endpoints_are_urls_or_protocol_hostname_port(endpoint: str, url: str) -
         "http://[::1",
         "http://sc ep/",
         "http://scep/\r\nHost: evil",
+        "http://exämple.test/scep",
+        f"http://{'ä' * 70}.test/",
     ],
 )
 def test_what_is_no_endpoint_is_an_error_of_its_own(endpoint: str) -> None:
     with pytest.raises(EndpointError):
         normalize_endpoint(endpoint)
+
+
+def test_an_internationalized_name_is_told_as_dns_has_it() -> None:
+    with pytest.raises(EndpointError, match=r"xn--exmple-cua\.test"):
+        normalize_endpoint("http://exämple.test:8999/scep")
+
+
+@pytest.mark.parametrize("host", ["%zz", "a..b", "x" * 70, "a<b"])
+def test_a_host_that_is_no_name_is_one_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    def unknown(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(TransportError):
+        locate_server(f"http://{host}/scep", clock=SystemClock())
 
 
 @pytest.mark.requirement("RFC 8894 4.1: HTTP")
