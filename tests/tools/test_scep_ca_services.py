@@ -106,6 +106,23 @@ def test_a_rejected_request_is_refused(ca_directory: Path, client_key: SoftwareP
             ca.approve(request.transaction_id)
 
 
+@pytest.mark.parametrize("decided", [False, True], ids=["waiting", "approved"])
+def test_what_was_not_put_before_a_person_is_not_granted(
+    ca_directory: Path, client_key: SoftwarePrivateKey, decided: bool
+) -> None:
+    with running(ca_directory, approval=True) as ca:
+        device = Device.of(ca, client_key)
+        request = device.request()
+        assert device.ask(request) == Pending()
+        if decided:
+            ca.approve(request.transaction_id)
+        reply = device.ask(device.request(subject="somebody else", transaction_id=request.transaction_id))
+        assert isinstance(reply, Refused)
+        assert "another request" in str(reply.text)
+        assert ca.issued() == ()
+        assert [one.request.subject for one in ca.pending()] == ([] if decided else [device.certificate.subject])
+
+
 def test_a_poll_finds_its_own_request_only(
     ca_directory: Path, client_key: SoftwarePrivateKey, other_key: SoftwarePrivateKey
 ) -> None:

@@ -133,10 +133,7 @@ class CertificateAuthority:
             ),
         )
         if not _fulfils(certificate, request):
-            raise RequestRefusedError(
-                FailInfo.BAD_REQUEST,
-                "the transaction id has been used for another request: each operation needs its own",
-            )
+            raise _other_request()
         return certificate, new
 
     def issued(self) -> tuple[IssuedCertificate, ...]:
@@ -148,8 +145,16 @@ class CertificateAuthority:
         return self._ledger.find(serial_number)
 
     def hold(self, transaction_id: str, request: CertificationRequest, now: datetime) -> Decision:
-        """Put a request before a person, if it is not there yet; what was decided of it."""
-        return self._ledger.hold(transaction_id, key_identifier(request.public_key), request, now)
+        """Put a request before a person, if it is not there yet; what was decided of it.
+
+        Raises:
+            RequestRefusedError: In that transaction something else was put before a person for that key: what
+                they decide is about that.
+        """
+        held = self._ledger.hold(transaction_id, key_identifier(request.public_key), request, now)
+        if held.request != request:
+            raise _other_request()
+        return held.decision
 
     def held(self, transaction_id: str, public_key: rsa.RSAPublicKey) -> PendingRequest | None:
         """A request that was put before a person."""
@@ -241,6 +246,12 @@ def key_identifier(public_key: rsa.RSAPublicKey) -> bytes:
     """What tells a key from all others."""
     encoded = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(encoded).digest()
+
+
+def _other_request() -> RequestRefusedError:
+    return RequestRefusedError(
+        FailInfo.BAD_REQUEST, "the transaction id has been used for another request: each operation needs its own"
+    )
 
 
 def _fulfils(certificate: x509.Certificate, request: CertificationRequest) -> bool:

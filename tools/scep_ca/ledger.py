@@ -191,17 +191,20 @@ class Ledger:
             )
             return changed.rowcount == 1
 
-    def hold(self, transaction_id: str, public_key: bytes, request: CertificationRequest, now: datetime) -> Decision:
-        """Keep a request for a person to decide, unless it is kept already; what was decided."""
+    def hold(
+        self, transaction_id: str, public_key: bytes, request: CertificationRequest, now: datetime
+    ) -> PendingRequest:
+        """Keep a request for a person to decide, unless one of that transaction and key is; the one that is kept."""
         with self._lock, self._transaction():
             self._connection.execute(
                 "INSERT OR IGNORE INTO held (transaction_id, public_key, request, at, decision) VALUES (?, ?, ?, ?, ?)",
                 (transaction_id, public_key, _template(request, now), now.isoformat(), Decision.PENDING.value),
             )
-            (decision,) = self._connection.execute(
-                "SELECT decision FROM held WHERE transaction_id = ? AND public_key = ?", (transaction_id, public_key)
+            row = self._connection.execute(
+                f"SELECT {_HELD} FROM held WHERE transaction_id = ? AND public_key = ?",  # noqa: S608  # a constant
+                (transaction_id, public_key),
             ).fetchone()
-        return Decision(decision)
+        return _held(row)
 
     def held(self, transaction_id: str, public_key: bytes) -> PendingRequest | None:
         """A request that is kept."""
