@@ -32,6 +32,7 @@ from pkcs11.exceptions import (
 
 from components.keystore.errors import KeystoreUnavailableError
 from components.keystore.pkcs11.errors import PinRefusedError, PinUnusableError
+from components.keystore.pkcs11.trial import fault_of_loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,6 +189,12 @@ class Module:
         return token.open(user_pin=pin), False
 
     def _load(self) -> Any:
+        if (fault := fault_of_loading(self.path)) is not None:
+            raise KeystoreUnavailableError(
+                self.path,
+                f"the module cannot be loaded: {fault}; see what it waits for or install it anew, "
+                "and check the property library.path",
+            )
         try:
             return pkcs11.lib(self.path)
         except PKCS11Error as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,20 +37,20 @@ from components.keystore import (
     self_signed_certificate,
 )
 from components.keystore.conformance import NOW, SUBJECT, KeystoreConformance, foreign_key, issued_to, trusted
-from components.keystore.pkcs11 import PKCS11Keystore
+from components.keystore.pkcs11 import PKCS11Keystore, module
 from components.keystore.pkcs11.committing import write_index
 from components.keystore.pkcs11.contents import TokenContents
 from components.keystore.pkcs11.errors import PinRefusedError, PinUnusableError
 from components.keystore.pkcs11.index import CertificateRecord, Index, KeyRecord, decode_index, encode_index, newest
 from components.keystore.pkcs11.keystore import TokenKeystore
 from components.keystore.pkcs11.module import Module, TokenChoice
+from components.keystore.pkcs11.trial import fault_of_loading
 from framework.testing import FakeClock
 from metatype import Secret
 from tests.components.keystore.soft_hsm import MODULE, PIN, SoftHsm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.peer("softhsm2-util")
 
@@ -574,6 +577,7 @@ def test_parent_and_child_of_a_fork_both_go_on(hsm: SoftHsm) -> None:
 def test_a_module_that_hangs_degrades_its_keystore_alone(hsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, go_on = threading.Event(), threading.Event()
     load = pkcs11.lib
+    monkeypatch.setattr(module, "fault_of_loading", lambda _: None)
 
     def lib(path: str) -> Any:
         if path != "/hanging.so":
@@ -594,6 +598,37 @@ def test_a_module_that_hangs_degrades_its_keystore_alone(hsm: SoftHsm, monkeypat
     assert hanging.health().state is HealthState.UNAVAILABLE
     opened().set("ca", trusted())
     go_on.set()
+
+
+_BESIDE_A_HANGING_MODULE = """
+import sys, threading
+from components.keystore.pkcs11.keystore import TokenKeystore
+from components.keystore.pkcs11.module import TokenChoice
+from metatype import Secret
+
+keystore = TokenKeystore(sys.argv[1], TokenChoice(), Secret("1234"))
+caller = threading.Thread(target=keystore.aliases, daemon=True)
+caller.start()
+writer = open(sys.argv[1], "wb", buffering=0)  # returns when the module is being loaded
+caller.join(0.5)
+print("going on beside it", caller.is_alive(), flush=True)
+"""
+
+
+def test_a_module_that_hangs_while_it_is_loaded_leaves_the_other_threads_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "module.so")  # whoever opens it to read, waits for a writer and for what that writes
+    command = [sys.executable, "-c", _BESIDE_A_HANGING_MODULE, str(tmp_path / "module.so")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert ran.stdout == "going on beside it True\n", ran.stderr
+
+
+def test_a_module_that_hangs_or_crashes_when_it_is_loaded_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hanging.so")
+    assert "had not loaded after 1 s" in str(fault_of_loading(str(tmp_path / "hanging.so"), 1))
+    whole = Path(MODULE).read_bytes()
+    (tmp_path / "torn.so").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(KeystoreUnavailableError, match=r"crashes when it is loaded .* library\.path"):
+        TokenKeystore(str(tmp_path / "torn.so"), TokenChoice(), PIN).aliases()
 
 
 # The index
