@@ -67,7 +67,8 @@ class KeystoreFile:
     def set_aside(self) -> tuple[Path, ...]:
         """Damaged files that were set aside and that nobody has removed yet."""
         try:
-            return tuple(sorted(self.path.parent.glob(f"{glob.escape(self.path.name)}.damaged-*")))
+            found = self.path.parent.glob(f"{glob.escape(self.path.name)}.damaged-*")
+            return tuple(sorted(found, key=lambda one: (_number_of(one), one)))
         except OSError:
             return ()
 
@@ -77,7 +78,7 @@ class KeystoreFile:
         Raises:
             KeystoreStorageError: That cannot be done; the damaged file is where it was, or set aside.
         """
-        number = len(self.set_aside()) + 1
+        number = 1 + max((_number_of(one) for one in self.set_aside()), default=0)
         aside = self.path.with_name(f"{self.path.name}.damaged-{number}")
         try:
             if self.path.exists():
@@ -233,3 +234,9 @@ class KeystoreFile:
 
     def _failed(self, what: str, error: OSError, *, writing: bool = True) -> KeystoreStorageError:
         return storage_error(self.path, what, error, writing=writing)
+
+
+def _number_of(aside: Path) -> int:
+    """What tells files that were set aside from each other; 0 for one that somebody has renamed."""
+    number = aside.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0

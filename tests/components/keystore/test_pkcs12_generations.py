@@ -85,6 +85,16 @@ def test_a_damaged_file_falls_back_to_the_generation_before_and_says_so(
     assert opened(path).health().state is HealthState.OK
 
 
+def test_damage_after_damage_is_set_aside_also_where_some_was_seen_to(path: Path) -> None:
+    for number in range(1, 12):
+        path.write_bytes(b"damage %d" % number)
+        opened(path)
+        if number == 2:
+            path.with_name("gateway.p12.damaged-1").unlink()
+    aside = {one.read_bytes() for one in path.parent.glob("*.damaged-*")}
+    assert aside == {b"damage %d" % number for number in range(2, 12)}
+
+
 def test_a_file_that_is_gone_comes_back_from_the_generation_before(path: Path) -> None:
     path.unlink()
     assert opened(path).aliases() == ("first",)
