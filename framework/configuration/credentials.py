@@ -87,5 +87,8 @@ class Credentials:
         if named:
             return Path(named)
         raise CredentialError(
-            name, f"is neither in ${DIRECTORY} ({directory or 'not set'}) nor a file that ${variable} names"
+            name,
+            f"is neither in ${DIRECTORY} ({directory or 'not set'}) nor a file that ${variable} names; "
+            "once it is, it is read by gatewright config reload, and what the unit hands over (LoadCredential=) by "
+            "systemctl restart gatewright",
         )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from framework.diagnosis import machine, running
+from framework.diagnosis.installed import passwords_in
 from framework.diagnosis.machine import MachineView
+from framework.errors import FrameworkError
 from framework.plugins.health import Finding, HealthReport, Severity
 
 if TYPE_CHECKING:
@@ -86,10 +88,18 @@ def quick_reports(gateway: GatewayView) -> Examination:
 
 def examine(gateway: GatewayView) -> Examination:
     """All checks of a gateway that runs, the thorough ones of its plugins included; it may take 30 s."""
-    view = MachineView(gateway.state_directory, gateway.conf_directory, os.environ, gateway.clock)
+    where = gateway.state_directory, gateway.conf_directory
+    view = MachineView(*where, os.environ, gateway.clock, lambda pid: _passwords(gateway, pid))
     of_machine = [report for check in MACHINE_CHECKS for report in check.reports(view)]
     own = [report for check in QUICK_CHECKS for report in check.reports(gateway)]
     return Examination((*of_machine, *own, *gateway.plugins.check_health(thorough=True)))
+
+
+def _passwords(gateway: GatewayView, pid: str) -> frozenset[str]:
+    try:
+        return passwords_in(gateway.configuration_admin.kind_of(pid).object_class)
+    except FrameworkError:
+        return frozenset()
 
 
 def examine_without_gateway(view: MachineView) -> Examination:

@@ -12,15 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from framework.configuration.credentials import DIRECTORY, VARIABLE
+from framework.configuration.credentials import DIRECTORY, VARIABLE, CredentialError, Credentials
 from framework.configuration.files import LARGEST as LARGEST_FILE
 from framework.configuration.files import ConfigurationDirectory
 from framework.plugins.health import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from framework.clock import Clock
+    from framework.configuration.files import FileConfiguration
 
 EARLIEST: Final = datetime(2025, 1, 1, tzinfo=UTC)
 """A clock before this has never been set."""
@@ -44,12 +45,14 @@ class MachineView:
         conf_directory: Where its configuration files are, or None.
         environ: The environment that it looks for credentials in.
         clock: The source of time.
+        passwords_of: The properties of a pid that are secrets, by its descriptor; none if nobody knows.
     """
 
     state_directory: Path
     conf_directory: Path | None
     environ: Mapping[str, str]
     clock: Clock
+    passwords_of: Callable[[str], frozenset[str]] = lambda _pid: frozenset()
 
 
 def check_clock(view: MachineView) -> Iterator[Finding]:
@@ -98,12 +101,18 @@ def check_privacy(view: MachineView) -> Iterator[Finding]:
         private = "700" if stat.S_ISDIR(mode) else "600"
         text = f"{path} is {what} (mode {stat.S_IMODE(mode):04o})"
         yield Finding(Severity.ERROR, text, f"chmod {private} {path}; what it protects may be known to others by now")
-    if not exposed:
+    open_files = list(_exposed_files(view))
+    for path, mode, name in open_files:
+        text = f"{path} is readable by others (mode {stat.S_IMODE(mode):04o}), and {name} stands in it"
+        yield Finding(
+            Severity.ERROR, text, f'chmod o-rwx {path}, or name a credential in it: {{"$credential": "NAME"}}'
+        )
+    if not exposed and not open_files:
         yield Finding(Severity.OK, "what is secret can be read by the gateway's user alone")
 
 
 def check_credentials(view: MachineView) -> Iterator[Finding]:
-    """Whether the credentials that the environment names can be read."""
+    """Whether the credentials that the environment names, and those that configuration files name, can be read."""
     directory = view.environ.get(DIRECTORY)
     named = {name: value for name, value in view.environ.items() if name.startswith(VARIABLE) and value}
     bad = 0
@@ -115,6 +124,12 @@ def check_credentials(view: MachineView) -> Iterator[Finding]:
     if directory and (problem := _unreadable(directory, directory=True)) is not None:
         bad += 1
         yield Finding(Severity.ERROR, f"${DIRECTORY}: {directory}: {problem}", "see LoadCredential= of the unit")
+    for name, problem in _missing_credentials(view).items():
+        bad += 1
+        # A shell does not see what systemd hands over to the service; a gateway does.
+        severity = Severity.ERROR if directory else Severity.WARNING
+        fix = f"gatewright install --credential {name} has systemd hand it over; a shell does not see that"
+        yield Finding(severity, problem, fix)
     if not bad:
         count = len(named) + (len(list(Path(directory).iterdir())) if directory else 0)
         yield Finding(Severity.OK, f"{count} can be read" if count else "none are named")
@@ -160,6 +175,46 @@ def _exposed(directory: Path) -> Iterator[tuple[Path, int]]:
         found = path.lstat().st_mode
         if stat.S_ISREG(found) and found & (stat.S_IRGRP | stat.S_IROTH):
             yield path, found
+
+
+def _configurations(view: MachineView) -> list[FileConfiguration]:
+    directory = view.conf_directory
+    return [] if directory is None or not directory.is_dir() else ConfigurationDirectory(directory).read()[0]
+
+
+def _exposed_files(view: MachineView) -> Iterator[tuple[Path, int, str]]:
+    """Configuration files that anybody can read, each with a secret that stands in it as it is."""
+    if view.conf_directory is None or not _mode(view.conf_directory) & stat.S_IXOTH:
+        return
+    for one in _configurations(view):
+        mode = _mode(one.path)
+        plain = sorted(name for name in view.passwords_of(one.pid) if _is_plain(one.properties.get(name)))
+        if plain and mode & stat.S_IROTH:
+            yield one.path, mode, f"{plain[0]} of {one.pid}"
+
+
+def _is_plain(value: object) -> bool:
+    return any(isinstance(one, str) and one != "" for one in (value if isinstance(value, list) else [value]))
+
+
+def _missing_credentials(view: MachineView) -> dict[str, str]:
+    """The credentials that files name and that cannot be had, each with what is wrong."""
+    credentials = Credentials(view.environ)
+    missing: dict[str, str] = {}
+    for one in _configurations(view):
+        for name, value in one.properties.items():
+            try:
+                credentials.resolved(value)
+            except CredentialError as error:
+                missing.setdefault(error.name, f"{error} ({name} of {one.pid} in {one.path})")
+    return missing
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _exposed_credentials(environ: Mapping[str, str]) -> Iterator[tuple[Path, int]]:

@@ -19,8 +19,11 @@ def check_configuration_files(gateway: GatewayView) -> Iterator[Finding]:
     problems = gateway.configuration_admin.file_problems
     for problem in problems:
         yield Finding(Severity.ERROR, f"configuration file {problem}", "correct it; it is read again within seconds")
-    if not problems:
-        directory = gateway.conf_directory
+    directory = gateway.conf_directory
+    if directory is not None and not directory.is_dir():
+        text = f"the directory {directory} is not there"
+        yield Finding(Severity.WARNING, text, "make it, or correct --conf-dir")
+    elif not problems:
         yield Finding(Severity.OK, "there are none" if directory is None else f"those in {directory} are used")
 
 

@@ -40,7 +40,8 @@ def test_a_gateway_with_an_identity_is_healthy_and_all_of_it_was_looked_at(gatew
         *("name resolution", "endpoint", "fingerprint", "capabilities", "weak algorithms"),
     } <= set(found)
     unwell = {name for name, one in found.items() if one["severity"] == "error"}
-    assert unwell == {"configuration files"}, "the challenge password stands in a file, and nothing else is wrong"
+    in_file = {"configuration files", "world-readable secrets"}
+    assert unwell == in_file, "the challenge password stands in a file, and nothing else is wrong"
     assert scep_server.challenge not in json.dumps(found)
     shown = gateway.run("status").stdout
     assert "CN=gateway-17,O=Example, valid until" in shown
@@ -95,6 +96,34 @@ def test_without_a_gateway_it_says_what_can_be_told(gateway: Any) -> None:
     found = {one["check"]: one["severity"] for one in json.loads(done.stdout)["checks"]}
     assert found["gateway"] == found["world-readable secrets"] == found["configuration files"] == "error"
     assert found["disk"] == "ok"
+
+
+def test_a_password_that_anybody_can_read_is_told_without_a_gateway(gateway: Any) -> None:
+    gateway.state_dir.mkdir(mode=0o700)
+    gateway.conf_dir.chmod(0o755)
+    file = gateway.conf_dir / "10.json"
+    file.write_text(json.dumps({SCEP: {"client.challenge.password": "sesame"}}))
+    file.chmod(0o644)
+    done = gateway.run("doctor", "--conf-dir", str(gateway.conf_dir), "--json")
+    (found,) = (one for one in json.loads(done.stdout)["checks"] if one["check"] == "world-readable secrets")
+    assert found["severity"] == "error"
+    assert "client.challenge.password" in found["finding"]
+    assert "sesame" not in done.stdout
+
+
+def test_a_directory_of_files_that_is_not_there_is_told(gateway: Any) -> None:
+    gateway.conf_dir.rmdir()
+    gateway.start()
+    found = checks(gateway, 1)["configuration files"]
+    assert "is not there" in found["finding"]
+
+
+def test_status_says_that_there_is_no_identity_where_the_enrolment_is_disabled(gateway: Any) -> None:
+    document = {"gatewright.keystore.FilesystemKeystore~EnrollmentKeystore": {"keystore.path": "a.p12"}}
+    (gateway.conf_dir / "10.json").write_text(json.dumps(document))
+    gateway.start()
+    (line,) = (one for one in gateway.run("status").stdout.splitlines() if one.startswith("identity"))
+    assert "none; the enrolment is disabled" in line
 
 
 def test_who_can_read_a_keystores_file_and_who_holds_its_lock_is_told(gateway: Any) -> None:

@@ -11,6 +11,7 @@ from framework.admin.commands import schemas
 from framework.admin.rendering import Tone, Toned, first_line, mark
 from framework.clock import SystemClock
 from framework.diagnosis import Examination, MachineView, examine, examine_without_gateway
+from framework.diagnosis.installed import InstalledDescriptors
 from framework.plugins.health import Severity
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def _doctor_offline(invocation: OfflineInvocation) -> Answer:
         raise CommandError("which gateway? Give --state-dir DIR, or set GATEWRIGHT_STATE_DIR", ERRORS)
     conf_dir = invocation.options.conf_dir
     conf_directory = None if conf_dir is None else Path(conf_dir).absolute()
-    view = MachineView(invocation.state_directory, conf_directory, os.environ, SystemClock())
+    where = invocation.state_directory, conf_directory
+    view = MachineView(*where, os.environ, SystemClock(), InstalledDescriptors().passwords_of)
     return _answer(examine_without_gateway(view), problems_only=invocation.options.problems)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -67,6 +68,42 @@ def test_a_clock_that_was_set_back_is_an_error(view: MachineView) -> None:
     finding = worst(machine.check_clock(back))
     assert finding.severity is Severity.ERROR
     assert "set back" in finding.text
+
+
+def test_a_password_in_a_file_that_anybody_can_read_is_an_error(view: MachineView) -> None:
+    assert view.conf_directory is not None
+    view.conf_directory.chmod(0o755)
+    file = view.conf_directory / "10.json"
+    file.write_text('{"example.Pump~roof": {"pin": "1234", "name": "roof"}}')
+    file.chmod(0o644)
+    knowing = dataclasses.replace(view, passwords_of=lambda pid: frozenset({"pin"} if "Pump" in pid else ()))
+    finding = worst(machine.check_privacy(knowing))
+    assert finding.severity is Severity.ERROR
+    assert "pin of example.Pump~roof stands in it" in finding.text
+    assert "1234" not in finding.text
+    assert finding.fix is not None
+    file.chmod(0o640)
+    assert worst(machine.check_privacy(knowing)).severity is Severity.OK
+    file.chmod(0o644)
+    file.write_text('{"example.Pump~roof": {"pin": {"$credential": "pin"}}}')
+    assert worst(machine.check_privacy(knowing)).severity is Severity.OK
+
+
+def test_a_credential_that_a_file_names_and_nobody_has_is_told(view: MachineView, tmp_path: Path) -> None:
+    assert view.conf_directory is not None
+    (view.conf_directory / "10.json").write_text('{"example.Pump": {"pin": {"$credential": "challenge"}}}')
+    finding = worst(machine.check_credentials(view))
+    assert finding.severity is Severity.WARNING
+    assert "challenge" in finding.text
+    assert "pin of example.Pump in" in finding.text
+    assert "10.json" in finding.text
+    assert "systemctl restart" in finding.text
+    given = tmp_path / "credentials"
+    given.mkdir()
+    under_systemd = with_environ(view, CREDENTIALS_DIRECTORY=str(given))
+    assert worst(machine.check_credentials(under_systemd)).severity is Severity.ERROR
+    (given / "challenge").write_text("sesame")
+    assert worst(machine.check_credentials(under_systemd)).severity is Severity.OK
 
 
 @dataclass(frozen=True)
