@@ -19,10 +19,11 @@ from framework.gateway import Gateway
 from framework.instance_lock import InstanceLock
 from framework.recent_log import RecentLog
 from framework.service import LOG_FORMATS, ServiceNotifier, Watchdog, log_handler
+from framework.service.log_lines import JSON
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from framework.observation.server import ObservationServer
 
@@ -57,16 +58,23 @@ def main(argv: Sequence[str]) -> int:
         run_parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
     handlers = [log_handler(options.log_format, os.environ), RecentLog()]
     logging.basicConfig(level=options.log_level.upper(), handlers=handlers)
+    tell = functools.partial(_tell, handlers[0] if options.log_format == JSON else None)
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        return _run(Path(options.state_dir).absolute(), options.conf_dir, options.observe_on, signals)
+        return _run(Path(options.state_dir).absolute(), options.conf_dir, options.observe_on, signals, tell)
     except (FrameworkError, OSError) as error:
-        print(f"gatewright: {error}", file=sys.stderr)
+        tell(f"gatewright: {error}", logging.CRITICAL)
         return 1
 
 
-def _run(state_directory: Path, conf_dir: str | None, observe_on: str | None, signals: set[signal.Signals]) -> int:
+def _run(
+    state_directory: Path,
+    conf_dir: str | None,
+    observe_on: str | None,
+    signals: set[signal.Signals],
+    tell: Callable[[str], None],
+) -> int:
     try:
         make_private_directory(state_directory)
     except OSError as error:
@@ -85,12 +93,7 @@ def _run(state_directory: Path, conf_dir: str | None, observe_on: str | None, si
         server.start()
         if not gateway.wait_until_decided(READY_DEADLINE_S):
             _log.warning("some components have not taken their configuration yet; `gatewright status` tells which")
-        print(
-            f"gatewright {__version__} ready: state {state_directory}, process id {os.getpid()}, "
-            f"{len(gateway.plugins.plugins)} plugins",
-            file=sys.stderr,
-            flush=True,
-        )
+        tell(_ready_line(gateway, observation))
         notifier.ready(_summary(gateway))
         gateway.event_admin.subscribe(_STATE_CHANGES, lambda _: notifier.status(_summary(gateway)))
         while (received := signal.sigwait(signals)) == signal.SIGHUP:
@@ -105,6 +108,22 @@ def _run(state_directory: Path, conf_dir: str | None, observe_on: str | None, si
         gateway.stop()
         lock.release()
     return 0
+
+
+def _tell(json_lines: logging.Handler | None, text: str, level: int = logging.INFO) -> None:
+    """Say what whoever starts a gateway waits for, whatever the log's level, and in JSON where all lines are."""
+    if json_lines is None:
+        print(text, file=sys.stderr, flush=True)
+    else:
+        json_lines.handle(_log.makeRecord(_log.name, level, __file__, 0, text, (), None))
+
+
+def _ready_line(gateway: Gateway, observation: ObservationServer | None) -> str:
+    observers = "" if observation is None else f", observers on {observation.address}"
+    return (
+        f"gatewright {__version__} ready: state {gateway.state_directory}, process id {os.getpid()}, "
+        f"{len(gateway.plugins.plugins)} plugins{observers}"
+    )
 
 
 def _observation(gateway: Gateway, address: str | None) -> ObservationServer | None:

@@ -1,9 +1,9 @@
 """How client and gateway talk: one JSON object a line over a socket in the state directory.
 
-The client sends `{"argv": [...], "json": bool, "colour": bool}`. The gateway answers at once with `{"begun": true}`, so
-that one that stands still is told from a command that takes long, then with any number of
-`{"ask": path, "secret": bool}` (the client sends `{"content": base64}` or `{"error": text}`), `{"out": text}`, and at
-last `{"out": text, "err": text, "exit": status, "files": [...]}`. Only the standard library's lightest modules are
+The client sends `{"argv": [...], "json": bool, "colour": bool, "columns": int or null}`. The gateway answers at
+once with `{"begun": true}`, so that one that stands still is told from a command that takes long, then with any number
+of `{"ask": path, "secret": bool}` (the client sends `{"content": base64}` or `{"error": text}`), `{"out": text}`, and
+at last `{"out": text, "err": text, "exit": status, "files": [...]}`. Only the standard library's lightest modules are
 used here: the command line imports this file at each call.
 """
 

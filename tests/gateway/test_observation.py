@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import json
+import re
 import socket
+import subprocess
+import sys
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -50,3 +57,29 @@ def test_an_address_that_others_reach_keeps_the_gateway_from_starting(
     monkeypatch.setenv("GATEWRIGHT_OBSERVE_ON", "0.0.0.0:9464")
     with pytest.raises(AssertionError, match="only this machine is served"):
         gateway.start()
+
+
+def test_lines_in_json_are_all_in_json_and_the_port_that_was_free_is_told(tmp_path: Path) -> None:
+    argv = [*(sys.executable, "-m", "framework", "run", "--log-format", "json"), "--observe-on", "127.0.0.1:0"]
+    process = subprocess.Popen([*argv, "--state-dir", str(tmp_path / "one")], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        ready = json.loads(process.stderr.readline())
+        assert ready["level"] == "info"
+        address = re.fullmatch(r"gatewright .* ready: .*, observers on (127\.0\.0\.1:[0-9]+)", ready["message"])
+        assert address is not None
+        connection = http.client.HTTPConnection(address[1], timeout=30)
+        connection.request("GET", "/livez")
+        assert connection.getresponse().status == 200
+        connection.close()
+        taken = [*argv[:-1], address[1], "--state-dir", str(tmp_path / "two")]
+        done = subprocess.run(taken, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert (
+            "Address already in use; stop that program, or choose another --observe-on"
+            in (json.loads(done.stderr.splitlines()[-1])["message"])
+        )
+    finally:
+        process.terminate()
+        rest = process.communicate(timeout=30)[1]
+    assert all(json.loads(line) for line in rest.splitlines())
