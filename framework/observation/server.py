@@ -97,7 +97,7 @@ class ObservationServer:
         except OSError as error:
             reason = error.strerror or str(error)
             if error.errno == errno.EADDRINUSE:
-                reason = f"{os.strerror(error.errno)}; {_ELSEWHERE}"
+                reason = f"{os.strerror(errno.EADDRINUSE)}; {_ELSEWHERE}"
             raise ListenAddressError(self.address, reason) from error
         self._listener = listener
         accept = functools.partial(
