@@ -70,6 +70,7 @@ class EnrolmentDriver:
         self._settings: EnrollmentSettings | None = None
         configured = self._configure(context.properties)
         self.enrollment = Enrollment(State.DISABLED, configured, store.facts(), journal)
+        self._has_warned = journal.problem is not None
 
     def begin(self) -> None:
         """Take up the enrolment where the journal and the keystore say that it is."""
@@ -200,14 +201,18 @@ class EnrolmentDriver:
         return configured
 
     def _tell(self, before: State) -> None:
+        """Tell of a new state, with a problem only where that led to it; who was warned of one hears of its end."""
         enrollment = self.enrollment
         state = enrollment.state
         if state is before:
             return
         problem = status.problem_of(enrollment, self.now())
-        message = status.next_step(enrollment, self.now()) if problem is None else problem.message
-        log = self.context.logger.warning if problem is not None else self.context.logger.info
+        led_here = problem is not None and problem.state is state
+        message = problem.message if problem is not None and led_here else status.next_step(enrollment, self.now())
+        is_over = state is State.ENROLLED and self._has_warned
+        log = self.context.logger.warning if led_here or is_over else self.context.logger.info
         log("enrolment: %s (was: %s): %s", state.value, before.value, message)
+        self._has_warned = led_here or (self._has_warned and not is_over)
         self._publish(STATE_CHANGED, previous=before.value, message=message)
 
     def _publish(self, topic: str, **more: str) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from components.scep.component import PID
 from tools.scep_ca.faults import HttpAnswer
 
 if TYPE_CHECKING:
+    from framework.event_admin import Event
     from tests.components.scep.enrolled_gateway import Begin, CertificateAuthority, EnrolledGateway
 
 OLD_SERVER = b"AES\nSHA-256\nPOSTPKIOperation\nUpdate\n"
@@ -139,3 +141,31 @@ def test_where_the_server_was_found_is_remembered_and_shown(begin: Begin, monkey
     assert gateway.status["state"] == "enrolled", gateway.status
     assert asked.count("GetCACert") == 1
     assert gateway.status["server_url"] == authority.server.url
+
+
+def test_the_log_and_events_tell_a_problem_where_it_is_and_the_log_warns_that_it_is_over(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway, authority = begin(settings={"connect.retry-interval": 60, "enabled": False})
+    answer, busy = authority.ca.http_answer, HttpAnswer(http.HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"later")
+    monkeypatch.setattr(authority.ca, "http_answer", lambda *_: busy)
+    caplog.set_level("INFO")
+    events: list[Event] = []
+    with gateway.harness.gateway.event_admin.subscribe("gatewright/enrollment/STATE_CHANGED", events.append):
+        gateway.set(enabled=True)
+        assert gateway.status["state"] == "unreachable"
+        monkeypatch.setattr(authority.ca, "http_answer", answer)
+        gateway.harness.advance(120)
+        assert gateway.status["state"] == "enrolled"
+        _renew(gateway)
+    assert authority.issued == 2
+    told = {(event.properties["state"], "503" in event.properties["message"]) for event in events}
+    assert told == {
+        ("bootstrapping", False),
+        ("unreachable", True),
+        ("generating-key", False),
+        ("requesting", False),
+        ("enrolled", False),
+    }
+    lines = [one.getMessage() for one in caplog.records if one.levelname == "WARNING" and one.name.startswith(PID)]
+    assert [line.partition(" (was")[0] for line in lines] == ["enrolment: unreachable", "enrolment: enrolled"], lines
