@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import CHANGED_TOPIC, KeystoreService
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
     from components.keystore.crl.decoded import DecodedCrls
     from components.keystore.tls.settings import RevocationAnswers
-    from framework import ComponentContext, ConfigurationChange
+    from framework import BackgroundResult, ComponentContext, ConfigurationChange
     from framework.clock import Clock
     from framework.event_admin import Event
 
 _KEYSTORE: Final = "KeystoreService"
 _TRUSTSTORE: Final = "TruststoreKeystoreService"
 _REVOCATION: Final = "RevocationService"
+LOOK_S: Final = 60.0
+"""How often the entries are looked at that no event tells of: those that other programs write, a token that is back."""
 
 
 @component(
@@ -59,8 +62,10 @@ class SslContexts(SslContextService):
         self._client: ssl.SSLContext | TlsError = TlsError("no context has been made yet")
         self._server: ssl.SSLContext | TlsError = self._client
         self._problems: tuple[str, ...] = ()
+        self._readings = 0
         context.subscribe((CHANGED_TOPIC, CRLS_CHANGED_TOPIC), self._keystore_changed)
         self._make(context.properties)
+        context.call_later(LOOK_S, self._look)
 
     def modified(self, change: ConfigurationChange) -> None:
         """Make the contexts that are now configured."""
@@ -86,9 +91,27 @@ class SslContexts(SslContextService):
         if ours and self._properties is not None:
             self._make(self._properties)
 
+    def _look(self) -> None:
+        """Read the entries in the background, where a token may take its time, and make what has changed."""
+        properties, reading = self._properties, self._readings
+
+        def done(result: BackgroundResult[_Reading]) -> None:
+            if result.value is not None and reading == self._readings:  # or there was a later one
+                self._use(result.value)
+            elif result.error is not None:
+                self._context.logger.error("the entries for TLS were not looked at", exc_info=result.error)
+                self._problems = (f"the entries for TLS were not looked at: {result.error}",)
+            self._context.call_later(LOOK_S, self._look)
+
+        if properties is not None:
+            self._context.run_in_background(lambda: self._read(properties), done)
+
     def _make(self, properties: Mapping[str, Any]) -> None:
-        """Make contexts, unless those that there are were made of the same; what worked stays if a keystore fails."""
         self._properties = properties
+        self._readings += 1
+        self._use(self._read(properties))
+
+    def _read(self, properties: Mapping[str, Any]) -> _Reading:
         settings = TlsSettings(
             properties["ssl.protocol.minimum"],
             properties["ssl.default.cipherSuites"],
@@ -100,17 +123,23 @@ class SslContexts(SslContextService):
         try:
             material = self._material(properties["ssl.key.alias"], settings, problems)
         except KeystoreError as error:
-            self._problems = (f"the entries for TLS cannot be read: {error}",)
+            return _Reading(settings, None, (f"the entries for TLS cannot be read: {error}",))
+        return _Reading(settings, material, tuple(problems))
+
+    def _use(self, reading: _Reading) -> None:
+        """Make contexts, unless those that there are were made of the same; what worked stays if a keystore fails."""
+        self._problems = reading.problems
+        if reading.material is None:
             if self._made_from is None:
-                self._client = self._server = TlsError(self._problems[0])
+                self._client = self._server = TlsError(reading.problems[0])
             return
-        if (settings, material) != self._made_from:
-            self._client, self._server = (_try(settings, material, client=client) for client in (True, False))
-            self._made_from = (settings, material)
+        made_from = (reading.settings, reading.material)
+        if made_from != self._made_from:
+            self._client, self._server = (_try(*made_from, client=client) for client in (True, False))
+            self._made_from = made_from
             self._context.publish(TLS_CHANGED_TOPIC, {"service": self._context.service_pid})
         if isinstance(self._client, TlsError):
-            problems.append(str(self._client))
-        self._problems = tuple(problems)
+            self._problems = (*self._problems, str(self._client))
 
     def _material(self, alias: str, settings: TlsSettings, problems: list[str]) -> TlsMaterial:
         clock = self._context.clock
@@ -160,6 +189,15 @@ class SslContexts(SslContextService):
             elif (due := dues[issuer]) is not None and due < now:
                 problems.append(f"the CRL of {issuer} was to be followed by another one at {due}")
         return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read at one time; without material if it could not be."""
+
+    settings: TlsSettings
+    material: TlsMaterial | None
+    problems: tuple[str, ...]
 
 
 def _decoded(crls: tuple[x509.CertificateRevocationList, ...], clock: Clock) -> DecodedCrls:

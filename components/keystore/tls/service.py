@@ -16,7 +16,8 @@ class SslContextService(abc.ABC):
     """Hands out contexts for TLS connections, made from the entries of keystores.
 
     Ask for a context for each connection, and do not keep it: it is made once, and is another one as soon as the
-    entries that it was made from have changed. Who listens for long hears of that by `TLS_CHANGED_TOPIC`.
+    entries that it was made from have changed (within a minute where another program changed them). Who listens for
+    long hears of that by `TLS_CHANGED_TOPIC`.
     """
 
     @abc.abstractmethod

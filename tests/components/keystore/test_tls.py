@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.keystore import (
     KeyAlgorithm,
+    KeystoreCapabilities,
     KeystoreService,
+    KeystoreUnavailableError,
     PrivateKeyEntry,
     SoftwarePrivateKey,
     TrustedCertificateEntry,
@@ -20,8 +22,8 @@ from components.keystore import (
 )
 from components.keystore.crl.decoded import DecodedCrls
 from components.keystore.filesystem import FilesystemKeystore
-from components.keystore.tls import SslContextService, TlsIdentityError
-from components.keystore.tls.component import SslContexts
+from components.keystore.tls import SslContextService, TlsError, TlsIdentityError
+from components.keystore.tls.component import LOOK_S, SslContexts
 from components.keystore.tls.contexts import make_context
 from components.keystore.tls.settings import RevocationCheck, TlsMaterial, TlsSettings
 from components.scep.component import PID as SCEP_PID
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives import hashes
 
-    from components.keystore import ExportedPrivateKey
+    from components.keystore import Changes, ExportedPrivateKey
 
 TLS_PID = "gatewright.tls.SslContextService~default"
 NOW = SystemClock().now()
@@ -120,6 +122,56 @@ def test_a_server_accepts_the_enrolled_identity_and_after_a_renewal_the_new_one(
         store.set("unused", store_entry())
         harness.settle()
         assert service.client_context() is second, "a key that is not used changes nothing"
+
+
+class SilentKeystore(KeystoreService):
+    """Tells of nothing: what it holds is changed by another program, or it is not there."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, TrustedCertificateEntry] | None = None
+
+    @property
+    def capabilities(self) -> KeystoreCapabilities:
+        return KeystoreCapabilities(read_only=True)
+
+    def aliases(self) -> tuple[str, ...]:
+        if self.held is None:
+            raise KeystoreUnavailableError("silent", "the token is not there")
+        return tuple(sorted(self.held))
+
+    def get(self, alias: str) -> TrustedCertificateEntry | None:
+        return (self.held or {}).get(alias)
+
+    def commit(self, changes: Changes) -> None:
+        raise NotImplementedError
+
+
+def test_a_token_that_is_back_and_what_other_programs_delete_count_a_minute_later() -> None:
+    clock, silent = FakeClock(NOW), SilentKeystore()
+    target = "(kura.service.pid=silent)"
+    conf = {TLS_PID: {"KeystoreService.target": target, "TruststoreKeystoreService.target": target}}
+    with GatewayHarness(components=[SslContexts], conf=conf, clock=clock) as harness:
+        harness.registry.register(KeystoreService, silent, {"kura.service.pid": "silent"})
+        harness.settle()
+        service = tls_service(harness)
+        with pytest.raises(TlsError, match="the token is not there"):
+            service.client_context()
+
+        def anchors_later() -> int:
+            harness.advance(LOOK_S)
+            return len(service.client_context().get_ca_certs())
+
+        first, second = (TrustedCertificateEntry(Ca(name).certificate) for name in ("first", "second"))
+        silent.held = {"first": first, "second": second}
+        assert anchors_later() == 2
+        assert service.problems() == ()
+        made = service.client_context()
+        silent.held = {"first": first}
+        assert anchors_later() == 1
+        silent.held = None
+        assert anchors_later() == 1, "what worked stays"
+        assert "the token is not there" in " ".join(service.problems())
+        assert made is not service.client_context()
 
 
 def serial(store: KeystoreService) -> bytes:
