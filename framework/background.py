@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MOST_OF_ONE_OWNER: Final = 4
 """So many jobs of one owner run at the same time; its others wait."""
 
-HUNG_AFTER_S: Final = 180.0
-"""A job that takes longer, in seconds, is reported; longer than a SCEP server may take for what is asked in one job."""
+HUNG_AFTER_S: Final = 300.0
+"""A job that takes longer, in seconds, is reported; longer than a SCEP server may take for all that one job asks it."""
 
 
 class HangingWork(Record):
