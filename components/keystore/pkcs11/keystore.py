@@ -212,6 +212,8 @@ class TokenKeystore(KeystoreService):
             if self._pin_changed:
                 self._pin_changed = False
                 self._log_out(module)
+                # Some modules remember a token's PIN: they would refuse the right one if another program has set it.
+                module.initialise_anew()
             session = self._session if self._epoch == module.epoch else None
             if session is not None:
                 try:

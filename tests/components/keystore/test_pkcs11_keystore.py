@@ -499,6 +499,26 @@ def test_a_changed_pin_is_looked_at_though_the_session_is_open(hsm: SoftHsm) -> 
     assert keystore.aliases() == ()
 
 
+_CHANGE_PIN = """
+import sys, pkcs11
+
+library, old, new = sys.argv[1:]
+with pkcs11.lib(library).get_token(token_label="gateway").open(rw=True, user_pin=old) as session:
+    session.set_pin(old, new)
+"""
+
+
+def test_a_pin_that_another_program_has_set_is_taken_at_once(hsm: SoftHsm) -> None:
+    refused: list[Secret] = []
+    keystore = opened(refused=refused.append)
+    entry = pair(keystore)
+    new = Secret("1704-canary-pin")
+    subprocess.run([sys.executable, "-c", _CHANGE_PIN, MODULE, PIN.reveal(), new.reveal()], check=True)
+    keystore.change_pin(new)
+    check(entry)
+    assert not refused
+
+
 def test_without_a_pin_none_is_tried(hsm: SoftHsm) -> None:
     with pytest.raises(PinUnusableError, match="set the property pin"):
         opened(Secret("")).aliases()
