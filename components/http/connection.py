@@ -140,9 +140,7 @@ def in_words(error: Exception, deadline_s: float, bundle: str = "the system's") 
     """What a person can use of an error of the network; `bundle` names the CAs that https servers are verified by."""
     if isinstance(error, ProxyError):
         return str(error)
-    cause: BaseException = error
-    while isinstance(inner := _behind(cause), BaseException):
-        cause = inner
+    cause = _first_cause(error)
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return f"no whole answer within {deadline_s:g} s"
     if isinstance(cause, http.client.IncompleteRead):
@@ -157,6 +155,20 @@ def in_words(error: Exception, deadline_s: float, bundle: str = "the system's") 
         why = printable(cause.verify_message)
         return f"its TLS certificate is not accepted ({why}): is the bundle of CAs ({bundle}) right?"
     return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
+
+
+def was_broken_off(error: Exception) -> bool:
+    """Whether an error of the network is that the server took the connection, and ended it before its answer did."""
+    cause = _first_cause(error)
+    return isinstance(
+        cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | http.client.IncompleteRead
+    )
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while isinstance(inner := _behind(error), BaseException):
+        error = inner
+    return error
 
 
 def _behind(error: BaseException) -> object:

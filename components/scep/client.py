@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from components.http.text import printable
 from components.scep.errors import (
+    BrokenConnectionError,
     DecodingError,
     EndpointError,
     HttpStatusError,
@@ -248,7 +249,7 @@ class ScepClient:
         # Costly to load, and an idle gateway asks nobody.
         import urllib3  # noqa: PLC0415
 
-        from components.http.connection import in_words  # noqa: PLC0415
+        from components.http.connection import in_words, was_broken_off  # noqa: PLC0415
 
         query = f"operation={operation}&message={urllib.parse.quote(message, safe='')}"
         headers = {"Accept-Encoding": "identity", "User-Agent": "gatewright"}
@@ -265,7 +266,8 @@ class ScepClient:
             server = printable(response.headers.get("Server", ""), 80)
             return _Answer(content, None if date is None else date - now, server)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TransportError(self.url, in_words(error, self._deadline_s, "server.tls.ca-bundle")) from None
+            kind = BrokenConnectionError if was_broken_off(error) else TransportError
+            raise kind(self.url, in_words(error, self._deadline_s, "server.tls.ca-bundle")) from None
 
     def _read(self, response: urllib3.BaseHTTPResponse, largest: int, now: datetime) -> bytes:
         if response.status in (301, 302, 303, 307, 308):
@@ -319,7 +321,7 @@ def locate_server(
         whole = url.rstrip("/") + path if path else url
         try:
             return _describe(whole, client_at)
-        except (HttpStatusError, NotScepError) as error:
+        except (HttpStatusError, BrokenConnectionError, NotScepError) as error:
             failure = error if failure is None or isinstance(error, NotScepError) else failure
     if failure is None:
         raise EndpointError(endpoint, "no path was tried")

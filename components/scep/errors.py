@@ -47,6 +47,10 @@ _OF_THE_REQUEST: Final = frozenset({400, 404, 405, 406, 410, 413, 415, 422, 501}
 """HTTP statuses that say that such a request is not taken (RFC 9110 15.5, 15.6); others may have other reasons."""
 
 
+class BrokenConnectionError(TransportError):
+    """The server took the connection, and ended it before the whole answer had come."""
+
+
 class HttpStatusError(TransportError):
     """The server answered with an HTTP error; SCEP's own refusals come with status 200.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+import struct
 import threading
 import urllib.parse
 from collections.abc import Callable
@@ -402,6 +403,34 @@ def test_without_a_path_the_well_known_ones_are_tried(serve: Serve, pki: Pki, de
     assert location.capabilities == Capabilities.parse("AES\nPOSTPKIOperation")
     assert {request.query["operation"] for request in peer.requests} == {"GetCACert", "GetCACaps"}
     assert all(request.method == "GET" and request.body == b"" for request in peer.requests)
+
+
+def _close(_: socket.socket, __: Request) -> None:
+    """Say nothing."""
+
+
+def _reset(connection: socket.socket, _: Request) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _half(connection: socket.socket, _: Request) -> None:
+    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\nnot")
+
+
+@pytest.mark.parametrize("refuse", [_close, _reset, _half])
+def test_a_server_that_hangs_up_on_unknown_paths_is_found(serve: Serve, der_of_root: bytes, refuse: Handler) -> None:
+    def respond(connection: socket.socket, request: Request) -> None:
+        (answer(der_of_root) if request.path == "/scep" else refuse)(connection, request)
+
+    peer = serve(respond)
+    assert locate_server(peer.url, clock=SystemClock()).url == peer.url + "/scep"
+
+
+def test_a_server_that_hangs_up_on_every_path_cannot_be_reached(serve: Serve) -> None:
+    peer = serve(_close)
+    with pytest.raises(TransportError, match="closed connection without response"):
+        locate_server(peer.url, clock=SystemClock())
+    assert [request.path for request in peer.requests] == list(WELL_KNOWN_PATHS)
 
 
 def test_a_portal_that_answers_everything_is_no_scep_server(serve: Serve) -> None:
