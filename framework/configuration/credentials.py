@@ -68,6 +68,8 @@ class Credentials:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
             raise CredentialError(name, "is not encoded in UTF-8") from None
+        if not text.rstrip("\r\n"):
+            raise CredentialError(name, f"is empty in {path}; put the secret there, then: systemctl restart gatewright")
         return Secret(text.removesuffix("\n").removesuffix("\r"))
 
     def resolved(self, value: Any) -> Any:

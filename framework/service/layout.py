@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 STATE_DIRECTORY: Final = "/var/lib/gatewright"
 CONFIGURATION_DIRECTORY: Final = "/etc/gatewright/conf.d"
@@ -19,6 +19,7 @@ DROP_INS: Final = "etc/systemd/system/gatewright.service.d"
 WANTED_BY: Final = "etc/systemd/system/multi-user.target.wants/gatewright.service"
 USERS: Final = "etc/sysusers.d/gatewright.conf"
 DIRECTORIES: Final = "etc/tmpfiles.d/gatewright.conf"
+MANUAL: Final = "usr/local/share/man/man1/gatewright.1"
 
 _HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  # names that are looked for
 """What ProtectHome= and PrivateTmp= of the unit hide."""
@@ -33,7 +34,7 @@ After=network-online.target time-sync.target
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart={program} run --state-dir {state} --conf-dir {configuration}
+ExecStart={command} run --state-dir {state} --conf-dir {configuration}
 ExecReload=/bin/kill -HUP $MAINPID
 Environment=GATEWRIGHT_STATE_DIR={state}
 User={user}
@@ -105,6 +106,8 @@ class InstalledFile:
     path: Path
     content: str
     mode: int = 0o644
+    shown: bool = True
+    """Whether its content is worth reading before it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +118,13 @@ class Installation:
         files: Files, all of them owned by root.
         next_steps: Commands for a machine that runs; an image does them at its first boot.
         warnings: What would keep the service from starting.
+        links: Symbolic links, each with what it holds.
     """
 
     files: tuple[InstalledFile, ...]
     next_steps: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    links: tuple[tuple[Path, str], ...] = ()
 
 
 def installation(
@@ -129,8 +134,9 @@ def installation(
     user: str = "gatewright",
     credentials: Sequence[str] = (),
     encrypted: Sequence[str] = (),
+    manual: str | None = None,
 ) -> Installation:
-    """What to write below `root`.
+    """What to write below `root`. In an image the service is enabled by its link; a machine that runs does it last.
 
     Args:
         root: `/`, or the root of an image.
@@ -139,44 +145,81 @@ def installation(
         credentials: Names of secrets that are read from files of these names in `/etc/gatewright/credentials`.
         encrypted: Names of those that are read from files there that end in `.cred`, as systemd-creds(1) makes them:
             only this machine can decrypt them.
+        manual: The manual page, if it is to be written, too.
 
     Raises:
-        ValueError: A name is none.
+        ValueError: A name is none, or the program cannot stand in a unit.
     """
+    if not program.startswith("/") or not program.isprintable() or any(one in program for one in "\"'\\$"):
+        raise ValueError(f"the program {program!r} must be an absolute path, without quotes, '$' and backslashes")
     for name in (user, *credentials, *encrypted):
         if not name or not all(one.isalnum() or one in "._-" for one in name) or not name.isascii():
             raise ValueError(f"{name!r} is no name of letters, digits, '.', '_' and '-'")
-    names = {"state": STATE_DIRECTORY, "configuration": CONFIGURATION_DIRECTORY, "user": user, "program": program}
+    names = {
+        "state": STATE_DIRECTORY,
+        "configuration": CONFIGURATION_DIRECTORY,
+        "user": user,
+        "command": _word(program),
+    }
     loaded = "".join(f"LoadCredential={name}:{CREDENTIALS_DIRECTORY}/{name}\n" for name in credentials)
     loaded += "".join(f"LoadCredentialEncrypted={name}:{CREDENTIALS_DIRECTORY}/{name}.cred\n" for name in encrypted)
+    # Without what stands in for it, a secret that is not there, or no longer, would keep the gateway from starting.
+    loaded += "".join(f"SetCredential={name}:\\n\n" for name in (*credentials, *encrypted))
     unit = _UNIT_TEXT.format(**names, credentials=loaded)
     users = _USERS_TEXT.format(**names)
     directories = _DIRECTORIES_TEXT.format(**names, credentials=CREDENTIALS_DIRECTORY)
+    files = (
+        InstalledFile(root / UNIT, unit),
+        InstalledFile(root / USERS, users),
+        InstalledFile(root / DIRECTORIES, directories),
+        *(() if manual is None else (InstalledFile(root / MANUAL, manual, shown=False),)),
+    )
+    in_image = root != Path("/")
     return Installation(
-        (
-            InstalledFile(root / UNIT, unit),
-            InstalledFile(root / USERS, users),
-            InstalledFile(root / DIRECTORIES, directories),
-        ),
-        (
-            "systemd-sysusers",
-            "systemd-tmpfiles --create",
-            *(f"install -m 0600 SECRET {CREDENTIALS_DIRECTORY}/{name}" for name in credentials),
-            *(f"systemd-creds encrypt --name={name} SECRET {CREDENTIALS_DIRECTORY}/{name}.cred" for name in encrypted),
-            "systemctl daemon-reload",
-            "systemctl enable --now gatewright",
-        ),
-        tuple(_program_warnings(program)),
+        files,
+        tuple(_image_steps(root, credentials, encrypted) if in_image else _steps(credentials, encrypted)),
+        tuple(_program_warnings(program, in_image=in_image)),
+        ((root / WANTED_BY, "../gatewright.service"),) if in_image else (),
     )
 
 
-def _program_warnings(program: str) -> Iterator[str]:
-    hidden = next((one for one in _HIDDEN if program.startswith(f"{one}/")), None)
-    if hidden is not None:
-        yield (
-            f"the unit does not see {hidden}, where {program} is: "
-            "install Gatewright elsewhere, such as into a virtual environment in /opt/gatewright"
-        )
+def _steps(credentials: Sequence[str], encrypted: Sequence[str]) -> Iterator[str]:
+    yield "systemd-sysusers"
+    yield "systemd-tmpfiles --create"
+    for name in credentials:
+        yield f"install -m 0600 SECRET {CREDENTIALS_DIRECTORY}/{name}"
+    for name in encrypted:
+        yield f"systemd-creds encrypt --name={name} SECRET {CREDENTIALS_DIRECTORY}/{name}.cred"
+    yield "systemctl daemon-reload"
+    yield "systemctl enable --now gatewright"
+
+
+def _image_steps(root: Path, credentials: Sequence[str], encrypted: Sequence[str]) -> Iterator[str]:
+    """What is left to do for an image; user, directories and start are its own first boot's."""
+    for name in credentials:
+        yield f"install -D -m 0600 SECRET {root}{CREDENTIALS_DIRECTORY}/{name}"
+    for name in encrypted:
+        where = f"{CREDENTIALS_DIRECTORY}/{name}.cred"
+        yield f"on the device, which alone can decrypt it: systemd-creds encrypt --name={name} SECRET {where}"
+
+
+def _word(program: str) -> str:
+    """A path as one word of ExecStart= (systemd.service(5)): no specifiers, and in quotes where it has blanks."""
+    escaped = program.replace("%", "%%")
+    return f'"{escaped}"' if " " in program else escaped
+
+
+def _program_warnings(program: str, *, in_image: bool) -> Iterator[str]:
+    paths = [program] if in_image else list(dict.fromkeys((program, os.path.realpath(program))))
+    for path in paths:
+        hidden = next((one for one in _HIDDEN if path.startswith(f"{one}/")), None)
+        if hidden is not None:
+            yield (
+                f"the unit does not see {hidden}, where {path} is: "
+                "install Gatewright elsewhere, such as into a virtual environment in /opt/gatewright"
+            )
+    if not in_image and not os.access(program, os.X_OK):
+        yield f"{program} is no program on this machine: give the one that is with --program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +245,7 @@ def removal(root: Path, *, user: str = "gatewright", purge: bool = False) -> Rem
         user: Whom the gateway ran as.
         purge: Whether state, keys, configuration and credentials go, too.
     """
-    written = [root / one for one in (WANTED_BY, UNIT, USERS, DIRECTORIES)]
+    written = [root / one for one in (WANTED_BY, UNIT, USERS, DIRECTORIES, MANUAL)]
     precious = [root / one.lstrip("/") for one in (DROP_INS, "/etc/gatewright", STATE_DIRECTORY)]
     found, spared = ([one for one in paths if os.path.lexists(one)] for paths in (written, precious))
     return Removal(

@@ -86,6 +86,55 @@ def test_an_installation_is_shown_then_written_and_written_again_without_change(
     assert {one["change"] for one in json.loads(again.stdout)["files"]} == {"unchanged"}
 
 
+def test_an_image_is_enabled_and_its_steps_are_its_own(tmp_path: Path) -> None:
+    done = install(tmp_path, "--credential", "challenge", "--json")
+    check_answer(["install"], done.stdout)
+    link = tmp_path / "etc/systemd/system/multi-user.target.wants/gatewright.service"
+    assert link.resolve() == tmp_path / "etc/systemd/system/gatewright.service"
+    secret = f"{tmp_path}/etc/gatewright/credentials/challenge"
+    assert json.loads(done.stdout)["next_steps"] == [f"install -D -m 0600 SECRET {secret}"]
+    unit = (tmp_path / "etc/systemd/system/gatewright.service").read_text()
+    assert "SetCredential=challenge:\\n\n" in unit, "a secret that is not there keeps nobody from starting"
+    manual = (tmp_path / "usr/local/share/man/man1/gatewright.1").read_text()
+    assert manual.startswith(".TH GATEWRIGHT 1")
+
+
+def test_a_link_out_of_an_image_is_not_followed(tmp_path: Path) -> None:
+    image, outside = tmp_path / "image", tmp_path / "outside"
+    (outside / "lib/gatewright").mkdir(parents=True)
+    image.mkdir()
+    (image / "var").symlink_to(outside)
+    assert "a link out of" in uninstall(image, "--purge")["error"]["message"]
+    assert (outside / "lib/gatewright").is_dir()
+    (image / "etc").symlink_to(outside)
+    done = install(image)
+    assert done.returncode == 1
+    assert "a link out of" in done.stderr
+    assert files_below(outside) == set()
+
+
+@pytest.mark.parametrize(
+    ("program", "written"),
+    [
+        ("/opt/my apps/gatewright", '"/opt/my apps/gatewright"'),
+        ("/opt/100%/gatewright", "/opt/100%%/gatewright"),
+        ("bin/gatewright", None),
+        ('/opt/"/gatewright', None),
+        ("/opt/$HOME/gatewright", None),
+        ("/opt/a\nExecStartPre=/bin/false", None),
+    ],
+)
+def test_a_program_stands_in_the_unit_as_one_word(tmp_path: Path, program: str, written: str | None) -> None:
+    done = install(tmp_path, "--program", program)
+    if written is None:
+        assert done.returncode == 2
+        assert "absolute path" in done.stderr
+        assert list(tmp_path.iterdir()) == []
+    else:
+        unit = (tmp_path / "etc/systemd/system/gatewright.service").read_text()
+        assert f"ExecStart={written} run --state-dir" in unit
+
+
 @pytest.mark.parametrize(("program", "warns"), [("/home/me/venv/bin/gatewright", True), ("/usr/bin/gatewright", False)])
 def test_a_program_that_the_unit_cannot_see_is_told(tmp_path: Path, program: str, warns: bool) -> None:
     done = install(tmp_path, "--dry-run", "--program", program)
@@ -118,7 +167,7 @@ def test_what_was_installed_is_removed_and_keys_and_configuration_only_with_purg
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
     before = files_below(tmp_path)
-    assert len(uninstall(tmp_path, "--dry-run", "--purge")["removed"]) == 5
+    assert len(uninstall(tmp_path, "--dry-run", "--purge")["removed"]) == 7
     assert files_below(tmp_path) == before, "nothing goes in a dry run"
     answer = uninstall(tmp_path)
     assert files_below(tmp_path) == precious

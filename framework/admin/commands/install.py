@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
 from framework.admin.commands import schemas
+from framework.admin.manual import manual_page
 from framework.admin.rendering import Tone, Toned, mark
 from framework.instance_lock import gateway_runs_on
 from framework.service.layout import STATE_DIRECTORY, Installation, Removal, installation, removal
@@ -16,23 +17,54 @@ from framework.storage import replace_file
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
 
 def _install(invocation: Invocation | OfflineInvocation) -> Answer:
     options = invocation.options
     root = Path(options.root).absolute()
-    program = options.program or shutil.which("gatewright") or str(Path(sys.argv[0]).absolute())
     try:
         plan = installation(
             root,
-            program,
+            options.program or _own_program(),
             user=options.user,
             credentials=options.credential,
             encrypted=options.encrypted_credential,
+            manual=_manual(),
         )
     except ValueError as error:
         raise CommandError(str(error), 2) from error
-    return write_installation(plan, "systemctl disable --now gatewright, then gatewright uninstall", options)
+    refuse_ways_out(root, [*(one.path for one in plan.files), *(path for path, _ in plan.links)])
+    undo = "systemctl disable --now gatewright, then gatewright uninstall"
+    return write_installation(plan, undo if root == Path("/") else f"gatewright uninstall --root {root}", options)
+
+
+def _own_program() -> str:
+    """The command `gatewright` that this is: the one that was called, or the one of this Python."""
+    called = Path(sys.argv[0])
+    beside = Path(sys.executable).with_name("gatewright")
+    if called.name == "gatewright" and called.is_file():
+        return str(called.absolute())
+    return str(beside) if beside.is_file() else shutil.which("gatewright") or str(called.absolute())
+
+
+def _manual() -> str:
+    from framework.admin.offline import installed_commands  # noqa: PLC0415  # which uses the list of commands
+    from framework.run import run_parser  # noqa: PLC0415  # what starts a gateway, for its arguments only
+
+    return manual_page(installed_commands(), run_parser())
+
+
+def refuse_ways_out(root: Path, paths: Iterable[Path]) -> None:
+    """Refuse what a symbolic link in an image leads out of it: it would be changed on this machine.
+
+    Raises:
+        CommandError: A path's directory is not below the root.
+    """
+    for path in paths:
+        real = path.parent.resolve()
+        if not real.is_relative_to(root.resolve()):
+            raise CommandError(f"{path.parent} is a link out of {root}, to {real}: nothing was changed")
 
 
 def write_installation(plan: Installation, undo: str, options: argparse.Namespace) -> Answer:
@@ -54,6 +86,13 @@ def write_installation(plan: Installation, undo: str, options: argparse.Namespac
                 replace_file(one.path, one.content.encode(), mode=one.mode)
             except OSError as error:
                 raise CommandError(f"{one.path} cannot be written: {error.strerror}; run it as root") from error
+        for path, target in plan.links:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                path.symlink_to(target)
+            except OSError as error:
+                raise CommandError(f"{path} cannot be written: {error.strerror}; run it as root") from error
     data = {
         "dry_run": options.dry_run,
         "files": [{"path": path, "change": change} for path, change in done.items()],
@@ -75,10 +114,12 @@ def _text(plan: Installation, done: dict[str, str], undo: str, *, dry_run: bool)
     for one in plan.files:
         verb = "would write" if dry_run else "wrote"
         lines.append(f"{verb} {one.path} ({done[str(one.path)]})")
-        if dry_run:
+        if dry_run and one.shown:
             lines += [f"  {line}".rstrip() for line in one.content.splitlines()]
     lines += [mark(Toned(f"warning: {one}", Tone.WARNING)) for one in plan.warnings]
-    lines += ["", "then, as root:", *(f"  {step}" for step in plan.next_steps)]
+    lines += [f"{'would link' if dry_run else 'linked'} {path} to {target}" for path, target in plan.links]
+    if plan.next_steps:
+        lines += ["", "then, as root:", *(f"  {step}" for step in plan.next_steps)]
     lines += [f"to undo it: {undo}"]
     return "\n".join(lines)
 
@@ -87,6 +128,7 @@ def _uninstall(invocation: Invocation | OfflineInvocation) -> Answer:
     options = invocation.options
     root = Path(options.root).absolute()
     plan = removal(root, user=options.user, purge=options.purge)
+    refuse_ways_out(root, plan.paths)
     if not options.dry_run:
         state = root / STATE_DIRECTORY.lstrip("/")
         if gateway_runs_on(state):
