@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read or written; ten thousand RSA keys with their chains fit more than twice."""
 
+_MISSING: Final = b"The keystore's file was gone when it was opened; the generation before was put in its place.\n"
+
 
 @dataclass(frozen=True, slots=True)
 class FileVersion:
@@ -66,26 +68,41 @@ class KeystoreFile:
 
     def set_aside(self) -> tuple[Path, ...]:
         """Damaged files that were set aside and that nobody has removed yet."""
+        return self._numbered("damaged")
+
+    def found_missing(self) -> tuple[Path, ...]:
+        """Notes that the file was gone, which nobody has removed yet."""
+        return self._numbered("missing")
+
+    def _numbered(self, kind: str) -> tuple[Path, ...]:
         try:
-            found = self.path.parent.glob(f"{glob.escape(self.path.name)}.damaged-*")
+            found = self.path.parent.glob(f"{glob.escape(self.path.name)}.{kind}-*")
             return tuple(sorted(found, key=lambda one: (_number_of(one), one)))
         except OSError:
             return ()
 
     def restore_previous(self, data: bytes) -> Path:
-        """Set the damaged file aside, put the previous generation in its place, and tell where the damaged one is.
+        """Set the damaged file aside, and put the previous generation in its place.
+
+        Returns:
+            Where the damaged file is, or, if there was none, the note of that, which takes its place.
 
         Raises:
             KeystoreStorageError: That cannot be done; the damaged file is where it was, or set aside.
         """
-        number = 1 + max((_number_of(one) for one in self.set_aside()), default=0)
-        aside = self.path.with_name(f"{self.path.name}.damaged-{number}")
+        damaged = self.version() is not None
+        before = self.set_aside() if damaged else self.found_missing()
+        number = 1 + max(map(_number_of, before), default=0)
+        aside = self.path.with_name(f"{self.path.name}.{'damaged' if damaged else 'missing'}-{number}")
         try:
-            if self.path.exists():
+            if damaged:
                 aside.hardlink_to(self.path)
+            else:
+                replace_file(aside, _MISSING)
             replace_file(self.path, data)
         except OSError as error:
-            raise self._failed("is damaged, and its previous generation cannot be restored", error) from error
+            what = "is damaged" if damaged else "is gone"
+            raise self._failed(f"{what}, and its previous generation cannot be restored", error) from error
         return aside
 
     def tidy(self) -> None:
@@ -237,6 +254,6 @@ class KeystoreFile:
 
 
 def _number_of(aside: Path) -> int:
-    """What tells files that were set aside from each other; 0 for one that somebody has renamed."""
+    """What tells such files from each other; 0 for one that somebody has renamed."""
     number = aside.name.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _MAC_END: Final = 20
 """How a file of ours ends: the salt of its MAC, of 16 octets, and the number of iterations as an INTEGER."""
+_SEE_TO_IT: Final = "See what the last change before was, then remove that file"
 
 _log = logging.getLogger("components.keystore.filesystem")
 
@@ -135,9 +136,11 @@ class Pkcs12Keystore(KeystoreService):
         passwords = self._known_passwords()
         version = self._file.version()
         if version is None:
+            follows = "to begin with an empty one"
+            if self._file.read_previous() is not None:
+                follows = f"to go on with {self._file.previous}, which is without the last change"
             raise KeystoreUnavailableError(
-                str(self.path),
-                "the file is gone; put it back, or restart the keystore to begin with an empty one",
+                str(self.path), f"the file is gone; put it back, or restart the keystore {follows}"
             )
         snapshot = self._snapshot
         if snapshot is None or snapshot.version != version:
@@ -156,11 +159,15 @@ class Pkcs12Keystore(KeystoreService):
     def health(self) -> KeystoreHealth:
         """Whether the file can be used, and what was repaired and is to be seen to."""
         found = super().health()
-        repaired = tuple(
-            f"the file was damaged: it is set aside as {aside}, and its previous generation is used. See what the last "
-            "change before was, then remove that file"
+        repaired = [
+            f"the file was damaged: it is set aside as {aside}, and its previous generation is used. {_SEE_TO_IT}"
             for aside in self._file.set_aside()
-        )
+        ]
+        repaired += [
+            f"the file was gone: its previous generation is used, and {note} says so. If the file turns up, stop the "
+            f"gateway before you put it back. {_SEE_TO_IT}"
+            for note in self._file.found_missing()
+        ]
         problems = (*found.problems, *([self._damage] if self._damage else []), *repaired)
         if found.state is HealthState.OK and problems:
             return KeystoreHealth(HealthState.DEGRADED, problems)
@@ -230,7 +237,7 @@ class Pkcs12Keystore(KeystoreService):
             if not self._opens(data, self._passwords):
                 raise damage
             aside = self._file.restore_previous(data)
-        _log.error("%s; its previous generation is used now, the damaged file is %s", damage, aside)
+        _log.error("%s; its previous generation is used now, see %s", damage, aside)
         return self._load(password)
 
     def _is_altered(self) -> bool:

@@ -95,9 +95,32 @@ def test_damage_after_damage_is_set_aside_also_where_some_was_seen_to(path: Path
     assert aside == {b"damage %d" % number for number in range(2, 12)}
 
 
-def test_a_file_that_is_gone_comes_back_from_the_generation_before(path: Path) -> None:
+def test_a_file_that_is_gone_comes_back_from_the_generation_before_and_says_so(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = opened(path)
     path.unlink()
+    with pytest.raises(KeystoreUnavailableError, match=r"restart .* to go on with .*gateway\.p12\.previous"):
+        store.aliases()
     assert opened(path).aliases() == ("first",)
+    (note,) = path.parent.glob("*.missing-*")
+    assert str(note) in caplog.text
+    assert "damaged-" not in caplog.text
+    assert note.stat().st_mode & 0o777 == 0o600
+    for _ in range(2):  # and after the next start, too
+        health = opened(path).health()
+        assert health.state is HealthState.DEGRADED
+        assert "was gone" in health.problems[0]
+        assert str(note) in health.problems[0]
+    note.unlink()
+    assert opened(path).health().state is HealthState.OK
+
+
+def test_a_file_that_is_gone_and_has_no_generation_before_is_said_to_begin_anew(tmp_path: Path) -> None:
+    store = opened(tmp_path / "a.p12")
+    (tmp_path / "a.p12").unlink()
+    with pytest.raises(KeystoreUnavailableError, match=r"restart .* to begin with an empty one"):
+        store.aliases()
 
 
 def test_a_wrong_password_is_no_damage(path: Path) -> None:
