@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read or written; ten thousand RSA keys with their chains fit more than twice."""
 
+_DIGITS: Final = "[0-9a-f]" * 16
+_TEMPORARY: Final = (
+    f".{_DIGITS}.new",
+    f".missing-[0-9]*.{_DIGITS}.new",
+    ".previous.[0-9]*.[0-9]*.new",
+    ".again.new",
+)
+"""What ends the names that a replacement gives to files for a while, here and in `framework.storage`."""
+
 _MISSING: Final = b"The keystore's file was gone when it was opened; the generation before was put in its place.\n"
 
 
@@ -107,9 +116,11 @@ class KeystoreFile:
 
     def tidy(self) -> None:
         """Remove what interrupted replacements left behind; called with the lock held, so none is under way."""
+        name = glob.escape(self.path.name)
         with suppress(OSError):
-            for left in self.path.parent.glob(f".{glob.escape(self.path.name)}*.new"):
-                left.unlink(missing_ok=True)
+            for ending in _TEMPORARY:  # and no others: a keystore whose name begins alike may be at work
+                for left in self.path.parent.glob(f".{name}{ending}"):
+                    left.unlink(missing_ok=True)
 
     def read_previous(self) -> bytes | None:
         """The generation before; None if there is none that can be read."""

@@ -231,6 +231,30 @@ def test_a_cut_at_any_step_of_a_commit_leaves_the_old_or_the_new(
     assert list(path.parent.glob(".*")) == [], "what the cut left behind is gone"
 
 
+def test_what_another_keystore_is_about_to_store_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name begins as this one's; it is opened at each step of the other's commit."""
+    other = opened(tmp_path / "ek.p12")
+    other.set("first", FIRST)
+    seen: set[str] = set()
+
+    def beside(real: Callable[..., object]) -> Callable[..., object]:
+        def perform(*arguments: object, **named: object) -> object:
+            seen.update(one.name for one in tmp_path.glob(".ek.p12.*"))
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "replace", replace)
+                opened(tmp_path / "ek")
+            return real(*arguments, **named)
+
+        return perform
+
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", beside(replace))
+    other.set("second", SECOND)
+    monkeypatch.undo()
+    assert len(seen) == 2, "the new file, and the second name of the old"
+    assert opened(tmp_path / "ek.p12").aliases() == ("first", "second")
+
+
 MUTATE = """
 import sys
 from pathlib import Path
