@@ -7,7 +7,6 @@ import queue
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.keystore import PublicKey, describe_public_key
@@ -16,9 +15,8 @@ from components.scep.component import PID
 from components.scep.driver import STATE_CHANGED, STEP
 from components.scep.enrolment import State
 from components.scep.identity import ENROLLED_KEY_PAIR
-from components.scep.message import NO_EXTENSION
 from components.scep.service import EnrollmentService, EnrollmentStatus
-from components.scep.trust import fingerprint
+from components.scep.trust import fingerprint, subject_alternative_names
 from framework.admin import Answer, Command, CommandError, Invocation
 from framework.admin.rendering import fields, printable, table
 
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+
+    from cryptography import x509
 
     from framework import Event
 
@@ -199,7 +199,7 @@ def _inspect(invocation: Invocation) -> Answer:
     public_key = status.certificate.public_key()
     data = _certificate_data(status.certificate, status.keystore) | {
         "key": describe_public_key(public_key) if isinstance(public_key, PublicKey) else "of an unknown kind",
-        "alternative_names": _alternative_names(status.certificate),
+        "alternative_names": [str(name.value) for name in subject_alternative_names(status.certificate)],
         "pem": status.certificate.public_bytes(Encoding.PEM).decode(),
     }
     pairs = [
@@ -312,14 +312,6 @@ def _ca_data(certificate: x509.Certificate) -> dict[str, Any]:
         "not_after": _iso(certificate.not_valid_after_utc),
         "sha256": fingerprint(certificate),
     }
-
-
-def _alternative_names(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except NO_EXTENSION:
-        return []
-    return [str(name.value) for name in names]
 
 
 def _text(data: dict[str, Any]) -> str:

@@ -78,6 +78,7 @@ class Exchange:
             now=now,
             public_key=self.parties.certified.key.public_key,
             replaces=self.parties.replaces,
+            alternative_names=self.settings.alternative_names,
         )
 
     def weaker(self) -> Exchange | None:

@@ -221,6 +221,12 @@ def is_ca(certificate: x509.Certificate) -> bool:
     return certificate.version is x509.Version.v1 and certificate.issuer == certificate.subject
 
 
+def subject_alternative_names(certificate: x509.Certificate) -> tuple[x509.GeneralName, ...]:
+    """The alternative names of a certificate; none if they cannot be read."""
+    names = _extension(certificate, x509.SubjectAlternativeName)
+    return () if names is None else tuple(names)
+
+
 def has_public_key(certificate: x509.Certificate, public_key: PublicKey) -> bool:
     """Whether a certificate is for this key; one with a key of an unknown kind is not."""
     return _public_key(certificate) == public_key

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -200,19 +200,12 @@ class Ledger:
                 "INSERT OR IGNORE INTO held (transaction_id, public_key, request, at, decision) VALUES (?, ?, ?, ?, ?)",
                 (transaction_id, public_key, _template(request, now), now.isoformat(), Decision.PENDING.value),
             )
-            row = self._connection.execute(
-                f"SELECT {_HELD} FROM held WHERE transaction_id = ? AND public_key = ?",  # noqa: S608  # a constant
-                (transaction_id, public_key),
-            ).fetchone()
-        return _held(row)
+            return _held(self._held_row(transaction_id, public_key))
 
     def held(self, transaction_id: str, public_key: bytes) -> PendingRequest | None:
         """A request that is kept."""
         with self._lock:
-            row = self._connection.execute(
-                f"SELECT {_HELD} FROM held WHERE transaction_id = ? AND public_key = ?",  # noqa: S608  # a constant
-                (transaction_id, public_key),
-            ).fetchone()
+            row = self._held_row(transaction_id, public_key)
         return None if row is None else _held(row)
 
     def all_held(self) -> tuple[PendingRequest, ...]:
@@ -245,6 +238,12 @@ class Ledger:
         """Let others open it."""
         with self._lock:
             self._connection.close()
+
+    def _held_row(self, transaction_id: str, public_key: bytes) -> Any:
+        return self._connection.execute(
+            f"SELECT {_HELD} FROM held WHERE transaction_id = ? AND public_key = ?",  # noqa: S608  # a constant
+            (transaction_id, public_key),
+        ).fetchone()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -28,7 +28,6 @@ class Enrollment:
 
     Attributes:
         attempt: The number of the try that is under way; what earlier ones bring is ignored.
-        asked: What somebody asked for though there may be no need.
         aim: What the try that is under way is for.
     """
 
@@ -37,7 +36,6 @@ class Enrollment:
     keystore: KeystoreFacts
     journal: Journal
     attempt: int = 0
-    asked: Purpose | None = None
     aim: Purpose = Purpose.ENROLL
 
 

@@ -222,6 +222,7 @@ class Journal:
         warnings: What an operator should know of the identity that is stored.
         ca_checked_at: When the CA's successor was looked for last.
         ca_check: What came of it, in words.
+        asked: What somebody asked for though there may be no need, until it is done.
     """
 
     trust: Trust | None = None
@@ -234,3 +235,4 @@ class Journal:
     warnings: tuple[str, ...] = ()
     ca_checked_at: datetime | None = None
     ca_check: str = ""
+    asked: Purpose | None = None

@@ -76,6 +76,7 @@ def _decode(document: dict[str, Any]) -> Journal:
         warnings=tuple(document["warnings"]),
         ca_checked_at=_moment(document.get("ca_checked_at")),
         ca_check=str(document.get("ca_check", "")),
+        asked=None if document.get("asked") is None else Purpose(document["asked"]),
     )
 
 

@@ -44,7 +44,7 @@ def aim_of(enrollment: Enrollment, now: datetime) -> Purpose | None:
         return Purpose.ENROLL
     if journal.request is not None:
         return journal.request.purpose
-    due = enrollment.asked or purpose_now(enrollment.configured, enrollment.keystore, journal.trust, now)
+    due = journal.asked or purpose_now(enrollment.configured, enrollment.keystore, journal.trust, now)
     if due is None and staged_is_current(enrollment):
         return Purpose.RENEW
     return due

@@ -80,7 +80,8 @@ def step(enrollment: Enrollment, event: Event) -> Step:
         case TimerDue(now):
             return _wake(enrollment, now)
         case EnrollAsked(now, purpose):
-            return _proceed(_fresh(replace(enrollment, asked=purpose)), now)
+            enrollment, actions = _proceed(_fresh(with_journal(enrollment, asked=purpose)), now)
+            return enrollment, (Remember(), *actions)
         case PollAsked(now):
             return _proceed(enrollment, now) if enrollment.state is State.PENDING else (enrollment, ())
         case RolloverAsked():
@@ -140,7 +141,7 @@ def _resume(enrollment: Enrollment, now: datetime) -> Step:
     wanted = aim_of(enrollment, now) is not None
     if waits and journal.problem is not None and wanted and blocked(enrollment) is None:
         if journal.problem.state is State.REFUSED:
-            return replace(enrollment, state=State.REFUSED), ()
+            return replace(enrollment, state=State.REFUSED), () if identity is None else (WakeAt(now + CHECK_INTERVAL),)
         if journal.next_attempt_at is not None and journal.next_attempt_at > now:
             latest = now + timedelta(seconds=max(LONGEST_PAUSE_S, journal.problem.retry_after_s or 0))
             when = min(journal.next_attempt_at, latest)
@@ -177,9 +178,13 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
     if enrollment.state is State.ENROLLED:
         return _proceed(enrollment, now)
     if enrollment.state is State.REFUSED and enrollment.keystore.identity is not None:
+        # Who asked has had a day to read the refusal, which must not keep a renewal away that becomes due one day.
+        enrollment = with_journal(enrollment, asked=None)
         if aim_of(enrollment, now) is not None:
-            return enrollment, (WakeAt(now + CHECK_INTERVAL),)
-        return _proceed(with_journal(enrollment, problem=None), now)  # the clock that made it due was put right
+            return enrollment, (Remember(), WakeAt(now + CHECK_INTERVAL))
+        # That, or the clock that made it due was put right.
+        enrollment, actions = _proceed(with_journal(enrollment, problem=None), now)
+        return enrollment, (Remember(), *actions)
     due = enrollment.journal.next_attempt_at
     if enrollment.state not in RETRIED or due is None:
         return enrollment, ()
@@ -190,10 +195,10 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
 
 def _fresh(enrollment: Enrollment) -> Enrollment:
     """Forget earlier failures; a request that was refused, or is for something else than is asked for, is over."""
-    request = enrollment.journal.request
+    request, asked = enrollment.journal.request, enrollment.journal.asked
     if enrollment.state is State.REFUSED:
         request = None
-    if request is not None and enrollment.asked is not None and request.purpose is not enrollment.asked:
+    if request is not None and asked is not None and request.purpose is not asked:
         request = None
     return with_journal(enrollment, attempts=0, next_attempt_at=None, problem=None, request=request)
 
@@ -276,9 +281,9 @@ def _finish(enrollment: Enrollment, now: datetime) -> Step:
         replace(
             enrollment,
             state=State.ENROLLED,
-            asked=None,
             journal=replace(
                 journal,
+                asked=None,
                 trust=trust,
                 staged=None,
                 request=None,

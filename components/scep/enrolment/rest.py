@@ -43,7 +43,7 @@ def begins_later(enrollment: Enrollment, aim: Purpose, now: datetime) -> bool:
     Gateways that were off, or whose clocks jumped together, would else all ask at once.
     """
     journal, identity = enrollment.journal, enrollment.keystore.identity
-    by_itself = enrollment.asked is None and journal.request is None and journal.problem is None
+    by_itself = journal.asked is None and journal.request is None and journal.problem is None
     if not by_itself or identity is None or not identity.fits_key or not trust_is_current(enrollment):
         return False
     due = renewal_due(identity, enrollment.configured)

@@ -30,9 +30,10 @@ from components.scep.message import (
 )
 from components.scep.transaction.algorithms import SecurityProfile, cipher_warnings, digest_warnings
 from components.scep.transaction.refusal import Refused, refusal
-from components.scep.trust import CaTrust, has_public_key, is_ca, is_valid_at
+from components.scep.trust import CaTrust, has_public_key, is_ca, is_valid_at, subject_alternative_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from cryptography import x509
@@ -90,13 +91,14 @@ def read_reply(
     now: datetime,
     public_key: PublicKey | None = None,
     replaces: x509.Certificate | None = None,
+    alternative_names: Iterable[x509.GeneralName] = (),
 ) -> Reply:
     """Check the reply to a PKCSReq, RenewalReq or CertPoll in every respect, then say what it says.
 
     Checked in this order before anything is used: signature, signer (of the pinned CA), digest, content type,
     transaction id, nonce, message type, status, digest algorithm; then recipient and cipher under the profile; then
     of the certificate: our key, not the old one, valid now, no CA, chained to the pinned CA. A subject other than
-    requested is a warning.
+    requested, and an alternative name that is missing, are warnings.
 
     Args:
         data: The reply as it came.
@@ -109,6 +111,7 @@ def read_reply(
         now: The time, of which the certificate must be valid.
         public_key: The key to be certified, if it is another than `key`.
         replaces: At a renewal, the certificate that is to be replaced.
+        alternative_names: The subject alternative names that were asked for.
 
     Raises:
         MessageError: A check failed; each kind has its own subclass.
@@ -124,6 +127,7 @@ def read_reply(
         trust=trust,
         public_key=public_key or key.public_key,
         subject=subject,
+        alternative_names=alternative_names,
         now=now,
         replaces=replaces,
         warnings=[*checked.warnings, *weak],
@@ -177,6 +181,7 @@ def _issued(
     trust: CaTrust,
     public_key: PublicKey,
     subject: x509.Name,
+    alternative_names: Iterable[x509.GeneralName],
     now: datetime,
     replaces: x509.Certificate | None,
     warnings: list[str],
@@ -199,6 +204,10 @@ def _issued(
             f"the CA issued the subject {certificate.subject.rfc4514_string()!r} "
             f"instead of {subject.rfc4514_string()!r}"
         )
+    given = subject_alternative_names(certificate)
+    missing = [str(name.value) for name in alternative_names if name not in given]
+    if missing:
+        warnings.append(f"the CA left out alternative names that were asked for: {', '.join(missing)}")
     if replaces is not None and certificate.not_valid_after_utc <= replaces.not_valid_after_utc:
         warnings.append(
             f"the renewed certificate ends on {certificate.not_valid_after_utc}, no later than the one before it"

@@ -31,6 +31,7 @@ from components.scep.enrolment import (
     PollUnsupported,
     PrepareKey,
     Problem,
+    Purpose,
     Remember,
     Request,
     RequestUnknown,
@@ -43,6 +44,7 @@ from components.scep.enrolment import (
     TimerDue,
     Trust,
     TrustStored,
+    Validity,
     WakeAt,
     step,
 )
@@ -145,7 +147,7 @@ def test_a_key_is_taken_up_if_it_fits_and_is_not_enrolled_yet(
     keystore = KeystoreFacts(True, identity, key)
     journal = Journal(trust=replace(TRUST, certificates=()))
     _, actions = feed(enrollment(keystore, journal, key_size=size), EnrollAsked(NOW))
-    assert actions == (PrepareKey(1, reuse),)
+    assert actions == (Remember(), PrepareKey(1, reuse))
 
 
 def requesting() -> Enrollment:
@@ -174,6 +176,44 @@ def test_a_refusal_survives_a_restart_until_the_configuration_differs() -> None:
     assert (state.state, actions) == (State.REFUSED, ())
     state, actions = feed(replace(again, configured=replace(CONFIGURED, digest="other")), Began(NOW))
     assert state.state is State.GENERATING_KEY
+
+
+def renewing() -> Enrollment:
+    """Somebody has asked for a renewal long before it is due."""
+    identity = IdentityFacts("c", "k", validity=Validity(NOW, NOW + timedelta(days=90)))
+    journal = Journal(trust=replace(TRUST, certificates=()))
+    state = replace(enrollment(KeystoreFacts(True, identity, None), journal, renew=True), state=State.ENROLLED)
+    state, actions = feed(state, EnrollAsked(NOW, Purpose.RENEW))
+    assert actions == (Remember(), LocateServer(1, refresh=True))
+    return state
+
+
+@pytest.mark.parametrize("failed", [State.UNREACHABLE, State.INVALID_RESPONSE, State.REFUSED])
+def test_what_was_asked_for_and_failed_is_not_forgotten_at_a_restart(failed: State) -> None:
+    state, _ = feed(renewing(), Failed(1, problem(failed), 1.0))
+    state, actions = feed(replace(state, state=State.DISABLED, attempt=0), Began(NOW))
+    assert state.state is failed
+    if failed is State.REFUSED:
+        assert actions == (TOMORROW,)
+        return
+    (wake,) = actions
+    assert isinstance(wake, WakeAt)
+    state, actions = feed(state, TimerDue(wake.when))
+    assert (state.aim, actions) == (Purpose.RENEW, (LocateServer(1, refresh=True),))
+
+
+def test_a_refusal_of_what_was_asked_for_keeps_no_renewal_away_that_becomes_due() -> None:
+    state, actions = feed(renewing(), Failed(1, problem(State.REFUSED), 1.0))
+    assert actions == (Remember(), TOMORROW)
+    state, actions = feed(state, TimerDue(TOMORROW.when))
+    assert state.state is State.ENROLLED
+    assert state.journal.problem is None
+    assert actions[0] == Remember()
+    due = NOW + timedelta(days=87)
+    state, actions = feed(state, TimerDue(due))
+    (wake,) = (action for action in actions if isinstance(action, WakeAt))
+    state, actions = feed(state, TimerDue(wake.when))
+    assert (state.aim, actions) == (Purpose.RENEW, (LocateServer(state.attempt, refresh=True),))
 
 
 def pending() -> Enrollment:
@@ -413,6 +453,7 @@ def test_a_journal_survives_its_file(tmp_path: Path) -> None:
         problem=problem(State.REFUSED),
         digest="d",
         warnings=("w",),
+        asked=Purpose.REKEY,
     )
     file = JournalFile(tmp_path, "a/../keystore")
     assert file.load() == (Journal(), None)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import http
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
 
 from components.scep.component import PID
+from tools.scep_ca import protocol
 from tools.scep_ca.faults import HttpAnswer
+from tools.scep_ca.policy import CertificationRequest, read_request
 
 if TYPE_CHECKING:
     from framework.event_admin import Event
@@ -124,6 +128,20 @@ def test_a_refused_renewal_shows_what_the_ca_said_of_each_form(begin: Begin) -> 
     assert "in another form: badRequest (the request carries no challenge password)" in error["message"]
     assert "is it for another CA" in error["what_to_do"]
     assert "gatewright cert enroll" in error["what_to_do"]
+
+
+def test_a_ca_that_leaves_alternative_names_out_is_a_warning(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, _ = begin(settings={"client.subject.alternative-names": ["DNS:gateway-17.example", "IP:192.0.2.17"]})
+    assert not any("alternative" in warning for warning in gateway.status["warnings"])
+
+    def without_addresses(*request: Any, **terms: Any) -> CertificationRequest:
+        wanted = read_request(*request, **terms)
+        return replace(wanted, alternative_names=x509.SubjectAlternativeName([x509.DNSName("gateway-17.example")]))
+
+    monkeypatch.setattr(protocol, "read_request", without_addresses)
+    _renew(gateway)
+    (warning,) = (one for one in gateway.status["warnings"] if "alternative" in one)
+    assert warning.endswith(": 192.0.2.17")
 
 
 @pytest.mark.requirement("RFC 8894 4.1: path", "mission: endpoint")
