@@ -39,7 +39,9 @@ class SCEPEnrollmentComponent(EnrollmentService):
         keystore_pid = str(context.reference_properties("KeystoreService").get("kura.service.pid"))
         store = IdentityStore(guarded(self.keystore, keystore_pid, context.clock))
         self._driver = EnrolmentDriver(context, store, keystore_pid, perform)
-        context.register(MetricSource, EnrolmentFigures(self.status, lambda: self._driver.enrollment.journal.attempts))
+        driver = self._driver
+        figures = EnrolmentFigures(self.status, lambda: driver.enrollment.journal.attempts, lambda: driver.failures)
+        context.register(MetricSource, figures)
         source = ScepCrlSource(context.service_pid, self._driver)
         context.register(CrlSource, source, {"kura.service.pid": context.service_pid})
         self._driver.begin()

@@ -48,6 +48,7 @@ class EnrolmentDriver:
     Attributes:
         enrollment: Where the machine is.
         damage: What to know of a journal that could not be read, or None.
+        failures: How many tries have failed since the component was activated.
         issued: The chain that came with the try that is under way, until it is stored.
     """
 
@@ -61,6 +62,7 @@ class EnrolmentDriver:
         self.context = context
         self.store = store
         self.keystore_pid = keystore_pid
+        self.failures = 0
         self.issued: tuple[x509.Certificate, ...] = ()
         self._perform = perform
         self._timers: tuple[Timer, ...] = ()
@@ -99,6 +101,8 @@ class EnrolmentDriver:
 
     def fail(self, attempt: int, error: BaseException) -> None:
         """A try has ended with an error."""
+        if attempt == self.enrollment.attempt:
+            self.failures += 1
         self.feed(enrolment.Failed(attempt, wording.problem_of(error, self.now()), jitter()))
 
     def guarded(self, attempt: int, work: Callable[[], None]) -> bool:

@@ -18,11 +18,15 @@ class EnrolmentFigures(MetricSource):
     Args:
         status: Says how it is.
         attempts: Says how often the present step has been tried.
+        failures: Says how many tries have failed in all.
     """
 
-    def __init__(self, status: Callable[[], EnrollmentStatus], attempts: Callable[[], int]) -> None:
+    def __init__(
+        self, status: Callable[[], EnrollmentStatus], attempts: Callable[[], int], failures: Callable[[], int]
+    ) -> None:
         self._status = status
         self._attempts = attempts
+        self._failures = failures
 
     def metrics(self) -> Iterator[Metric]:
         """See `MetricSource`."""
@@ -37,10 +41,22 @@ class EnrolmentFigures(MetricSource):
         yield _gauge(
             "gatewright_enrolment_attempts", "How often the present step was tried in vain.", self._attempts(), of
         )
+        yield Metric(
+            "gatewright_enrolment_failures_total",
+            MetricKind.COUNTER,
+            "Tries that failed since the enrolment was activated, of all steps.",
+            (Sample(self._failures(), of),),
+        )
+        if status.renewal_at is not None:
+            name, text = "gatewright_enrolment_renewal_timestamp_seconds", "When the certificate is renewed."
+            yield _gauge(name, text, status.renewal_at.timestamp(), of)
         if status.next_at is not None:
             name = "gatewright_enrolment_next_action_timestamp_seconds"
             yield _gauge(
-                name, "When the enrolment does something next, such as to renew.", status.next_at.timestamp(), of
+                name,
+                "When the enrolment looks next whether something is due: once a day, or sooner.",
+                status.next_at.timestamp(),
+                of,
             )
         if status.certificate is not None:
             begins, ends = status.certificate.not_valid_before_utc, status.certificate.not_valid_after_utc

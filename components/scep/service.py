@@ -29,6 +29,7 @@ class EnrollmentStatus:
         server_url: Where the server was found, or None.
         verdicts: What each check says about another certificate, in the order in which they decide.
         transaction_id: That of the request under way, or None.
+        renewal_at: When the certificate is renewed, or None if it is not, or nobody knows.
         ca_check: What came of looking for the CA's successor, or empty.
     """
 
@@ -44,6 +45,7 @@ class EnrollmentStatus:
     verdicts: tuple[Verdict, ...] = ()
     transaction_id: str | None = None
     ca_check: str = ""
+    renewal_at: datetime | None = None
 
 
 class EnrollmentService(abc.ABC):

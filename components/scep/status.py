@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from components.keystore import KeystoreError
 from components.scep import enrolment, wording
 from components.scep.enrolment import Enrollment, State
-from components.scep.enrolment.timing import CLOCK_SKEW
+from components.scep.enrolment.timing import CLOCK_SKEW, renewal_due
 from components.scep.service import EnrollmentStatus
 
 if TYPE_CHECKING:
@@ -55,7 +55,16 @@ def status_of(
         verdicts=found,
         transaction_id=None if request is None else request.transaction_id,
         ca_check=enrollment.journal.ca_check,
+        renewal_at=_renewal_at(enrollment),
     )
+
+
+def _renewal_at(enrollment: Enrollment) -> datetime | None:
+    """When the certificate is renewed; not when it is looked at next, which is once a day."""
+    identity, configured = enrollment.keystore.identity, enrollment.configured
+    if identity is None or not configured.enabled or not configured.renew:
+        return None
+    return renewal_due(identity, configured)
 
 
 def next_step(enrollment: Enrollment, now: datetime) -> str:

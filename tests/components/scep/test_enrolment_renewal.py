@@ -9,7 +9,8 @@ import pytest
 
 from components.scep import driver, submission
 from components.scep.exchange import Exchange
-from tests.components.scep.enrolled_gateway import CHALLENGE, Begin
+from framework.observation import MetricSource
+from tests.components.scep.enrolled_gateway import CHALLENGE, Begin, EnrolledGateway
 from tools.scep_ca import CaParameters
 
 
@@ -51,6 +52,29 @@ def test_a_renewal_falls_back_to_the_form_that_the_server_takes_and_remembers_it
     assert authority.issued == 2, gateway.status
     gateway.days(85)
     assert authority.issued == 3
+
+
+def figures(gateway: EnrolledGateway) -> dict[str, float]:
+    (reference,) = gateway.harness.registry.find_all(MetricSource)
+    source = gateway.harness.registry.get(reference)
+    return {metric.name.removeprefix("gatewright_enrolment_"): metric.samples[0].value for metric in source.metrics()}
+
+
+def test_figures_tell_the_renewal_itself_and_all_failures(begin: Begin) -> None:
+    gateway, authority = begin()
+    due = figures(gateway)["renewal_timestamp_seconds"]
+    assert due - gateway.clock.now().timestamp() > 70 * 86_400, "the renewal, not the daily look"
+    assert figures(gateway)["failures_total"] == 0
+    authority.stop()
+    gateway.days(89)
+    failed = figures(gateway)["failures_total"]
+    assert failed > 0
+    assert figures(gateway)["renewal_timestamp_seconds"] == due
+
+
+def test_figures_have_no_renewal_where_there_is_none(begin: Begin) -> None:
+    gateway, _ = begin(settings={"client.renew": False})
+    assert "renewal_timestamp_seconds" not in figures(gateway)
 
 
 def test_renew_and_rekey_can_be_asked_for(begin: Begin) -> None:
