@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from pkcs11.constants import Attribute, ObjectClass
 from pkcs11.exceptions import (
@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SHARED: Final = (
+    "another program has changed the token's entries while this gateway used it; a token is for one gateway, since "
+    "of changes at the same time one is lost, with its key: give each its own token (token.label), and restart this one"
+)
 _log = logging.getLogger("components.keystore.pkcs11")
 
 
@@ -94,6 +98,8 @@ class TokenKeystore(KeystoreService):
         self._contents: TokenContents | None = None
         self._certificates: CertificateCache = {}
         self._key_objects: dict[bytes, Any] = {}
+        self._place = b""
+        self._is_shared = False
 
     @property
     def name(self) -> str:
@@ -163,6 +169,8 @@ class TokenKeystore(KeystoreService):
             return KeystoreHealth(HealthState.UNAVAILABLE, (str(error),))
         contents = self._contents
         problems = contents.problems if contents is not None else ()
+        if self._is_shared:
+            problems = (_SHARED, *problems)
         return KeystoreHealth(HealthState.DEGRADED, problems) if problems else KeystoreHealth()
 
     def sign(self, key: TokenPrivateKey, data: bytes, digest: hashes.HashAlgorithm) -> bytes:
@@ -269,6 +277,7 @@ class TokenKeystore(KeystoreService):
             self._refused(pin)
             raise
         self._session, self._epoch = session, module.epoch
+        self._place = module.place_of(token)
         self._capabilities = capabilities_of(token, writes=writes)
         if writes:
             self._run(self._begin, session)
@@ -284,7 +293,7 @@ class TokenKeystore(KeystoreService):
             adopted = {alias: record for alias, record in contents.records.items() if contents.is_own(record)}
             if adopted:
                 _log.warning("%s has no index; it is made anew from %s", self.name, ", ".join(adopted))
-            self._contents = write_index(session, contents, adopted)
+            self._contents = self._written(write_index(session, contents, adopted))
 
     # Reading
 
@@ -298,8 +307,15 @@ class TokenKeystore(KeystoreService):
         known = self._contents
         if known is not None and known.index_values == values:
             return known
+        if known is not None and not {*known.index_values, self._module.last_indices.get(self._place)} >= set(values):
+            self._is_shared = True
         self._contents = read_contents(session, values, indices, self._certificates)
         return self._contents
+
+    def _written(self, contents: TokenContents) -> TokenContents:
+        """Note the index that was just written, so that all keystores of this process know whose it is."""
+        (self._module.last_indices[self._place],) = contents.index_values
+        return contents
 
     def _entries_of(self, contents: TokenContents) -> Mapping[str, Entry]:
         return contents.entries(lambda object_id, public_key: TokenPrivateKey(self, object_id, public_key))
@@ -322,7 +338,7 @@ class TokenKeystore(KeystoreService):
         if not different:
             return
         try:
-            self._contents = store(session, contents, different, records)
+            self._contents = self._written(store(session, contents, different, records))
         except BaseException:
             self._contents = None
             raise
@@ -334,8 +350,8 @@ class TokenKeystore(KeystoreService):
             _log.info("%s: what is no longer needed stays until the next opening (%s)", self.name, error)
 
     def _tidy(self, contents: TokenContents) -> None:
-        """Remove what the index does not name: what was deleted, and what a crash has left."""
-        if contents.remove_unnamed():
+        """Remove what the index does not name: what was deleted, and what a crash has left, if not another program."""
+        if not self._is_shared and contents.remove_unnamed():
             self._contents = None
             self._key_objects.clear()
 

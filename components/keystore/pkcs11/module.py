@@ -72,6 +72,7 @@ class Module:
     Attributes:
         path: The shared library.
         epoch: Counts how often it was initialised: sessions of an earlier epoch are void.
+        last_indices: The index that this process has last written, by the place of its token.
     """
 
     _all: Final[dict[str, Module]] = {}
@@ -80,6 +81,7 @@ class Module:
     def __init__(self, path: str) -> None:
         self.path = path
         self.epoch = 0
+        self.last_indices: dict[bytes, bytes] = {}
         self._turn = threading.Lock()
         self._process = os.getpid()
         self._library: Any = None
@@ -160,7 +162,7 @@ class Module:
             if token.flags & TokenFlag.LOGIN_REQUIRED:
                 raise PinUnusableError(token.label, "the token asks for a PIN; set the property pin")
             return self._session(token, None, writes)
-        place = token.serial + token.label.encode()
+        place = self.place_of(token)
         known = self._pins.get(place)
         if known is not None and known != pin:
             # Whoever is logged in, is so for the whole process: the token would not look at this PIN.
@@ -175,6 +177,11 @@ class Module:
             raise PinRefusedError(token.label, locked=True) from error
         self._pins[place] = pin
         return opened
+
+    @staticmethod
+    def place_of(token: Token) -> bytes:
+        """What tells a token from others of its module."""
+        return token.serial + token.label.encode()
 
     def forget_login(self) -> None:
         """No longer count on being logged in anywhere."""

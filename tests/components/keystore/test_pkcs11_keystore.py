@@ -620,6 +620,33 @@ def test_a_module_that_hangs_degrades_its_keystore_alone(hsm: SoftHsm, monkeypat
     go_on.set()
 
 
+_OTHER_GATEWAY = """
+import sys
+from components.keystore import KeyAlgorithm
+from components.keystore.conformance import NOW, SUBJECT
+from components.keystore.pkcs11.keystore import TokenKeystore
+from components.keystore.pkcs11.module import TokenChoice
+from metatype import Secret
+
+library, pin = sys.argv[1:]
+keystore = TokenKeystore(library, TokenChoice("gateway"), Secret(pin))
+keystore.generate_key_pair("of another", KeyAlgorithm.EC, 256, subject=SUBJECT, now=NOW)
+"""
+
+
+def test_another_program_that_changes_the_token_meanwhile_is_told(hsm: SoftHsm) -> None:
+    keystore, beside = opened(), opened()
+    pair(keystore)
+    pair(beside, "beside")
+    assert keystore.aliases() == ("beside", "pair")
+    assert keystore.health().state is HealthState.OK, "those of one process take turns"
+    subprocess.run([sys.executable, "-c", _OTHER_GATEWAY, MODULE, PIN.reveal()], check=True)
+    health = keystore.health()
+    assert health.state is HealthState.DEGRADED
+    assert "a token is for one gateway" in " ".join(health.problems)
+    assert keystore.aliases() == ("beside", "of another", "pair")
+
+
 _BESIDE_A_HANGING_MODULE = """
 import sys, threading
 from components.keystore.pkcs11.keystore import TokenKeystore
