@@ -70,6 +70,10 @@ class KeystoreFile:
         except OSError as error:
             raise self._failed("cannot be looked at", error, writing=False) from error
 
+    def was_here(self) -> bool:
+        """Whether the file was in this directory: the lock file outlives it, and goes with the disk that it is on."""
+        return self._lock_path.exists()
+
     @property
     def previous(self) -> Path:
         """The generation before, which is used if the file is damaged."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.keystore.errors import KeystoreError, WrongPasswordError
+from components.keystore.filesystem.file import KeystoreFile
 from components.keystore.filesystem.keystore import Pkcs12Keystore
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Reason(enum.Enum):
     """Why entries are not where the keystore is now."""
 
     MISSING = enum.auto()
-    """The former file is not there, and the present one is empty; its disk may not be mounted yet."""
+    """The former file is not there, and entries may be wanted from it; its disk may not be mounted yet."""
     CLOSED = enum.auto()
     """They are to move, and no known password opens the former file."""
     FAILED = enum.auto()
@@ -77,15 +78,17 @@ def see_to_former_file(
     def left(reason: Reason, text: str) -> LeftBehind:
         return LeftBehind(former_path, reason, text)
 
-    if not former_path.exists():
-        if keystore.aliases():
-            return None
-        return left(
-            Reason.MISSING,
-            f"{keystore.path} is empty, and {former_path}, where the entries were before the path was changed, is "
-            "not there; make it readable and start again. If nothing is wanted from it, this ends at the first "
-            "start with entries here",
+    if _is_gone(former_path):
+        text = (
+            f"{former_path}, where the entries were before the path was changed, is not there; make it readable and "
+            "start again. If nothing is wanted from it, "
         )
+        if move and not KeystoreFile(former_path).was_here():
+            return left(Reason.MISSING, f"{text}set keystore.path.change to STAY, and this ends at the next start")
+        if not keystore.aliases():
+            text = f"{keystore.path} is empty, and {text}this ends at the first start with entries here"
+            return left(Reason.MISSING, text)
+        return None
     if not move:
         return left(
             Reason.STAY,
@@ -123,3 +126,14 @@ def see_to_former_file(
             f"{', '.join(same)}; see which are wanted, then remove that file",
         )
     return None
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether there is no such file; one that cannot be looked at may be there."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -108,6 +108,41 @@ def test_a_former_file_that_is_damaged_is_told_of_and_stays(tmp_path: Path) -> N
     assert (tmp_path / "old.p12").read_bytes() == b"\x30\x80 no keystore"
 
 
+def test_a_former_file_that_cannot_be_reached_is_waited_for_also_where_there_are_entries_by_now(tmp_path: Path) -> None:
+    old, away = tmp_path / "disk" / "old.p12", tmp_path / "unmounted"
+    with harness(tmp_path, {LEFT: "disk/old.p12"}) as gateway:
+        service(gateway, LEFT).set("ca", trusted())
+    old.parent.rename(away)
+    old.parent.mkdir()  # where a disk is mounted, at times
+    opened(tmp_path / "new.p12", PASSWORD).set("newer", trusted(1))
+    for _ in range(2):
+        with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+            assert f"{old}, where the entries were before" in problems(gateway, LEFT)
+            assert service(gateway, LEFT).aliases() == ("newer",)
+    old.parent.rmdir()
+    away.rename(old.parent)
+    with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+        assert service(gateway, LEFT).aliases() == ("ca", "newer")
+        assert problems(gateway, LEFT) == ""
+        assert not old.exists()
+    with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+        assert problems(gateway, LEFT) == ""
+
+
+def test_a_former_file_that_nobody_wants_any_more_is_waited_for_until_the_configuration_says_so(tmp_path: Path) -> None:
+    with harness(tmp_path, {LEFT: "disk/old.p12"}):
+        pass
+    (tmp_path / "disk").rename(tmp_path / "gone")
+    opened(tmp_path / "new.p12", PASSWORD).set("newer", trusted(1))
+    with harness(tmp_path, {LEFT: "new.p12"}) as gateway:
+        assert "set keystore.path.change to STAY, and this ends at the next start" in problems(gateway, LEFT)
+    conf: dict[str, dict[str, Any]] = {LEFT: {"keystore.path": "new.p12", "keystore.password": PASSWORD.reveal()}}
+    for change in ("STAY", "MOVE"):
+        conf[LEFT]["keystore.path.change"] = change
+        with GatewayHarness(plugins=[plugin], conf=conf, state_directory=tmp_path) as gateway:
+            assert problems(gateway, LEFT) == ""
+
+
 def everything(directory: Path) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for path in directory.glob("*.p12"):
