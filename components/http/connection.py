@@ -32,6 +32,10 @@ MOST_ADDRESSES: Final = 8
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 """The HTTP status of a proxy that does not know who asks (RFC 9110 15.5.8)."""
 
+_CLOSED: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"})
+"""What OpenSSL says of an answer that is not TLS, such as one of HTTP."""
+
 _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 
@@ -145,6 +149,10 @@ def in_words(error: Exception, deadline_s: float, bundle: str = "the system's") 
         return f"no whole answer within {deadline_s:g} s"
     if isinstance(cause, http.client.IncompleteRead):
         return "the connection ended before the whole answer had come"
+    if isinstance(cause, _CLOSED):
+        return "the connection was closed without an answer: is the port right, and is it http and not https?"
+    if isinstance(cause, http.client.BadStatusLine | http.client.UnknownProtocol):
+        return "what answers there does not speak HTTP: is the port right, and is it http and not https?"
     if isinstance(cause, ConnectionRefusedError):
         return "the connection was refused: is the server running, and the port right?"
     if isinstance(cause, socket.gaierror):
@@ -154,15 +162,16 @@ def in_words(error: Exception, deadline_s: float, bundle: str = "the system's") 
     if isinstance(cause, ssl.SSLCertVerificationError):
         why = printable(cause.verify_message)
         return f"its TLS certificate is not accepted ({why}): is the bundle of CAs ({bundle}) right?"
+    if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+        return "what answers there does not speak TLS: is the port right, and is it https and not http?"
+    if isinstance(cause, ssl.SSLError) and cause.reason:
+        return f"there is no TLS with it ({printable(cause.reason.replace('_', ' ').lower())})"
     return printable(str(cause).rsplit(": ", 1)[-1]) or type(cause).__name__
 
 
 def was_broken_off(error: Exception) -> bool:
     """Whether an error of the network is that the server took the connection, and ended it before its answer did."""
-    cause = _first_cause(error)
-    return isinstance(
-        cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | http.client.IncompleteRead
-    )
+    return isinstance(_first_cause(error), (*_CLOSED, http.client.IncompleteRead))
 
 
 def _first_cause(error: BaseException) -> BaseException:

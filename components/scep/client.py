@@ -214,7 +214,7 @@ class ScepClient:
         try:
             return decode_certificates(answer.content), answer
         except DecodingError as error:
-            raise NotScepError(self.url, f"something that is no certificate ({error})") from None
+            raise NotScepError(self.url, f"something that is no certificate ({error.reason})") from None
 
     def _perhaps_unsupported(self, operation: str, error: HttpStatusError) -> HttpStatusError:
         if error.is_for_now or error.status < 400:

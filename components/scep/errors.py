@@ -137,7 +137,15 @@ class MessageError(AnswerError):
 
 
 class DecodingError(MessageError):
-    """A message is no well-formed ASN.1 of the expected structure."""
+    """A message is no well-formed ASN.1 of the expected structure.
+
+    Attributes:
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the message cannot be decoded: {reason}")
+        self.reason = reason
 
 
 class UnsupportedAlgorithmError(MessageError):

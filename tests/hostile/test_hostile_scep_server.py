@@ -85,7 +85,7 @@ CASES = [
     Case("oaep", Issued),
     Case("indefinite", Issued),
     Case("constructed", Issued),
-    Case("truncated-message", DecodingError),
+    Case("truncated-message", DecodingError, "the message cannot be decoded"),
     Case("odd-name", DecodingError, "X.509 certificate"),
     Case("terminal-escapes", Refused, "state: enrolled"),
     Case("ndes-refusal", Refused, "0x80070057"),

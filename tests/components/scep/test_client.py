@@ -9,6 +9,7 @@ import struct
 import threading
 import urllib.parse
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -426,9 +427,47 @@ def test_a_server_that_hangs_up_on_unknown_paths_is_found(serve: Serve, der_of_r
     assert locate_server(peer.url, clock=SystemClock()).url == peer.url + "/scep"
 
 
+@pytest.mark.parametrize("octets", [b"SSH-2.0-OpenSSH_9.6\r\n", b"\x15\x03\x01\x00\x02\x02F"], ids=["SSH", "TLS"])
+def test_a_server_of_another_protocol_is_told_from_one_of_http(serve: Serve, octets: bytes) -> None:
+    with pytest.raises(TransportError, match="does not speak HTTP"):
+        client_of(serve(raw(octets))).get_ca_cert()
+
+
+@contextlib.contextmanager
+def _saying(octets: bytes) -> Iterator[int]:
+    """The port of a server that says this, whatever it is sent."""
+
+    def speak() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(octets)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as thread:
+        thread.submit(speak)
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak TLS"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "no TLS with it .*handshake failure"),
+    ],
+    ids=["HTTP", "SSH", "no version in common"],
+)
+def test_a_server_that_makes_no_tls_is_told_in_words(octets: bytes, told: str) -> None:
+    with _saying(octets) as port, pytest.raises(TransportError, match=told) as caught:
+        ScepClient(f"https://127.0.0.1:{port}/scep", clock=SystemClock()).get_ca_cert()
+    assert "_" not in caught.value.reason
+
+
 def test_a_server_that_hangs_up_on_every_path_cannot_be_reached(serve: Serve) -> None:
     peer = serve(_close)
-    with pytest.raises(TransportError, match="closed connection without response"):
+    with pytest.raises(TransportError, match="was closed without an answer"):
         locate_server(peer.url, clock=SystemClock())
     assert [request.path for request in peer.requests] == list(WELL_KNOWN_PATHS)
 

@@ -415,3 +415,12 @@ def test_https_is_verified_against_the_configured_bundle(tls_peer: tuple[Peer, P
         assert len(peer.requests) == 1
     finally:
         peer.close()
+
+
+def test_a_server_of_https_that_is_asked_by_http_is_told(tls_peer: tuple[Peer, Path]) -> None:
+    peer, _ = tls_peer
+    try:
+        with pytest.raises(TransportError, match="is it http and not https"):
+            ScepClient(peer.url, clock=CLOCK).pki_operation(b"x", POST)
+    finally:
+        peer.close()
