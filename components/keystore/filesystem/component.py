@@ -18,7 +18,7 @@ from components.keystore.contract import (
     KeystoreService,
 )
 from components.keystore.crl import CrlSource
-from components.keystore.errors import KeystoreUnavailableError
+from components.keystore.errors import KeystoreUnavailableError, WrongPasswordError
 from components.keystore.export import PemExport
 from components.keystore.filesystem.former_file import LeftBehind, see_to_former_file
 from components.keystore.filesystem.keystore import Pkcs12Keystore
@@ -75,7 +75,13 @@ class FilesystemKeystore(KeystoreService):
         )
         password = self._wanted_password(context.properties)
         others = self._other_passwords(context.properties)
-        if keystore.open(password, others):
+        try:
+            made = keystore.open(password, others)
+        except WrongPasswordError as error:
+            if (shared := self._shared(keystore.path)) is not None:
+                raise KeystoreUnavailableError(str(keystore.path), f"no known password opens it; {shared}") from error
+            raise
+        if made:
             context.logger.info("made a new, empty keystore: %s", keystore.path)
         elif keystore.restrict():
             context.logger.warning("%s was open to other users; it no longer is", keystore.path)
@@ -142,9 +148,11 @@ class FilesystemKeystore(KeystoreService):
         if self._keystore is None:
             return KeystoreHealth(HealthState.UNAVAILABLE, ("the component is not active",))
         found = self._keystore.health()
-        if self._left_behind:
+        shared = self._shared(self._keystore.path)
+        told = (*(() if shared is None else (shared,)), *(left.text for left in self._left_behind))
+        if told:
             state = HealthState.DEGRADED if found.state is HealthState.OK else found.state
-            found = KeystoreHealth(state, (*found.problems, *(left.text for left in self._left_behind)))
+            found = KeystoreHealth(state, (*found.problems, *told))
         return found if self._export is None else self._export.told_in(found)
 
     def crls(self) -> Sequence[x509.CertificateRevocationList]:
@@ -187,7 +195,7 @@ class FilesystemKeystore(KeystoreService):
         former = dict.fromkeys(map(Path, [] if kept is None else kept.reveal().split(_BETWEEN_PATHS)))
         former.pop(keystore.path, None)
         move = properties["keystore.path.change"] == "MOVE"
-        others = self._files_of_others() if former else ()
+        others = self._files_of_others() if former else {}
         found = (see_to_former_file(keystore, path, passwords, move=move, of_others=others) for path in former)
         self._left_behind = tuple(left for left in found if left is not None)
         for left in self._left_behind:
@@ -195,15 +203,25 @@ class FilesystemKeystore(KeystoreService):
         remembered = [left.file for left in self._left_behind if left.open]
         self._remember(_FILE_PATHS, Secret(_BETWEEN_PATHS.join(map(str, (*remembered, keystore.path)))))
 
-    def _files_of_others(self) -> frozenset[Path]:
-        """The files that other configurations of this factory name."""
+    def _files_of_others(self) -> Mapping[Path, str]:
+        """The files that other configurations of this factory name, each with the pid of one of them."""
         if self.configuration_admin is None:
-            return frozenset()
+            return {}
         stored = self._context.state_directory
-        return frozenset(
-            Path(os.path.realpath(stored / configuration.properties["keystore.path"]))
+        return {
+            Path(os.path.realpath(stored / configuration.properties["keystore.path"])): configuration.pid
             for configuration in _configurations(self.configuration_admin, self._context.name)
             if configuration.pid != self._context.pid
+        }
+
+    def _shared(self, path: Path) -> str | None:
+        """What is wrong where another keystore is configured with the same file, and what to do; None if none is."""
+        other = self._files_of_others().get(path)
+        if other is None:
+            return None
+        return (
+            f"{path} is the file of {other}, too: what either deletes, or encrypts under a new password, is so for "
+            "both; set another keystore.path for one of them, or delete one of the configurations"
         )
 
     def _remember(self, name: str, value: Secret) -> None:

@@ -143,6 +143,25 @@ def test_a_former_file_that_nobody_wants_any_more_is_waited_for_until_the_config
             assert problems(gateway, LEFT) == ""
 
 
+def test_two_keystores_of_one_file_are_told_of_until_one_has_another(tmp_path: Path) -> None:
+    with harness(tmp_path, {LEFT: "a.p12", RIGHT: "keys/../a.p12"}) as gateway:
+        service(gateway, LEFT).set("ca", trusted())
+        for pid, other in ((LEFT, RIGHT), (RIGHT, LEFT)):
+            assert f"a.p12 is the file of {other}, too" in problems(gateway, pid)
+        gateway.configuration_admin.update(RIGHT, {"keystore.path": "b.p12"})
+        gateway.settle()
+        assert service(gateway, LEFT).aliases() == ("ca",), "they are not moved away under it"
+        assert problems(gateway, LEFT) == ""
+
+
+def test_a_keystore_that_another_has_put_under_its_password_names_it(tmp_path: Path) -> None:
+    with harness(tmp_path, {LEFT: "a.p12"}) as gateway:
+        gateway.configuration_admin.update(RIGHT, {"keystore.path": "a.p12", "keystore.password": FOREIGN})
+        gateway.settle()
+        assert f"a.p12 is the file of {LEFT}, too" in " ".join(gateway.explain(RIGHT).sentences)
+        assert f"a.p12 is the file of {RIGHT}, too" in problems(gateway, LEFT)
+
+
 def everything(directory: Path) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for path in directory.glob("*.p12"):
