@@ -111,7 +111,7 @@ def _load(data: bytes, load: Callable[[bytes], T], what: str) -> T:
         except UNREADABLE:
             return load(cms.definite(encoded))
     except UNREADABLE as error:
-        raise DecodingError(f"is no {what}: {error}") from None
+        raise DecodingError(f"what came is no {what}: {error}") from None
 
 
 def _certificate(encoded: bytes) -> x509.Certificate:

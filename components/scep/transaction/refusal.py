@@ -43,7 +43,9 @@ class Refused:
 
 _HINTS: Final = {
     FailInfo.BAD_ALG: "the CA does not accept the request's algorithms: check key size and security.profile",
-    FailInfo.BAD_MESSAGE_CHECK: "the CA could not verify the request: is it for another CA?",
+    FailInfo.BAD_MESSAGE_CHECK: (
+        "the CA could not verify the request: is it for another CA, or was the certificate revoked?"
+    ),
     FailInfo.BAD_REQUEST: (
         "check the challenge password (a one-time password needs to be replaced), the subject, and whether "
         "the CA already has a certificate for it"

@@ -126,7 +126,7 @@ def test_a_refused_renewal_shows_what_the_ca_said_of_each_form(begin: Begin) -> 
     assert "badMessageCheck" in error["message"]
     assert "not revoked" in error["message"]
     assert "in another form: badRequest (the request carries no challenge password)" in error["message"]
-    assert "is it for another CA" in error["what_to_do"]
+    assert "was the certificate revoked" in error["what_to_do"]
     assert "gatewright cert enroll" in error["what_to_do"]
 
 
