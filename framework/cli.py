@@ -253,7 +253,9 @@ def _finish(message: dict[str, Any], argv: list[str], *, as_json: bool) -> int:
         problem = _write(file, argv)
         if problem is not None:
             raise ClientError("OutputFileError", problem)
-    if message.get("out"):
+    if message.get("out") and any(file["path"] == "-" for file in message.get("files", ())):
+        print(message["out"], file=sys.stderr)  # standard output has the file
+    elif message.get("out"):
         _print(message["out"])
     elif message.get("err") and as_json:
         return _refuse(str(message.get("kind")), message["err"], int(message["exit"]), as_json=True)
@@ -273,6 +275,9 @@ def _write(file: dict[str, Any], argv: list[str]) -> str | None:
     if not any(word == path or word.endswith(f"={path}") for word in argv):
         return f"the gateway wanted to write {path}, which stands nowhere in the arguments; refused"
     try:
+        if path == "-":
+            sys.stdout.buffer.write(b64decode(file["content"]))
+            return None
         replace_file(Path(path), b64decode(file["content"]), mode=int(file["mode"]))
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ELSEWHERE: Final = ("run",)
 """Commands that the client knows by itself."""
 
+_STATE_DIR: Final = "--state-dir"
+
 FILE_NAMES: Final = "\x00files"
 """Said in place of candidates where a file belongs, which shells complete by themselves."""
 
@@ -32,6 +34,12 @@ def candidates(table: CommandTable, words: Sequence[str], gateway: GatewayView |
         Candidates, sorted; `FILE_NAMES` alone where a file's name belongs.
     """
     *before, current = words or [""]
+    if before and before[-1] == _STATE_DIR:
+        return [FILE_NAMES]
+    before = _without_common(before)
+    if before[:1] == ["run"]:
+        offered = _of_run(before[1:], current)
+        return offered if offered == [FILE_NAMES] else sorted(one for one in offered if one.startswith(current))
     command = table.find(before)
     found = set(_next_words(table, before))
     if command is not None:
@@ -41,6 +49,27 @@ def candidates(table: CommandTable, words: Sequence[str], gateway: GatewayView |
             return offered
         found.update(offered)
     return sorted(one for one in found if one.startswith(current))
+
+
+def _without_common(before: list[str]) -> list[str]:
+    """The words without what may stand before a command: `--state-dir DIR` and `--json`."""
+    words = list(before)
+    while words and words[0].startswith("-"):
+        words = words[2:] if words[0] == _STATE_DIR else words[1:]
+    return words
+
+
+def _of_run(arguments: list[str], current: str) -> list[str]:
+    """What may come next after `run`, which the client knows by itself."""
+    from framework.run import run_parser  # noqa: PLC0415  # what starts a gateway, for its arguments only
+
+    options = {name: action for action in run_parser()._actions for name in action.option_strings}  # noqa: SLF001  # argparse has no other way to ask
+    option = options.get(arguments[-1]) if arguments else None
+    if option is not None and _takes_value(option):
+        if option.choices is not None:
+            return list(map(str, option.choices))
+        return [FILE_NAMES] if option.metavar in _FILE_ARGUMENTS else []
+    return [name for name in options if name.startswith("--")] if current.startswith("-") else []
 
 
 def _next_words(table: CommandTable, before: list[str]) -> Iterator[str]:

@@ -46,6 +46,12 @@ class Line:
         Line("diagnostics -o ", (FILE_NAMES,)),
         Line("diagnostics -", ("--help", "--json", "--output", "--state-dir")),
         Line("no such command ", ()),
+        Line("--state-dir ", (FILE_NAMES,)),
+        Line("--state-dir /var/lib/gatewright config ro", ("rollback", "rotate-key")),
+        Line("--json --state-dir=/a completion b", ("bash",)),
+        Line("run --log-format ", ("journal", "json", "text")),
+        Line("run --state-dir /a --conf-d", ("--conf-dir",)),
+        Line("run --conf-dir ", (FILE_NAMES,)),
         Line("status extra ", ()),
     ],
 )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
+
+from tests.answers import check_answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +90,16 @@ def test_a_password_that_a_component_puts_into_its_error_is_told_nowhere(gateway
     assert CANARY not in gateway.stop()[1]
 
 
+def test_a_bundle_goes_through_a_pipe(gateway: Any) -> None:
+    gateway.state_dir.mkdir(mode=0o700)
+    argv = [sys.executable, "-m", "framework", "diagnostics", "-o", "-", "--state-dir", str(gateway.state_dir)]
+    done = subprocess.run(argv, capture_output=True, check=True, cwd=gateway.home)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        assert any(name.endswith("/doctor.json") for name in archive.getnames())
+    assert b"without secrets" in done.stderr
+    assert not (gateway.home / "-").exists()
+
+
 def test_a_password_in_the_servers_url_is_refused_and_told_nowhere(gateway: Any) -> None:
     gateway.start()
     done = gateway.run("config", "set", SCEP, f"server.url=http://user:{CANARY}@127.0.0.1:9")
@@ -103,4 +118,5 @@ def test_without_a_gateway_it_holds_what_can_be_told(gateway: Any) -> None:
     assert gateway.run("diagnostics", "-o", str(bundle)).returncode == 0
     found = parts(bundle)
     assert {"README.txt", "doctor.json", "software.json", "files.json"} == set(found)
+    check_answer(["doctor"], found["doctor.json"])
     assert "left.txt" in found["files.json"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation, OutputFile
 from framework.admin.commands import schemas
-from framework.admin.commands.doctor import report_data
+from framework.admin.commands.doctor import examination_data
 from framework.admin.parsing import CommandTable
 from framework.clock import SystemClock
 from framework.diagnosis import MachineView, examine_without_gateway
@@ -62,7 +62,7 @@ def _diagnostics_offline(invocation: OfflineInvocation) -> Answer:
     parts = {
         "software.json": as_file(software()),
         "files.json": as_file(files_of(directory)),
-        "doctor.json": as_file([report_data(report) for report in examination.reports]),
+        "doctor.json": as_file(examination_data(examination.severity, examination.reports)),
     }
     path = invocation.options.output
     return _bundle(path, parts, clock.now())
@@ -76,7 +76,9 @@ def _bundle(path: str, parts: dict[str, bytes], now: datetime) -> Answer:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the bundle to write, a .tar.gz")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="the bundle to write, a .tar.gz; - for a pipe"
+    )
 
 
 COMMANDS: Final = (

@@ -42,14 +42,16 @@ def _doctor_offline(invocation: OfflineInvocation) -> Answer:
 
 def _answer(examination: Examination, *, problems_only: bool) -> Answer:
     reports = examination.problems if problems_only else examination.reports
-    data = {
-        "severity": examination.severity.value,
-        "checks": [report_data(report) for report in reports],
-    }
+    data = examination_data(examination.severity, reports)
     problems = len(examination.problems)
     summary = "all is well" if not problems else f"{problems} to see to"
     text = "\n".join([*report_lines(reports), *([""] if reports else []), summary])
     return Answer(data, text, _STATUSES[examination.severity])
+
+
+def examination_data(severity: Severity, reports: tuple[HealthReport, ...]) -> dict[str, Any]:
+    """What `doctor` answers as JSON data."""
+    return {"severity": severity.value, "checks": [report_data(report) for report in reports]}
 
 
 def report_data(report: HealthReport) -> dict[str, Any]:
