@@ -106,16 +106,28 @@ def _rekey(invocation: Invocation) -> Answer:
 
 
 def _asked(invocation: Invocation, service: EnrollmentService, ask: Callable[[], None]) -> Answer:
-    """Ask for it; with `--wait` show each step until it is done, and then how the enrolment is."""
+    """Ask for it; with `--wait` show each step until it is done. How the enrolment is then, or if nothing can begin."""
     if service.status().state is State.DISABLED:
         raise CommandError(f"the enrolment is disabled: gatewright config set {PID} enabled=true")
-    if not invocation.options.wait:
+    misconfigured = service.status().state is State.MISCONFIGURED
+    if not invocation.options.wait and not misconfigured:
         ask()
         return _ASKED
     with _happening(invocation) as happened:
         ask()
-        _show_until_done(invocation, service, happened)
+        if invocation.options.wait:
+            _show_until_done(invocation, service, happened)
+        elif _begins(happened):
+            return _ASKED
     return _as_it_is(invocation)
+
+
+def _begins(happened: queue.SimpleQueue[Event]) -> bool:
+    """Whether what was misconfigured is so no more: a file that a property names may be there now."""
+    try:
+        return happened.get(timeout=LOOK_UP_S).properties["state"] != State.MISCONFIGURED
+    except queue.Empty:
+        return False
 
 
 @contextlib.contextmanager

@@ -140,6 +140,19 @@ def test_a_certificate_is_renewed_rekeyed_and_inspected_by_command(gateway: Any,
     assert gateway.run("cert", "poll").returncode == 1
 
 
+def test_what_cannot_begin_is_not_said_to_be_asked_for(gateway: Any, scep_server: Any) -> None:
+    bundle = gateway.home / "bundle.pem"
+    gateway.configure_enrolment(scep_server, **{"server.tls.ca-bundle": str(bundle)})
+    gateway.start()
+    gateway.wait_for("misconfigured")
+    answer = gateway.run("cert", "renew")
+    assert answer.returncode == 4
+    assert f"server.tls.ca-bundle: {bundle} cannot be read" in answer.stdout
+    bundle.write_bytes(scep_server.ca_file.read_bytes())
+    assert "asked for" in gateway.run("cert", "renew").stdout
+    gateway.wait_for("enrolled")
+
+
 def test_an_enrolment_that_was_disabled_by_hand_says_how_to_enable_it(gateway: Any) -> None:
     gateway.start()
     assert gateway.run("component", "disable", SCEP).returncode == 0
