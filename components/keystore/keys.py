@@ -160,9 +160,12 @@ class SoftwarePrivateKey:
 
 
 def describe_public_key(public_key: PublicKey) -> str:
-    """The kind and size of a key for people, such as `RSA 2048`."""
-    algorithm = KeyAlgorithm.RSA if isinstance(public_key, rsa.RSAPublicKey) else KeyAlgorithm.EC
-    return f"{algorithm} {public_key.key_size}"
+    """The kind and size of a key for people, such as `RSA 2048`; a curve that is not NIST's is named too."""
+    size = public_key.key_size
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return f"{KeyAlgorithm.RSA} {size}"
+    is_nist = size in _CURVES and isinstance(public_key.curve, _CURVES[size])
+    return f"{KeyAlgorithm.EC} {size}" if is_nist else f"{KeyAlgorithm.EC} {size} ({public_key.curve.name})"
 
 
 def as_rsa_private_key(key: PrivateKey) -> rsa.RSAPrivateKey:

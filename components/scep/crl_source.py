@@ -41,6 +41,8 @@ class ScepCrlSource(CrlSource):
         """See `CrlSource`."""
         try:
             return self._ask()
+        except CrlFetchError:
+            raise
         except (ScepError, KeystoreError) as error:
             raise CrlFetchError(self._name, str(error)) from error
 

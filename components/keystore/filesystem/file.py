@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import os
+import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +144,7 @@ class KeystoreFile:
             KeystoreTooLargeError: It is larger than `MOST_BYTES`, so not of this keystore's making.
         """
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", opener=_open_unless_pipe) as file:
                 version = FileVersion.of(os.fstat(file.fileno()))
                 data = file.read(MOST_BYTES + 1)
         except OSError as error:
@@ -272,3 +274,12 @@ def _number_of(aside: Path) -> int:
     """What tells such files from each other; 0 for one that somebody has renamed."""
     number = aside.name.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0
+
+
+def _open_unless_pipe(path: str, flags: int) -> int:
+    """Open a file, and wait for nobody: whoever opens a pipe waits for its writer."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is a pipe and no regular file; configure another keystore.path")
+    return descriptor

@@ -170,3 +170,10 @@ def test_a_first_file_that_cannot_be_made_is_not_there_by_halves(tmp_path: Path)
         with FailingDisk(errno.ENOSPC, number).mounted(), contextlib.suppress(KeystoreFullError):
             Pkcs12Keystore(path).open(PASSWORD)
         assert read_anew(path) == {}, number
+
+
+def test_a_pipe_in_place_of_the_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "keystore.p12")
+    with pytest.raises(KeystoreStorageError, match="no regular file"):
+        Pkcs12Keystore(tmp_path / "keystore.p12").open(PASSWORD)
+    assert (tmp_path / "keystore.p12").is_fifo()

@@ -28,6 +28,7 @@ from components.keystore import (
     UnsupportedOperationError,
     as_rsa_private_key,
     as_signing_key,
+    describe_public_key,
     self_signed_certificate,
 )
 
@@ -163,3 +164,15 @@ def test_an_entry_holds_a_key_and_its_own_certificate() -> None:
         PrivateKeyEntry(EC, (certificate,))
     with pytest.raises(EntryError, match="self-signed"):
         PrivateKeyEntry(RSA, ())
+
+
+@pytest.mark.parametrize(
+    ("curve", "told"),
+    [
+        (ec.SECP256R1(), "EC 256"),
+        (ec.SECP256K1(), "EC 256 (secp256k1)"),
+        (ec.BrainpoolP384R1(), "EC 384 (brainpoolP384r1)"),
+    ],
+)
+def test_a_curve_that_is_not_nists_is_told_by_its_name(curve: ec.EllipticCurve, told: str) -> None:
+    assert describe_public_key(ec.generate_private_key(curve).public_key()) == told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from components.keystore import KeystoreService, PrivateKeyEntry
 from components.keystore.crl import CrlFetchError, CrlSource, RevocationService, RevocationStatus
 from components.keystore.filesystem import FilesystemKeystore
 from components.scep.component import PID, SCEPEnrollmentComponent
+from components.scep.crl_source import ScepCrlSource
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
 from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority
@@ -73,3 +75,10 @@ def test_the_crl_comes_with_the_enrolment_and_is_fetched_again_where_that_is_con
         harness.settle()
         assert "cannot be reached" in " ".join(revocation.problems())
         assert revocation.status(entry.certificate) is RevocationStatus.REVOKED, "what is kept stays"
+
+
+def test_what_is_wrong_is_said_once() -> None:
+    not_enrolled: Any = SimpleNamespace(settings=None, store=SimpleNamespace(enrolled_entry=lambda: None))
+    with pytest.raises(CrlFetchError, match="there is no enrolled certificate yet") as raised:
+        ScepCrlSource("enrolment", not_enrolled).fetch()
+    assert str(raised.value).count("cannot be fetched") == 1
