@@ -17,6 +17,7 @@ from components.keystore import (
     Changes,
     DamagedKeystoreError,
     KeyAlgorithm,
+    KeystoreTooLargeError,
     KeystoreUnavailableError,
     SoftwarePrivateKey,
     TrustedCertificateEntry,
@@ -135,7 +136,7 @@ def test_what_is_no_file_cannot_be_opened(tmp_path: Path) -> None:
 def test_an_oversized_file_is_refused_unread(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 30)
-    with pytest.raises(DamagedKeystoreError, match="larger"):
+    with pytest.raises(KeystoreTooLargeError, match="64 MiB at most"):
         Pkcs12Keystore(path).open(PASSWORD)
 
 
