@@ -125,7 +125,7 @@ def _asked(invocation: Invocation, service: EnrollmentService, ask: Callable[[],
 def _begins(happened: queue.SimpleQueue[Event]) -> bool:
     """Whether what was misconfigured is so no more: a file that a property names may be there now."""
     try:
-        return happened.get(timeout=LOOK_UP_S).properties["state"] != State.MISCONFIGURED
+        return State(happened.get(timeout=LOOK_UP_S).properties["state"]) is not State.MISCONFIGURED
     except queue.Empty:
         return False
 
