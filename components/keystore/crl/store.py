@@ -136,6 +136,8 @@ class CrlStore:
                 known = self._known(path)
                 if known is not None:
                     check_succession(known.frame, outline.frame, path)
+                elif (last := _last_of(path, signer)) is not None:
+                    check_succession(last, outline.frame, _last_path(path))
                 changed = known is None or known.frame.signature != outline.frame.signature
                 meta = {"source": source, "fetched": now.timestamp(), "signer": signer, "entries": outline.entries}
                 self._replace(known, received, _write_index(path, received, meta, builder, outline.frame))
@@ -160,6 +162,7 @@ class CrlStore:
         sync_directory(self.directory)
         if known is not None and known.index != kept.index:
             known.index.unlink(missing_ok=True)
+        _last_path(kept.path).unlink(missing_ok=True)
         for other in self._renamed(kept):
             self._forget(other)
 
@@ -187,6 +190,7 @@ class CrlStore:
         except CrlRefusedError as error:
             with self._writing:
                 if self._kept.get(kept.path.name) is kept:
+                    _remember_last(kept)
                     self._forget(kept)
             return error.reason
         meta = {
@@ -279,6 +283,36 @@ def _name(frame: x509.CertificateRevocationList) -> str:
 def _scope(frame: x509.CertificateRevocationList) -> bytes:
     point = issuing_point(frame)
     return b"" if point is None else point.public_bytes()
+
+
+def _last_path(path: Path) -> Path:
+    return path.with_suffix(".last")
+
+
+def _remember_last(kept: KeptCrl) -> None:
+    """Keep what says how old a CRL is that is forgotten, lest an older one is taken when its signer is trusted again.
+
+    One that nobody's signature was checked of says nothing.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if kept.signer:
+        last = {"signer": kept.signer, "frame": kept.frame.public_bytes(Encoding.DER).hex()}
+        replace_file(_last_path(kept.path), json.dumps(last).encode())
+
+
+def _last_of(path: Path, signer: str) -> x509.CertificateRevocationList | None:
+    """The CRL, without its entries, that was forgotten at `path`; None if there was none that `signer` has signed.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        last = json.loads(_last_path(path).read_bytes())
+        return x509.load_der_x509_crl(bytes.fromhex(last["frame"])) if last["signer"] == signer else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _index_of(path: Path, tail: bytes) -> Path:

@@ -149,6 +149,20 @@ def test_a_crl_that_is_replaced_while_it_is_asked_is_never_read_by_the_index_of_
     assert not newer
 
 
+def test_an_older_crl_is_refused_also_after_its_issuer_was_not_trusted_for_a_while(tmp_path: Path) -> None:
+    store = CrlStore(tmp_path)
+    install(store, ISSUER.crl(100, number=5))
+    assert store.verify_kept(()) != []
+    assert store.kept == ()
+    for one in (store, CrlStore(tmp_path)):
+        with pytest.raises(CrlRefusedError, match="number 1 goes back behind 5"):
+            install(one, ISSUER.crl(number=1))
+    anew = Issuer()
+    assert install(store, anew.crl(7, number=1), (anew.certificate,)), "a CA that was set up anew begins anew"
+    assert store.verify_kept((ISSUER.certificate,)) != []
+    assert install(CrlStore(tmp_path), ISSUER.crl(100, number=6))
+
+
 POINT: dict[str, Any] = {
     "full_name": None,
     "relative_name": None,
