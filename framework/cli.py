@@ -274,11 +274,15 @@ def _write(file: dict[str, Any], argv: list[str]) -> str | None:
     path = str(file["path"])
     if not any(word == path or word.endswith(f"={path}") for word in argv):
         return f"the gateway wanted to write {path}, which stands nowhere in the arguments; refused"
+    target = Path(path)
     try:
         if path == "-":
             sys.stdout.buffer.write(b64decode(file["content"]))
             return None
-        replace_file(Path(path), b64decode(file["content"]), mode=int(file["mode"]))
+        # In the place of a device or a link, the file would be what all others find there from then on.
+        if target.is_symlink() or (target.exists() and not target.is_file()):
+            return f"{path} is not a regular file, and stays as it is; name a file, or - for the standard output"
+        replace_file(target, b64decode(file["content"]), mode=int(file["mode"]))
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from typing import Any
@@ -61,6 +62,16 @@ def test_a_key_is_generated_requested_certified_and_exported(main: Any) -> None:
     assert main.run("keystore", "export", "Main", "gw", "-o", "chain.pem").returncode == 0
     assert "PRIVATE KEY" not in (main.home / "chain.pem").read_text()
     openssl(main, "verify", "-CAfile", "ca.pem", "chain.pem")
+
+    os.mkfifo(main.home / "pipe")
+    (main.home / "link").symlink_to("chain.pem")
+    for name in ("pipe", "link"):  # as /dev/stdout is a link, and /dev/null no regular file
+        before = (main.home / name).lstat()
+        refused = main.run("keystore", "export", "Main", "gw", "--with-key", "-o", name)
+        assert refused.returncode != 0
+        assert f"{name} is not a regular file" in refused.stderr
+        assert (main.home / name).lstat().st_ino == before.st_ino
+    assert "PRIVATE KEY" not in (main.home / "chain.pem").read_text()
 
     (main.home / "password").write_text("export-me\n")
     options = ("--with-key", "--format", "pkcs12", "--password-file", "password", "-o", "gw.p12")
