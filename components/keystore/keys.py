@@ -37,6 +37,8 @@ class KeyAlgorithm(enum.StrEnum):
     EC = "EC"
 
 
+_LARGEST_RSA: Final = 8192
+"""Bits of the largest RSA key that is made: one of twice as many takes minutes, in which nothing stops it."""
 _CURVES: Final[dict[int, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1]]] = {
     256: ec.SECP256R1,
     384: ec.SECP384R1,
@@ -101,13 +103,15 @@ class SoftwarePrivateKey:
 
     @classmethod
     def generate(cls, algorithm: KeyAlgorithm, size: int) -> SoftwarePrivateKey:
-        """Make a new key: RSA of `size` bits (1024 or more), or EC on the NIST curve of 256, 384 or 521 bits.
+        """Make a new key: RSA of `size` bits (1024 to 8192), or EC on the NIST curve of 256, 384 or 521 bits.
 
         Raises:
             UnsupportedOperationError: There is no such key.
         """
         match algorithm:
             case KeyAlgorithm.RSA:
+                if size > _LARGEST_RSA:
+                    raise UnsupportedOperationError(f"an RSA key of {size} bits", f"the largest has {_LARGEST_RSA}")
                 try:
                     return cls(rsa.generate_private_key(public_exponent=65537, key_size=size))
                 except ValueError as error:

@@ -87,7 +87,7 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--algorithm", choices=[one.value for one in KeyAlgorithm], default=KeyAlgorithm.RSA.value, help="default: RSA"
     )
-    parser.add_argument("--size", type=int, metavar="BITS", help="default: 2048 (RSA), 256 (EC)")
+    parser.add_argument("--size", type=int, metavar="BITS", help="default: 2048 (RSA, 8192 at most), 256 (EC)")
     parser.add_argument("--replace", action="store_true", help="replace what is there under the same alias")
 
 

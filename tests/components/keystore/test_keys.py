@@ -135,7 +135,14 @@ def test_an_ec_key_is_no_rsa_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "size"), [(KeyAlgorithm.RSA, 512), (KeyAlgorithm.EC, 2048), (KeyAlgorithm.EC, 0)]
+    ("algorithm", "size"),
+    [
+        (KeyAlgorithm.RSA, 512),
+        (KeyAlgorithm.RSA, 8193),
+        (KeyAlgorithm.RSA, 100_000),
+        (KeyAlgorithm.EC, 2048),
+        (KeyAlgorithm.EC, 0),
+    ],
 )
 def test_impossible_sizes_are_refused(algorithm: KeyAlgorithm, size: int) -> None:
     with pytest.raises(UnsupportedOperationError):
