@@ -152,13 +152,21 @@ def _reload(gateway: Gateway, notifier: ServiceNotifier) -> None:
     notifier.ready(_summary(gateway))
 
 
+EXIT_STATUSES: Final = {
+    0: "it was stopped by SIGTERM or SIGINT",
+    1: "it could not start; its log says why",
+    2: "the command line is wrong",
+}
+
+
 def run_parser() -> argparse.ArgumentParser:
     """What reads the arguments of `gatewright run`."""
     parser = argparse.ArgumentParser(
         prog="gatewright run",
         description="Start a gateway in the foreground; SIGTERM or Ctrl-C stops it, "
         "SIGHUP has it read its configuration files again.",
-        epilog="example:\n  gatewright run --state-dir /var/lib/gatewright --conf-dir /etc/gatewright/conf.d",
+        epilog="example:\n  gatewright run --state-dir /var/lib/gatewright --conf-dir /etc/gatewright/conf.d\n\n"
+        "exit status:\n" + "\n".join(f"  {status}  {text}" for status, text in EXIT_STATUSES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

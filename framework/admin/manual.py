@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION: Final = (
     "Gatewright hosts components on an edge gateway: it wires them by OSGi target filters, configures them from files "
-    "and commands, and obtains and renews the gateway's X.509 certificate over SCEP. All commands but run talk to a "
-    "gateway that runs, over a socket that only its user can open."
+    "and commands, and obtains and renews the gateway's X.509 certificate over SCEP. Most commands talk to a "
+    "gateway that runs, over a socket that only its user can open; those that can do without one do."
 )
 _FILES: Final = (
     ("/etc/gatewright/conf.d/*.json", "configuration: objects of pid to properties, later names over earlier ones"),
@@ -42,12 +42,14 @@ def manual_page(table: CommandTable, run: argparse.ArgumentParser) -> str:
 
 
 def _lines(table: CommandTable, run: argparse.ArgumentParser) -> Iterator[str]:
+    from framework.run import EXIT_STATUSES  # noqa: PLC0415  # what starts a gateway, for its arguments only
+
     yield f'.TH GATEWRIGHT 1 "" "gatewright {__version__}" "User Commands"'
     yield from (".SH NAME", "gatewright \\- component framework and certificate enrolment for edge gateways")
     yield from (".SH SYNOPSIS", ".B gatewright", _text("COMMAND [ARGUMENTS] [--state-dir DIR] [--json]"))
     yield from (".SH DESCRIPTION", _text(_DESCRIPTION))
     yield ".SH COMMANDS"
-    yield from _command(run, "gatewright run", run.description or "", (), {})
+    yield from _command(run, "gatewright run", run.description or "", (), EXIT_STATUSES)
     for command in table.commands():
         words = "gatewright " + " ".join(command.path)
         yield from _command(table.parser(command), words, command.help, command.examples, command.exit_statuses)

@@ -17,6 +17,8 @@ def test_every_command_with_its_arguments_and_exit_statuses_is_in_the_page() -> 
     for command in table.commands():
         assert f".SS gatewright {' '.join(command.path)}".replace("-", "\\-") in page
     assert ".SS gatewright run" in page
+    assert "could not start" in page.partition(".SS gatewright run")[2].partition(".SS")[0]
+    assert "could not start" in run_parser().format_help()
     assert "\\-\\-look\\-for\\-next" in page
     assert "GATEWRIGHT_STATE_DIR" in page
 
