@@ -219,6 +219,29 @@ def test_revoked_clients_are_refused_and_those_without_a_crl_as_the_mode_says(
         assert answer == (b"20" if accepted else b"")
 
 
+@pytest.mark.parametrize(("revoked", "answer"), [(21, b"20"), (20, b"")])
+def test_a_ca_that_has_changed_its_key_is_judged_by_the_crl_of_its_present_one(revoked: int, answer: bytes) -> None:
+    former, present = Ca("first"), Ca("first")
+    server = make_context(
+        TlsSettings(revocation=RevocationCheck.HARD_FAIL),
+        TlsMaterial(
+            "A",
+            "server",
+            present.issue(10),
+            (present.certificate,),
+            DecodedCrls((former.crl(20 if revoked == 21 else 21), present.crl(revoked)), SystemClock()),
+        ),
+        client=False,
+    )
+    material = TlsMaterial("A", "client", present.issue(20), (present.certificate,))
+    with listening(server) as connect:
+        try:
+            answered = connect(make_context(TlsSettings(), material, client=True))
+        except OSError:
+            answered = b""
+    assert answered == answer
+
+
 class _KeyOfToken:
     exportable = False
 

@@ -64,6 +64,7 @@ class Ca:
     def __init__(self, common_name: str) -> None:
         self.key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
         self.name = x509.Name.from_rfc4514_string(f"CN={common_name}")
+        self.key_identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key)
         self.certificate = self._sign(self.name, self.key, 1, x509.BasicConstraints(ca=True, path_length=None))
 
     def issue(self, serial_number: int) -> PrivateKeyEntry:
@@ -77,6 +78,7 @@ class Ca:
         for number in revoked:
             entry = x509.RevokedCertificateBuilder(number, NOW - timedelta(hours=2)).build()
             builder = builder.add_revoked_certificate(entry)
+        builder = builder.add_extension(self.key_identifier, critical=False)
         return builder.sign(as_signing_key(self.key), hashes.SHA256())
 
     def _sign(
@@ -84,6 +86,7 @@ class Ca:
     ) -> x509.Certificate:
         builder = x509.CertificateBuilder(self.name, subject, key.public_key, number)
         builder = builder.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=9))
+        builder = builder.add_extension(self.key_identifier, critical=False)
         return builder.add_extension(extension, critical=False).sign(as_signing_key(self.key), hashes.SHA256())
 
 
