@@ -1,6 +1,7 @@
 """Keys and certificates as other programs hand them over: PEM with whatever is round it, DER, PKCS #7, PKCS #12.
 
-Read tolerantly: line ends of any kind, blanks, a byte order mark, texts between the blocks, certificates in any order.
+Read tolerantly: line ends of any kind or none, blanks, UTF-16 with a byte order mark, texts between the blocks,
+certificates in any order.
 What is wrong is told with its place.
 """
 
@@ -21,8 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs7,
 )
 
+from components.asn1.der import Reader
 from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry
-from components.keystore.errors import KeystoreError, WrongPasswordError
+from components.keystore.errors import DamagedKeystoreError, KeystoreError, WrongPasswordError
 from components.keystore.filesystem.assembly import index_by_subject, issued_chain
 from components.keystore.filesystem.pkcs12 import decode_pkcs12
 from components.keystore.keys import SoftwarePrivateKey
@@ -38,10 +40,17 @@ T = TypeVar("T")
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of the largest file that is read."""
 
+_ONE_LINE: Final = re.compile(r"(-----BEGIN ([A-Z0-9 ]+)-----)(.+?)(-----END \2-----)")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_JAVA: Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
+"""How keystores in Java's own formats begin: JKS and JCEKS."""
 _BEGIN: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
-_CERTIFICATES: Final = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"})
+_WITH_TRUST: Final = "TRUSTED CERTIFICATE"
+"""OpenSSL's: after the certificate stands what it is trusted for."""
+_CERTIFICATES: Final = frozenset({"CERTIFICATE", "X509 CERTIFICATE", _WITH_TRUST})
 _KEYS: Final = frozenset({"PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"})
 _PKCS7: Final = frozenset({"PKCS7", "CMS", "PKCS #7 SIGNED DATA"})
+_CONVERT: Final = "keytool -importkeystore -srckeystore {0} -destkeystore {0}.p12 -deststoretype PKCS12"
 _TAKEN_SILENTLY: Final = frozenset({"EC PARAMETERS", "DH PARAMETERS"})
 
 
@@ -57,6 +66,14 @@ class MaterialError(KeystoreError, ValueError):
         super().__init__(f"{source}{'' if line is None else f', line {line}'}: {message}")
         self.source = source
         self.line = line
+
+
+class MaterialPasswordError(WrongPasswordError):
+    """A file is encrypted, and not under the password that was given for it; `keystore` says where it comes from."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.args = (f"{source}: the password is wrong, or the file was altered; give its own with --password-file",)
 
 
 @dataclass(slots=True)
@@ -83,14 +100,16 @@ def read_material(files: Iterable[tuple[str, bytes]], password: Secret | None) -
 
     Raises:
         MaterialError: One of them holds nothing that can be read, or something in it is damaged.
-        WrongPasswordError: The password does not open one of them.
+        MaterialPasswordError: The password does not open one of them.
     """
     material = Material()
     for source, data in files:
         before = len(material.keys) + len(material.certificates) + len(material.entries)
         if len(data) > LARGEST:
             raise MaterialError(source, f"is larger than {LARGEST} bytes")
-        if data.lstrip()[:1] == b"\x30":
+        if data.startswith(_JAVA):
+            raise MaterialError(source, f"is a Java keystore: convert it, {_CONVERT.format(source)}")
+        if data.lstrip()[:1] == b"\x30" and b"-----BEGIN " not in data:  # a text may begin with a 0, too
             _read_der(source, data, password, material)
         else:
             _read_pem(source, data, password, material)
@@ -152,6 +171,8 @@ def _read_pem(source: str, data: bytes, password: Secret | None, material: Mater
     for kind, line, block in _blocks(source, data):
         if kind in _CERTIFICATES:
             der = _base64(source, line, kind, block)
+            if kind == _WITH_TRUST:
+                der = _load(source, line, kind, lambda: Reader(der).next().encoded)  # noqa: B023  # called at once
             material.certificates.append(_load(source, line, kind, lambda: x509.load_der_x509_certificate(der)))  # noqa: B023  # called at once
         elif kind in _KEYS:
             material.keys.append(_private_key(source, line, kind, block, password))
@@ -164,12 +185,16 @@ def _read_pem(source: str, data: bytes, password: Secret | None, material: Mater
 
 def _blocks(source: str, data: bytes) -> Iterator[tuple[str, int, list[str]]]:
     """The kind of each block, the line that it begins at, and its lines, the first and the last included."""
-    text = data.decode("utf-8-sig", "replace")
+    text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig", "replace")
     lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text)]
     number = 0
     while number < len(lines):
         begin = _BEGIN.search(lines[number])
+        whole = list(_ONE_LINE.finditer(lines[number]))
         number += 1
+        if whole:
+            yield from ((one[2], number, [one[1], one[3], one[4]]) for one in whole)
+            continue
         if begin is None:
             continue
         first, end = number, f"-----END {begin[1]}-----"
@@ -210,7 +235,7 @@ def _private_key(source: str, line: int, kind: str, block: list[str], password: 
         key = load_pem_private_key(pem, secret if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         if encrypted:
-            raise WrongPasswordError(source) from None
+            raise MaterialPasswordError(source) from None
         raise MaterialError(source, f"the block {kind} is no private key, or a damaged one", line) from None
     return _usable(source, key)
 
@@ -223,19 +248,23 @@ def _usable(source: str, key: object) -> SoftwarePrivateKey:
 
 def _read_der(source: str, data: bytes, password: Secret | None, material: Material) -> None:
     """DER says nothing of what it is, so it is tried."""
-    for load in (_der_certificate, _der_key, _der_pkcs7):
-        if load(source, data, material):
-            return
+    if _der_certificate(data, material) or _der_key(source, data, password, material) or _der_pkcs7(data, material):
+        return
     if password is None:
         raise MaterialError(
             source,
             "is neither certificate nor key in DER; if it is a PKCS #12 file, give its password with --password-file",
         )
-    for name, entry in decode_pkcs12(data, password, source).items():
-        material.entries[name] = entry
+    try:
+        material.entries.update(decode_pkcs12(data, password, source))
+    except WrongPasswordError:
+        raise MaterialPasswordError(source) from None
+    except DamagedKeystoreError as error:
+        reason = f"is neither certificate nor key in DER, and no PKCS #12 file that can be read: {error.reason}"
+        raise MaterialError(source, reason) from error
 
 
-def _der_certificate(_source: str, data: bytes, material: Material) -> bool:
+def _der_certificate(data: bytes, material: Material) -> bool:
     try:
         material.certificates.append(x509.load_der_x509_certificate(data))
     except (ValueError, x509.InvalidVersion):
@@ -243,16 +272,24 @@ def _der_certificate(_source: str, data: bytes, material: Material) -> bool:
     return True
 
 
-def _der_key(source: str, data: bytes, material: Material) -> bool:
+def _der_key(source: str, data: bytes, password: Secret | None, material: Material) -> bool:
     try:
         key = load_der_private_key(data, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except TypeError:  # so cryptography says that it is encrypted
+        if not password:
+            text = "the private key is encrypted: give its password with --password-file"
+            raise MaterialError(source, text) from None
+        try:
+            key = load_der_private_key(data, password.reveal().encode())
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise MaterialPasswordError(source) from None
+    except (ValueError, UnsupportedAlgorithm):
         return False
     material.keys.append(_usable(source, key))
     return True
 
 
-def _der_pkcs7(_source: str, data: bytes, material: Material) -> bool:
+def _der_pkcs7(data: bytes, material: Material) -> bool:
     try:
         material.certificates += pkcs7.load_der_pkcs7_certificates(data)
     except (ValueError, TypeError, UnsupportedAlgorithm):

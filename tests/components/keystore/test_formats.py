@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.keystore import KeystoreError, PrivateKeyEntry, TrustedCertificateEntry, WrongPasswordError
-from components.keystore.formats import MaterialError, entry_of, read_material
+from components.keystore.filesystem import encode_pkcs12
+from components.keystore.formats import MaterialError, MaterialPasswordError, entry_of, read_material
 from metatype import Secret
 
 if TYPE_CHECKING:
@@ -94,6 +95,16 @@ class Given:
             ),
             "DER and PKCS #7",
         ),
+        Given((b"0 = own\n" + key_pem(), b"0\n" + pem(OWN) + pem(SUB) + pem(ROOT)), "text that begins as DER does"),
+        Given((key_pem(), (pem(OWN) + pem(SUB) + pem(ROOT)).replace(b"\n", b"")), "all in one line"),
+        Given((key_pem(), (pem(OWN) + pem(SUB) + pem(ROOT)).decode().encode("utf-16")), "UTF-16"),
+        Given(
+            (
+                KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"s3cret")),
+                pem(OWN) + pem(SUB) + pem(ROOT),
+            ),
+            "an encrypted key in DER",
+        ),
         Given((key_pem(), pkcs7.serialize_certificates([SUB, OWN, ROOT], Encoding.PEM)), "PKCS #7 in PEM"),
     ],
     ids=lambda one: one.what,
@@ -140,6 +151,12 @@ LINES = pem(ROOT).splitlines(keepends=True)
         Wrong(key_pem(PASSWORD), "--password-file", 1),
         Wrong(ed25519.Ed25519PrivateKey.generate().private_bytes_raw(), "neither", None),
         Wrong(b"\x30\x03\x02\x01\x01", "--password-file", None),
+        Wrong(
+            KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"s3cret")),
+            "the private key is encrypted",
+            None,
+        ),
+        Wrong(b"\xfe\xed\xfe\xed\x00\x00\x00\x02", "keytool -importkeystore -srckeystore input.pem", None),
     ],
     ids=lambda one: one.words,
 )
@@ -162,6 +179,35 @@ def test_a_wrong_password_is_an_error_of_its_own_and_shows_neither() -> None:
         read_material([("key", key_pem(PASSWORD))], Secret("guess-canary"))
     assert "canary" not in str(raised.value)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        key_pem(PASSWORD),
+        KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"s3cret")),
+        encode_pkcs12({"a": TrustedCertificateEntry(ROOT)}, PASSWORD),
+    ],
+    ids=["PEM", "DER", "PKCS #12"],
+)
+def test_a_wrong_password_of_a_file_is_told_as_such(data: bytes) -> None:
+    with pytest.raises(MaterialPasswordError, match=r"^file: the password is wrong.*--password-file") as raised:
+        read_material([("file", data)], Secret("another"))
+    assert raised.value.keystore == "file"
+
+
+def test_what_is_no_pkcs12_that_can_be_read_is_not_called_a_damaged_keystore() -> None:
+    with pytest.raises(MaterialError, match="no PKCS #12 file that can be read"):
+        read_material([("file", b"\x30\x03\x02\x01\x01")], PASSWORD)
+
+
+@pytest.mark.peer("openssl")
+def test_a_certificate_that_openssl_has_marked_as_trusted_is_read(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(pem(ROOT))
+    command = "openssl x509 -in ca.pem -trustout -addtrust serverAuth -out trusted.pem"
+    subprocess.run(command.split(), cwd=tmp_path, check=True)
+    material = read_material([("trusted.pem", (tmp_path / "trusted.pem").read_bytes())], None)
+    assert entry_of(material) == TrustedCertificateEntry(ROOT)
 
 
 @pytest.mark.parametrize(
