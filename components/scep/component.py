@@ -56,7 +56,8 @@ class SCEPEnrollmentComponent(EnrollmentService):
     def status(self) -> EnrollmentStatus:
         """See `EnrollmentService.status`."""
         driver = self._driver
-        return status_of(driver.enrollment, driver.store, driver.keystore_pid, driver.now(), driver.damage)
+        troubles = tuple(text for text in (driver.damage, driver.unsaved) if text)
+        return status_of(driver.enrollment, driver.store, driver.keystore_pid, driver.now(), troubles)
 
     def enroll(self) -> None:
         """See `EnrollmentService.enroll`."""

@@ -48,6 +48,7 @@ class EnrolmentDriver:
     Attributes:
         enrollment: Where the machine is.
         damage: What to know of a journal that could not be read, or None.
+        unsaved: What to know of a journal that cannot be written now, or None.
         failures: How many tries have failed since the component was activated.
         issued: The chain that came with the try that is under way, until it is stored.
     """
@@ -69,6 +70,7 @@ class EnrolmentDriver:
         self._limit: tuple[int, Timer] | None = None
         self._journal = JournalFile(context.data_directory, keystore_pid)
         journal, self.damage = self._journal.load()
+        self.unsaved: str | None = None
         self._settings: EnrollmentSettings | None = None
         configured = self._configure(context.properties)
         self.enrollment = Enrollment(State.DISABLED, configured, store.facts(), journal)
@@ -94,10 +96,16 @@ class EnrolmentDriver:
         self.enrollment, actions = enrolment.step(self.enrollment, event)
         self._tell(before)
         self._limit_try()
+        failed = False
         for action in actions:
-            attempt = self.enrollment.attempt
-            if not self.guarded(attempt, lambda: self._perform(self, action)):  # noqa: B023  # called at once
-                return
+            if failed and not isinstance(action, enrolment.WakeAt):
+                continue
+            stood = self.enrollment
+            if not self.guarded(stood.attempt, lambda: self._perform(self, action)):  # noqa: B023  # called at once
+                if self.enrollment is not stood:
+                    return
+                # No try is under way that could have failed: what cannot be remembered is not waited for any less.
+                failed = True
 
     def fail(self, attempt: int, error: BaseException) -> None:
         """A try has ended with an error."""
@@ -129,8 +137,16 @@ class EnrolmentDriver:
         return None
 
     def remember(self) -> None:
-        """Make the journal durable."""
-        self._journal.save(self.enrollment.journal)
+        """Make the journal durable; while that fails, the status tells."""
+        try:
+            self._journal.save(self.enrollment.journal)
+        except OSError as error:
+            self.unsaved = (
+                f"the journal of the enrolment cannot be written ({error.strerror or error}): see to the disk of the "
+                "state directory, for a restart now forgets what is under way"
+            )
+            raise
+        self.unsaved = None
 
     def wake_at(self, when: datetime) -> None:
         """Wake then, and once a day whatever the clock does: one that was set back would wait for years."""

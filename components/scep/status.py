@@ -20,10 +20,10 @@ WEAK_KEY_BITS: Final = 2048
 
 
 def status_of(
-    enrollment: Enrollment, store: IdentityStore, keystore_pid: str, now: datetime, damage: str | None
+    enrollment: Enrollment, store: IdentityStore, keystore_pid: str, now: datetime, troubles: tuple[str, ...]
 ) -> EnrollmentStatus:
-    """The status; `damage` is what to know of a journal that could not be read, or None."""
-    warnings = [*enrollment.journal.warnings, *([damage] if damage else [])]
+    """The status; `troubles` is what to know of a journal that could not be read or cannot be written."""
+    warnings = [*enrollment.journal.warnings, *troubles]
     try:
         entry, ca_certificates = store.enrolled_entry(), store.ca_certificates()
     except KeystoreError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from components.scep import driver, submission
+from components.scep.enrolment import JournalFile
 from components.scep.exchange import Exchange
 from framework.observation import MetricSource
 from tests.components.scep.enrolled_gateway import CHALLENGE, Begin, EnrolledGateway
@@ -240,6 +243,33 @@ def test_a_try_of_which_nothing_comes_is_given_up_and_made_again(begin: Begin, m
     gateway.harness.advance(3600)
     assert gateway.status["state"] == "enrolled", gateway.status
     assert authority.issued == 2
+
+
+def test_a_disk_that_is_full_for_an_hour_ends_no_enrolment(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = JournalFile.save
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(JournalFile, "save", full)
+    gateway, authority = begin(settings={"connect.retry-interval": 60})
+    gateway.harness.advance(3600)
+    assert gateway.status["state"] == "keystore-error"
+    assert any("journal of the enrolment cannot be written (No space left" in one for one in gateway.status["warnings"])
+    assert authority.issued == 0, "nothing is sent whose answer could be lost"
+    monkeypatch.setattr(JournalFile, "save", save)
+    gateway.harness.advance(24 * 3600)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.status["warnings"] == []
+    assert authority.issued == 1
+
+    monkeypatch.setattr(JournalFile, "save", full)
+    first = gateway.identity
+    gateway.days(85)
+    assert gateway.identity == first
+    monkeypatch.setattr(JournalFile, "save", save)
+    gateway.days(2)
+    assert gateway.identity.chain[0] != first.chain[0]
 
 
 @pytest.mark.parametrize("years", [-10, 10])
