@@ -369,7 +369,7 @@ class _Calls:
             known = self._faults.get(operation)
             self._faults[operation] = str(raised)
         if known != str(raised):
-            _log.error("%s", raised)
+            _log.error("keystore breaks its contract: %s", raised)
         return raised
 
 

@@ -406,7 +406,7 @@ class ConfigurationAdmin:
                 self._remember(reading.usable)
         for problem in reading.problems:
             if problem not in told:
-                _log.error("%s", problem)
+                _log.error("configuration files: %s", problem)
         return started
 
     def _take_files(self, reading: FileReading, *, deliver: bool) -> list[_Started]:

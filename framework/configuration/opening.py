@@ -49,7 +49,7 @@ def open_store(directory: Path, keys: KeyRing, clock: Clock) -> ConfigurationSto
     try:
         return _opened(path, keys, clock)
     except DamagedStoreError as error:
-        _log.error("%s", error)  # the message is the story
+        _log.error("the store does not open as it is: %s", error)
         return _repaired(path, copy, keys, clock, "was damaged")
 
 

@@ -50,7 +50,9 @@ class ContributedMetrics:
                 found.extend(call.result(deadline, SOURCES_DEADLINE_S))
             except GuardError as error:
                 failed += 1
-                _log.error("%s", error if error.hung else f"{error}\n{error.stack}")  # a hang's stack is in its message
+                _log.error(
+                    "no figures from one source: %s", error if error.hung else f"{error}\n{error.stack}"
+                )  # a hang's stack is in its message
                 if error.hung:
                     self._hanging.add(reference)
         return tuple(found), failed

@@ -137,7 +137,7 @@ class CrlUpkeep(RevocationService):
 
     def _tell_forgotten(self, forgotten: Sequence[str]) -> None:
         for each in forgotten:
-            self._context.logger.warning("%s", each)
+            self._context.logger.warning("CRL forgotten: %s", each)
         if forgotten:
             sources = {one.source for one in self.records()}
             self._fetched = {url: when for url, when in self._fetched.items() if url in sources}
@@ -197,7 +197,7 @@ class CrlUpkeep(RevocationService):
             self._context.logger.error("fetching the CRL of %s failed", name, exc_info=error)
         told = f"{error}" if name in str(error) else f"{name}: {error}"
         if self._failures.get(name) != told:
-            self._context.logger.warning("%s", told)
+            self._context.logger.warning("CRL not refreshed: %s", told)
         self._failures[name] = told
 
     def _keystore_changed(self, event: Event) -> None:

@@ -66,7 +66,7 @@ class PemExport:
         self._closed = True
         if withdraw:
             for problem in self._withdraw_all_but(None):
-                self._context.logger.error("%s", problem)
+                self._context.logger.error("export not taken back: %s", problem)
 
     def told_in(self, health: KeystoreHealth) -> KeystoreHealth:
         """How the keystore is, with what is wrong with its export."""
@@ -104,7 +104,7 @@ class PemExport:
             self._context.logger.error("the export failed", exc_info=result.error)
         told = (f"the export failed: {result.error}",) if result.value is None else result.value.problems
         for problem in set(told) - set(self._problems):
-            self._context.logger.warning("%s", problem)
+            self._context.logger.warning("export: %s", problem)
         self._problems = told
         if self._again:
             self._again = False

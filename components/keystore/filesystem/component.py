@@ -199,7 +199,7 @@ class FilesystemKeystore(KeystoreService):
         found = (see_to_former_file(keystore, path, passwords, move=move, of_others=others) for path in former)
         self._left_behind = tuple(left for left in found if left is not None)
         for left in self._left_behind:
-            self._context.logger.warning("%s", left.text)
+            self._context.logger.warning("former file of the keystore: %s", left.text)
         remembered = [left.file for left in self._left_behind if left.open]
         self._remember(_FILE_PATHS, Secret(_BETWEEN_PATHS.join(map(str, (*remembered, keystore.path)))))
 

@@ -64,7 +64,7 @@ class CheckedContext(ssl.SSLContext):
         try:
             return self._answers.status(certificate)
         except CrlError as error:
-            _log.error("%s", error)  # its text says all that is to be known
+            _log.error("revocation is not known: %s", error)
             return RevocationStatus.UNKNOWN
 
 

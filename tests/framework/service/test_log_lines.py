@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
 import os
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from framework.service import log_handler
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[3]
 
 
 def line(form: str | None, level: int, message: str, *facts: object, error: bool = False) -> str:
@@ -60,3 +61,23 @@ def test_what_could_steer_a_terminal_is_not_written(form: str) -> None:
     written = line(form, logging.WARNING, "the file %s", "a\x1b[31m\x9b\r.json")
     assert "[31m" in written
     assert not set(written) & set("\x1b\x9b\r")
+
+
+def test_each_event_of_the_log_has_words_of_its_own() -> None:
+    """A message that is nothing but what is put into it would be the same event everywhere."""
+    nameless = [
+        f"{file}:{call.lineno}"
+        for room in ("framework", "components", "metatype")
+        for file in (ROOT / room).rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("debug", "info", "warning", "error", "exception", "critical")
+        and "log" in ast.unparse(call.func.value)
+        and call.args
+        and not (
+            isinstance(event := call.args[0], ast.Constant)
+            and re.search(r"[a-z]{3}", re.sub(r"%.", "", str(event.value)))
+        )
+    ]
+    assert nameless == []
