@@ -5,32 +5,24 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.announcements import commit_publisher
+from components.keystore.attended import AttendedKeystore
 from components.keystore.contract import (
-    Changes,
     HealthState,
-    KeystoreCapabilities,
     KeystoreHealth,
     KeystoreService,
 )
-from components.keystore.crl import CrlSource
 from components.keystore.errors import KeystoreUnavailableError, WrongPasswordError
-from components.keystore.export import PemExport
 from components.keystore.filesystem.former_file import LeftBehind, see_to_former_file
 from components.keystore.filesystem.keystore import Pkcs12Keystore
-from framework import ConfigurationAdmin, ConfigurationError, DeactivationReason, Secret, component, reference
+from framework import ConfigurationAdmin, ConfigurationError, Secret, component, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cryptography import x509
-
-    from components.keystore.crl.upkeep import CrlUpkeep
-    from components.keystore.entries import Entry
     from framework import ComponentContext, ConfigurationChange
     from framework.configuration import Configuration
 
@@ -47,7 +39,7 @@ _BETWEEN_PATHS: Final = "\0"
     descriptor="FilesystemKeystore.xml",
     factory=True,
 )
-class FilesystemKeystore(KeystoreService):
+class FilesystemKeystore(AttendedKeystore[Pkcs12Keystore]):
     """One PKCS #12 file per configuration.
 
     The password that the file was last encrypted under is kept sealed in the gateway's store, and so is the next
@@ -56,16 +48,11 @@ class FilesystemKeystore(KeystoreService):
     is made, does with the entries what the configuration says.
     """
 
-    crl_sources = reference(
-        CrlSource, name="CrlSource", cardinality="0..n", policy="dynamic", target="(kura.service.pid=changeme)"
-    )
     configuration_admin = reference(ConfigurationAdmin, cardinality="0..1")
 
     def __init__(self) -> None:
-        self._keystore: Pkcs12Keystore | None = None
+        super().__init__()
         self._left_behind: tuple[LeftBehind, ...] = ()
-        self._crls: CrlUpkeep | None = None
-        self._export: PemExport | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Open the file, or make it."""
@@ -88,23 +75,11 @@ class FilesystemKeystore(KeystoreService):
         self._keystore = keystore
         self._see_to_former_files(context.properties, (password, *others))
         self._remember(_FILE_PASSWORD, password)
-        if context.properties["crl.management.enabled"]:
-            from components.keystore.crl.upkeep import look_after_crls  # noqa: PLC0415  # where CRLs are wanted only
-
-            self._crls = look_after_crls(context, self, keystore.path.with_name(f"{keystore.path.name}.crl"))
-        self._export = PemExport(context, self)
-
-    @crl_sources.bind
-    def _crl_source_came(self, _source: CrlSource, _properties: Mapping[str, object]) -> None:
-        if self._crls is not None:
-            self._crls.look()
+        self._attend(context, keystore.path.with_name(f"{keystore.path.name}.crl"))
 
     def modified(self, change: ConfigurationChange) -> None:
         """Encrypt the file under the new password; look after CRLs and export as is now configured."""
-        if self._export is not None:
-            self._export.configure(change.properties, change.changed)
-        if self._crls is not None:
-            self._crls.configure(change.properties)
+        self._attend_otherwise(change)
         if change.changed & {"keystore.password", "randomize.password"}:
             password = self._wanted_password(change.properties)
             # A crash, or a configuration that is taken back, may leave the file under either.
@@ -115,33 +90,10 @@ class FilesystemKeystore(KeystoreService):
             if any(left.open for left in self._left_behind):
                 self._see_to_former_files(change.properties, (password, *others))
 
-    def deactivate(self, reason: DeactivationReason) -> None:
-        """Let go of the file; what was exported stays for other programs, unless the configuration is deleted."""
-        if self._export is not None:
-            self._export.close(withdraw=reason is DeactivationReason.CONFIGURATION_DELETED)
-        self._keystore = None
-
     @property
     def path(self) -> Path | None:
         """Where its file is, or None while it is not active."""
         return None if self._keystore is None else self._keystore.path
-
-    @property
-    def capabilities(self) -> KeystoreCapabilities:
-        """See `KeystoreService`."""
-        return replace(self._opened().capabilities, keeps_crls=self._crls is not None)
-
-    def aliases(self) -> tuple[str, ...]:
-        """See `KeystoreService`."""
-        return self._opened().aliases()
-
-    def get(self, alias: str) -> Entry | None:
-        """See `KeystoreService`."""
-        return self._opened().get(alias)
-
-    def entries(self) -> Mapping[str, Entry]:
-        """See `KeystoreService`."""
-        return self._opened().entries()
 
     def health(self) -> KeystoreHealth:
         """See `KeystoreService`."""
@@ -153,20 +105,7 @@ class FilesystemKeystore(KeystoreService):
         if told:
             state = HealthState.DEGRADED if found.state is HealthState.OK else found.state
             found = KeystoreHealth(state, (*found.problems, *told))
-        return found if self._export is None else self._export.told_in(found)
-
-    def crls(self) -> Sequence[x509.CertificateRevocationList]:
-        """See `KeystoreService`."""
-        return super().crls() if self._crls is None else self._crls.decoded()
-
-    def commit(self, changes: Changes) -> None:
-        """See `KeystoreService`."""
-        self._opened().commit(changes)
-
-    def _opened(self) -> Pkcs12Keystore:
-        if (keystore := self._keystore) is None:
-            raise KeystoreUnavailableError("(stopped)", "the component is not active; look the service up again")
-        return keystore
+        return self._with_export(found)
 
     def _wanted_password(self, properties: Mapping[str, object]) -> Secret:
         """The configured password, or the random one that is made once."""

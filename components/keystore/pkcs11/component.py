@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.announcements import commit_publisher
+from components.keystore.attended import AttendedKeystore
 from components.keystore.contract import (
-    Changes,
-    KeystoreCapabilities,
     KeystoreHealth,
     KeystoreService,
 )
-from components.keystore.crl import CrlSource
 from components.keystore.errors import KeystoreUnavailableError
-from components.keystore.export import PemExport
-from framework import DeactivationReason, Secret, component, reference
+from framework import DeactivationReason, Secret, component
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from cryptography import x509
 
-    from components.keystore.crl.upkeep import CrlUpkeep
-    from components.keystore.entries import Entry, PrivateKeyEntry
+    from components.keystore.entries import PrivateKeyEntry
     from components.keystore.keys import KeyAlgorithm
     from components.keystore.pkcs11.keystore import TokenKeystore
     from framework import ComponentContext, ConfigurationChange
+
+    _Attended = AttendedKeystore[TokenKeystore]
+else:
+    _Attended = AttendedKeystore  # a token's module is loaded where there is a token only
 
 _REFUSED_PIN: Final = "refused-pin"
 
@@ -39,22 +38,13 @@ _REFUSED_PIN: Final = "refused-pin"
     descriptor="PKCS11Keystore.xml",
     factory=True,
 )
-class PKCS11Keystore(KeystoreService):
+class PKCS11Keystore(_Attended):
     """One token per configuration.
 
     The module is loaded and the token opened by the first call, so a module that hangs keeps its callers waiting
     and not the gateway, and a token that comes later is found then. A PIN that the token refused is kept sealed in
     the gateway's store, so that not even a restart tries it again.
     """
-
-    crl_sources = reference(
-        CrlSource, name="CrlSource", cardinality="0..n", policy="dynamic", target="(kura.service.pid=changeme)"
-    )
-
-    def __init__(self) -> None:
-        self._keystore: TokenKeystore | None = None
-        self._crls: CrlUpkeep | None = None
-        self._export: PemExport | None = None
 
     def activate(self, context: ComponentContext) -> None:
         """Make ready to open the token."""
@@ -79,59 +69,21 @@ class PKCS11Keystore(KeystoreService):
             refused=lambda pin: context.secrets.set(_REFUSED_PIN, self._marker(pin)),
         )
         self._heed_refusal(_pin(properties))
-        if properties["crl.management.enabled"]:
-            from components.keystore.crl.upkeep import look_after_crls  # noqa: PLC0415  # where CRLs are wanted only
-
-            self._crls = look_after_crls(context, self, context.data_directory / "crl")
-        self._export = PemExport(context, self)
-
-    @crl_sources.bind
-    def _crl_source_came(self, _source: CrlSource, _properties: Mapping[str, object]) -> None:
-        if self._crls is not None:
-            self._crls.look()
+        self._attend(context, context.data_directory / "crl")
 
     def modified(self, change: ConfigurationChange) -> None:
         """Use the new PIN from now on; look after CRLs and export as is now configured."""
-        if self._crls is not None:
-            self._crls.configure(change.properties)
         if "pin" in change.changed:
             self._opened().change_pin(_pin(change.properties))
             self._heed_refusal(_pin(change.properties))
-        if self._export is not None:
-            self._export.configure(change.properties, change.changed)
+        self._attend_otherwise(change)
 
     def deactivate(self, reason: DeactivationReason) -> None:
         """Let go of the token; exported certificates stay for other programs, unless the configuration is deleted."""
-        if self._export is not None:
-            self._export.close(withdraw=reason is DeactivationReason.CONFIGURATION_DELETED)
-        keystore, self._keystore = self._keystore, None
+        keystore = self._keystore
+        super().deactivate(reason)
         if keystore is not None:
             keystore.close()
-
-    @property
-    def capabilities(self) -> KeystoreCapabilities:
-        """See `KeystoreService`."""
-        return replace(self._opened().capabilities, keeps_crls=self._crls is not None)
-
-    def aliases(self) -> tuple[str, ...]:
-        """See `KeystoreService`."""
-        return self._opened().aliases()
-
-    def get(self, alias: str) -> Entry | None:
-        """See `KeystoreService`."""
-        return self._opened().get(alias)
-
-    def entries(self) -> Mapping[str, Entry]:
-        """See `KeystoreService`."""
-        return self._opened().entries()
-
-    def crls(self) -> Sequence[x509.CertificateRevocationList]:
-        """See `KeystoreService`."""
-        return super().crls() if self._crls is None else self._crls.decoded()
-
-    def commit(self, changes: Changes) -> None:
-        """See `KeystoreService`."""
-        self._opened().commit(changes)
 
     def generate_key_pair(
         self, alias: str, algorithm: KeyAlgorithm, size: int, *, subject: x509.Name, now: datetime
@@ -141,13 +93,7 @@ class PKCS11Keystore(KeystoreService):
 
     def health(self) -> KeystoreHealth:
         """See `KeystoreService`."""
-        found = self._opened().health()
-        return found if self._export is None else self._export.told_in(found)
-
-    def _opened(self) -> TokenKeystore:
-        if (keystore := self._keystore) is None:
-            raise KeystoreUnavailableError("(stopped)", "the component is not active; look the service up again")
-        return keystore
+        return self._with_export(self._opened().health())
 
     def _heed_refusal(self, pin: Secret) -> None:
         """Let a PIN that was refused rest; forget that once another one is configured."""
