@@ -68,54 +68,45 @@ class CheckedContext(ssl.SSLContext):
             return RevocationStatus.UNKNOWN
 
 
-class _CheckedSocket(ssl.SSLSocket):
-    """Checked at the end of the handshake, be it explicit or at the first read or write."""
+class _Checked:
+    """Mixed into a connection: checked when the handshake has ended, be it explicit or at the first read or write."""
 
     _accepted = False
 
-    def do_handshake(self, block: bool = False) -> None:
-        super().do_handshake(block)
-        if not self._accepted and isinstance(self.context, CheckedContext):
-            self.context.refuse_revoked(self.getpeercert(binary_form=True))
-        self._accepted = True
-
-    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # as the class above has it
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # as the class that it is mixed into has it
         self._shake_hands()
-        return super().read(len, buffer)
+        return super().read(len, buffer)  # type: ignore[misc]  # the class that it is mixed into has it
 
     def write(self, data: Any) -> int:
         self._shake_hands()
-        return super().write(data)
+        return super().write(data)  # type: ignore[misc,no-any-return]  # as above
+
+    def _refuse_revoked(self) -> None:
+        connection: Any = self  # the one that this is mixed into
+        if not self._accepted and isinstance(connection.context, CheckedContext):
+            connection.context.refuse_revoked(connection.getpeercert(binary_form=True))
+        self._accepted = True
+
+    def _shake_hands(self) -> None:
+        connection: Any = self
+        # Without an object of OpenSSL's, TLS has not begun on a socket, or has ended.
+        if not self._accepted and getattr(connection, "_sslobj", None) is not None:
+            connection.do_handshake()
+
+
+class _CheckedSocket(_Checked, ssl.SSLSocket):
+    def do_handshake(self, block: bool = False) -> None:
+        super().do_handshake(block)
+        self._refuse_revoked()
 
     def send(self, data: Any, flags: int = 0) -> int:
         self._shake_hands()
         return super().send(data, flags)
 
-    def _shake_hands(self) -> None:
-        # Without an object of OpenSSL's, TLS has not begun on the socket, or has ended.
-        if not self._accepted and getattr(self, "_sslobj", None) is not None:
-            self.do_handshake()
 
-
-class _CheckedObject(ssl.SSLObject):
+class _CheckedObject(_Checked, ssl.SSLObject):
     """The same without a socket, as asyncio uses it."""
-
-    _accepted = False
 
     def do_handshake(self) -> None:
         super().do_handshake()
-        if not self._accepted and isinstance(self.context, CheckedContext):
-            self.context.refuse_revoked(self.getpeercert(binary_form=True))
-        self._accepted = True
-
-    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # as the class above has it
-        self._shake_hands()
-        return super().read(len, buffer)
-
-    def write(self, data: Any) -> int:
-        self._shake_hands()
-        return super().write(data)
-
-    def _shake_hands(self) -> None:
-        if not self._accepted:
-            self.do_handshake()
+        self._refuse_revoked()
