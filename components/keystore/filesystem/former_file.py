@@ -74,53 +74,65 @@ def see_to_former_file(
         move: Whether entries move.
         of_others: The files of other keystores; neither are they moved away, nor is anything moved there.
     """
-
-    def left(reason: Reason, text: str) -> LeftBehind:
-        return LeftBehind(former_path, reason, text)
-
     if _is_gone(former_path):
-        text = (
-            f"{former_path}, where the entries were before the path was changed, is not there; make it readable and "
-            "start again. If nothing is wanted from it, "
-        )
-        if move and not KeystoreFile(former_path).was_here():
-            return left(Reason.MISSING, f"{text}set keystore.path.change to STAY, and this ends at the next start")
-        if not keystore.aliases():
-            text = f"{keystore.path} is empty, and {text}this ends at the first start with entries here"
-            return left(Reason.MISSING, text)
-        return None
+        return _missing(keystore, former_path, move=move)
     if not move:
-        return left(
+        return LeftBehind(
+            former_path,
             Reason.STAY,
             f"the path was changed, and the entries of before stay in {former_path}; to have them here, set "
             "the path back, keystore.path.change to MOVE, and the path anew. This is said until the next start",
         )
     if shared := [path for path in (former_path, keystore.path) if path in of_others]:
-        return left(
+        return LeftBehind(
+            former_path,
             Reason.SHARED,
             f"the entries of before stay in {former_path}, since {shared[0]} is the file of another keystore, too, "
             "whose entries are not to be mixed with these; give each keystore a path of its own, and move what is "
             "wanted with keystore export and keystore import. This is said until the next start",
         )
+    return _move(keystore, former_path, passwords)
+
+
+def _missing(keystore: Pkcs12Keystore, former_path: Path, *, move: bool) -> LeftBehind | None:
+    """What to know of a former file that is not there; None if nothing can be wanted from it."""
+    text = (
+        f"{former_path}, where the entries were before the path was changed, is not there; make it readable and "
+        "start again. If nothing is wanted from it, "
+    )
+    if move and not KeystoreFile(former_path).was_here():
+        text = f"{text}set keystore.path.change to STAY, and this ends at the next start"
+        return LeftBehind(former_path, Reason.MISSING, text)
+    if not keystore.aliases():
+        text = f"{keystore.path} is empty, and {text}this ends at the first start with entries here"
+        return LeftBehind(former_path, Reason.MISSING, text)
+    return None
+
+
+def _move(keystore: Pkcs12Keystore, former_path: Path, passwords: Sequence[Secret]) -> LeftBehind | None:
+    """Move the entries, and tell of those that could not be moved."""
     former = Pkcs12Keystore(former_path)
     try:
         former.open(passwords[0], passwords[1:])
         same = keystore.take_over(former)
     except WrongPasswordError:
-        return left(
+        return LeftBehind(
+            former_path,
             Reason.CLOSED,
             f"the entries of before are still in {former_path}, and no known password opens it; set keystore.password "
             "to that of this file, and they move at once (afterwards set it as you like). If they are not wanted, "
             "remove that file",
         )
     except KeystoreError as error:
-        return left(
+        return LeftBehind(
+            former_path,
             Reason.FAILED,
             f"the entries of before are still in {former_path}, since they could not be moved: {error}. It is tried "
             "again at the next start; if they are not wanted, remove that file",
         )
     if same:
-        return left(
+        return LeftBehind(
+            former_path,
             Reason.SAME_ALIASES,
             f"{former_path} still holds entries, since {keystore.path} has others of the same alias: "
             f"{', '.join(same)}; see which are wanted, then remove that file",
