@@ -36,6 +36,7 @@ class ContributedMetrics:
         self._lock = threading.Lock()
         self._calls: dict[ServiceReference, GuardedCall[tuple[Metric, ...]]] = {}
         self._hanging: set[ServiceReference] = set()
+        self._told: dict[ServiceReference, str] = {}
 
     def collect(self) -> tuple[tuple[Metric, ...], int]:
         """The figures that can be had, and how many sources have failed or not answered in time."""
@@ -50,18 +51,29 @@ class ContributedMetrics:
                 found.extend(call.result(deadline, SOURCES_DEADLINE_S))
             except GuardError as error:
                 failed += 1
-                _log.error(
-                    "no figures from one source: %s", error if error.hung else f"{error}\n{error.stack}"
-                )  # a hang's stack is in its message
-                if error.hung:
-                    self._hanging.add(reference)
+                self._note(reference, error)
+            else:
+                with self._lock:
+                    self._told.pop(reference, None)
         return tuple(found), failed
+
+    def _note(self, reference: ServiceReference, error: GuardError) -> None:
+        """Say what is wrong with a source, once as long as it stays the same: it is asked every few seconds."""
+        # a hang's stack is in its message
+        text = str(error) if error.hung else f"{error}\n{error.stack}"
+        with self._lock:
+            known, self._told[reference] = self._told.get(reference), text
+            if error.hung:
+                self._hanging.add(reference)
+        if known != text:
+            _log.error("no figures from one source: %s", text)
 
     def _ask(self) -> dict[ServiceReference, GuardedCall[tuple[Metric, ...]]]:
         sources = self._registry.find_all(MetricSource)
         with self._lock:
             asked = {one: call for one, call in self._calls.items() if one in sources and not call.done}
             self._hanging &= asked.keys()
+            self._told = {one: text for one, text in self._told.items() if one in sources}
             for reference in sources:
                 if reference not in asked:
                     work = functools.partial(self._metrics_of, reference)
