@@ -12,7 +12,7 @@ from components.http.text import printable
 from components.scep import schemas
 from components.scep.errors import AnswerError, EndpointError, TransportError
 from components.scep.probe import ProbeReport, probe, signature_digest
-from components.scep.settings import bundle_problem, configured_bundle
+from components.scep.settings import PROVIDED_CERTIFICATE, bundle_problem, configured_bundle
 from components.scep.transaction import SecurityProfile
 from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint
 from framework.admin import Answer, Command, CommandError, Invocation, OfflineInvocation
@@ -90,7 +90,7 @@ def _configured_pin(configured: Mapping[str, Any]) -> Pin | None:
     from cryptography import x509  # noqa: PLC0415  # loaded in a gateway anyway
 
     try:
-        if configured.get("server.ca.verification.method") == "PROVIDED_CERTIFICATE":
+        if configured.get("server.ca.verification.method") == PROVIDED_CERTIFICATE:
             pem = configured.get("server.bootstrap-certificate", "")
             return CertificatePin(x509.load_pem_x509_certificate(pem.encode()))
         return FingerprintPin(configured.get("server.ca.fingerprint", ""))

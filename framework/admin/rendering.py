@@ -21,7 +21,6 @@ class Tone(enum.Enum):
     GOOD = "32"
     WARNING = "33"
     BAD = "31"
-    FAINT = "2"
 
 
 _MARKS: Final = {tone: chr(0xF0000 + number) for number, tone in enumerate(Tone)}

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tools.scep_ca.policy import CertificationRequest
 
 KEY_FILE: Final = "ca.key"
-CERTIFICATE_FILE: Final = "ca.pem"
 
 CRL_VALIDITY: Final = timedelta(days=7)
 

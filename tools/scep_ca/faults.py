@@ -6,7 +6,7 @@ import enum
 import functools
 import http
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -81,13 +81,11 @@ class Surroundings:
         ca: The CA as it is.
         now: The time.
         replaced: The certificate that the request was signed with, if the CA issued it.
-        first_reply: The first reply that it ever gave, to be played again.
     """
 
     ca: Identity
     now: datetime
     replaced: x509.Certificate | None = None
-    first_reply: bytes | None = field(default=None, repr=False)
 
     @property
     def stranger(self) -> Identity:
@@ -107,7 +105,6 @@ class FaultySide:
 
     def encode(self, plan: ReplyPlan, surroundings: Surroundings) -> bytes:
         """The reply of a plan, with what is to be wrong with it."""
-        surroundings.first_reply = self._first_reply
         for fault in self._faults:
             if fault.plan is not None and plan.certificates is not None:
                 plan = fault.plan(plan, surroundings)
