@@ -10,7 +10,7 @@ from framework.filter.errors import FilterError
 from framework.filter.matching import compile_matcher
 from framework.filter.mismatch import mismatch
 from framework.filter.parser import parse
-from framework.filter.tree import attributes_of
+from framework.filter.tree import Comparison, Operator, attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -63,6 +63,17 @@ class Filter:
         if not isinstance(text, str):
             raise FilterError("", 0, f"a filter's text instead of {type(text).__name__}")
         return _parse_cached(text) if len(text) <= _LONGEST_CACHED else Filter(parse(text))
+
+    @staticmethod
+    def equal(attribute: str, value: str) -> Filter:
+        """The filter `(attribute=value)`, whatever characters the value has.
+
+        >>> Filter.equal("keystore", "A*").matches({"keystore": "A*"})
+        True
+        >>> Filter.equal("keystore", "A*").matches({"keystore": "AB"})
+        False
+        """
+        return Filter(Comparison(attribute, Operator.EQUAL, value))
 
     @property
     def required_equalities(self) -> frozenset[tuple[str, str]]:

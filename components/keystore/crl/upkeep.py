@@ -21,6 +21,7 @@ from components.keystore.crl.verification import distribution_points
 from components.keystore.entries import TrustedCertificateEntry
 from components.keystore.errors import KeystoreError
 from components.keystore.guard import guarded
+from framework import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +69,7 @@ class CrlUpkeep(RevocationService):
         path = properties["crl.store.path"]
         self._store = CrlStore(context.state_directory / path if path else default, verify=properties["verify.crl"])
         self._fetched.update((kept.record.source, kept.fetched) for kept in self._store.kept)
-        context.subscribe(CHANGED_TOPIC, self._keystore_changed)
+        context.subscribe(CHANGED_TOPIC, self._keystore_changed, Filter.equal("keystore", context.service_pid))
         self.configure(properties)
 
     def configure(self, properties: Mapping[str, Any]) -> None:
@@ -200,9 +201,8 @@ class CrlUpkeep(RevocationService):
             self._context.logger.warning("CRL not refreshed: %s", told)
         self._failures[name] = told
 
-    def _keystore_changed(self, event: Event) -> None:
-        if event.properties.get("keystore") == self._context.service_pid:
-            self.look()
+    def _keystore_changed(self, _event: Event) -> None:
+        self.look()
 
     def _publish(self, issuers: tuple[str, ...]) -> None:
         self._context.publish(CRLS_CHANGED_TOPIC, {"keystore": self._context.service_pid, "issuers": issuers})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from components.keystore.contract import CHANGED_TOPIC, HealthState, KeystoreHealth
 from components.keystore.errors import KeystoreError
 from components.keystore.guard import guarded
-from framework import Secret
+from framework import Filter, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ class PemExport:
         self._again = False
         self._closed = False
         self._properties = context.properties
-        context.subscribe(CHANGED_TOPIC, self._changed)
+        context.subscribe(CHANGED_TOPIC, self._changed, Filter.equal("keystore", context.service_pid))
         self._look()
 
     def configure(self, properties: Mapping[str, Any], changed: frozenset[str]) -> None:
@@ -76,10 +76,8 @@ class PemExport:
         state = HealthState.DEGRADED if health.state is HealthState.OK else health.state
         return KeystoreHealth(state, (*health.problems, *problems))
 
-    def _changed(self, event: Event) -> None:
-        if event.properties.get("keystore") == self._context.service_pid and self._properties.get(
-            "keystore.export.path"
-        ):
+    def _changed(self, _event: Event) -> None:
+        if self._properties.get("keystore.export.path"):
             self._look()
 
     def _look(self) -> None:

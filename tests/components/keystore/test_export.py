@@ -193,6 +193,16 @@ def test_a_renewal_replaces_all_files_and_the_generation_before_goes_a_minute_la
     assert len(private_keys_below(target)) == 2
 
 
+def test_a_keystore_whose_name_is_no_plain_text_for_a_filter_is_followed(state: Path, target: Path) -> None:
+    with harness(state, **{"keystore.export.path": str(target), "kura.service.pid": "A (old)*"}) as gateway:
+        gateway.settle()
+        store_in = service(gateway, "A \\(old\\)\\*")
+        with store_in.edit() as edit:
+            edit.set("ca", CA)
+        gateway.settle()
+        assert names(target) == {"ca.crt", "trusted.bundle"}
+
+
 def test_a_removed_entry_leaves_at_once_and_takes_its_old_generations_with_it(
     gateway: GatewayHarness, target: Path
 ) -> None:
