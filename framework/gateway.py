@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
 import logging
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -23,7 +21,6 @@ from framework.configuration import (
     open_store,
     rotate_key,
 )
-from framework.declarative_services.lifecycle import UNDECIDED
 from framework.errors import FrameworkError
 from framework.event_admin import EventAdmin
 from framework.installation import PluginInstallation
@@ -49,6 +46,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger("framework.gateway")
+
+DELIVERY_DEADLINE_S: Final = 10.0
+"""How long a first configuration may take to get to its component, in seconds, before it is not waited for."""
 
 _OWN_WORK: Final = "gatewright"
 """Whose the gateway's own work in the background is, in reports."""
@@ -92,7 +92,7 @@ class Gateway:
         )
         self.clock: Clock = self._kernel.clock
         self.started_at: datetime = self.clock.now()
-        self._started = self.clock.monotonic()
+        self._started = self._delivered = self.clock.monotonic()
         self.activity = self._kernel.activity
         self.registry = self._kernel.registry
         self.scheduler = self._kernel.scheduler
@@ -116,7 +116,7 @@ class Gateway:
         self._store: ConfigurationStore | None = None
         self._copies: StoreCopies | None = None
         self._configuration_admin: ConfigurationAdmin | None = None
-        self._first_deliveries: tuple[Future[DeliveryOutcome], ...] = ()
+        self._first_deliveries: Mapping[str, Future[DeliveryOutcome]] = {}
 
     def __enter__(self) -> Self:
         self.start()
@@ -179,6 +179,7 @@ class Gateway:
             self.plugins.load_entry_points()
         self.plugins.load_objects(self._extra_plugins)
         admin.load_files()
+        self._delivered = self.clock.monotonic()
         self._first_deliveries = admin.deliver_all()
         self.plugins.start()
         in_background = functools.partial(self.background.submit, _OWN_WORK)
@@ -208,23 +209,18 @@ class Gateway:
         keys = KeyRing.load(self.state_directory, self._environ)
         rotate_key(_running(self._store), keys, self.state_directory)
 
-    def wait_until_decided(self, timeout_s: float) -> bool:
-        """Wait until every component is active, or waits for something, or has failed.
+    def undecided(self) -> tuple[str, ...]:
+        """The pids of components that are neither active, nor wait for something, nor have failed, nor hang.
 
-        That is, until all first configurations are taken and no callback of the start is under way any more, also of
-        those that could begin only when others were active. False if that takes longer than `timeout_s` seconds; the
-        gateway serves meanwhile.
+        That is, whose first configuration has not come to them, or of which a callback is under way. None of them can
+        stay so: what takes its time is found hanging, and a configuration that a plugin keeps is not waited for longer
+        than `DELIVERY_DEADLINE_S` seconds.
         """
-        deadline = self.clock.monotonic() + timeout_s
-        changed = threading.Event()
-        with self.event_admin.subscribe("gatewright/component/STATE_CHANGED", lambda _: changed.set()):
-            if concurrent.futures.wait(self._first_deliveries, timeout_s).not_done:
-                return False
-            while any(one.state in UNDECIDED for one in self.components()):
-                if not changed.wait(max(0.0, deadline - self.clock.monotonic())):
-                    return False
-                changed.clear()
-        return True
+        undecided = self.runtime.undecided()
+        if self._first_deliveries and self.clock.monotonic() - self._delivered < DELIVERY_DEADLINE_S:
+            self._first_deliveries = {pid: one for pid, one in self._first_deliveries.items() if not one.done()}
+            undecided |= self._first_deliveries.keys() - self.runtime.hanging()
+        return tuple(sorted(undecided))
 
     def prove_progress(self, then: Callable[[], None]) -> None:
         """Have `then` called after a way through all that components' work goes through: timers, then the runtime."""

@@ -17,6 +17,7 @@ from framework.admin.server import AdminServer
 from framework.errors import FrameworkError
 from framework.gateway import Gateway
 from framework.instance_lock import InstanceLock
+from framework.readiness import CHANGES, Readiness, named
 from framework.recent_log import RecentLog
 from framework.service import LOG_FORMATS, ServiceNotifier, Watchdog, log_handler
 from framework.service.log_lines import JSON
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
     from framework.observation.server import ObservationServer
 
 _log = logging.getLogger("framework.run")
-
-_STATE_CHANGES: Final = ("gatewright/component/STATE_CHANGED", "gatewright/component/HANG_CHANGED")
-_MOST_NAMED: Final = 3
-
-READY_DEADLINE_S: Final = 2.0
-"""How long "ready" waits, in seconds, for components to take their configuration."""
 
 
 class StateDirectoryError(FrameworkError):
@@ -91,15 +86,18 @@ def _run(
         Watchdog(notifier, gateway.scheduler, gateway.prove_progress).start()
         server = AdminServer(gateway, lambda: [*framework_commands(), *gateway.commands], state_directory)
         server.start()
-        if not gateway.wait_until_decided(READY_DEADLINE_S):
-            _log.warning("some components have not taken their configuration yet; `gatewright status` tells which")
-        tell(_ready_line(gateway, observation))
-        notifier.ready(_summary(gateway))
-        gateway.event_admin.subscribe(_STATE_CHANGES, lambda _: notifier.status(_summary(gateway)))
+        readiness = Readiness(
+            gateway,
+            functools.partial(_waits, gateway, notifier, tell),
+            functools.partial(_ready, gateway, notifier, tell, observation),
+        )
+        readiness.begin()
         while (received := signal.sigwait(signals)) == signal.SIGHUP:
-            notifier.reloading(gateway.clock)
-            gateway.background.submit("gatewright", functools.partial(_reload, gateway, notifier))
+            if readiness.reached:
+                notifier.reloading(gateway.clock)
+            gateway.background.submit("gatewright", functools.partial(_reload, gateway, notifier, readiness))
         _log.info("stopping on %s", signal.Signals(received).name)
+        readiness.cancel()
         notifier.stopping()
         server.stop()
     finally:
@@ -116,6 +114,24 @@ def _tell(json_lines: logging.Handler | None, text: str, level: int = logging.IN
         print(text, file=sys.stderr, flush=True)
     else:
         json_lines.handle(_log.makeRecord(_log.name, level, __file__, 0, text, (), None))
+
+
+def _waits(gateway: Gateway, notifier: ServiceNotifier, tell: Callable[[str], None], undecided: Sequence[str]) -> None:
+    """Say what the start waits for."""
+    count = f"{len(undecided)} of {len(gateway.components())} components are not decided yet"
+    tell(f"gatewright {__version__} starting: {count}: {named(undecided)}")
+    notifier.starting(f"starting: {count}: {named(undecided)}")
+
+
+def _ready(
+    gateway: Gateway,
+    notifier: ServiceNotifier,
+    tell: Callable[[str], None],
+    observation: ObservationServer | None,
+) -> None:
+    tell(_ready_line(gateway, observation))
+    notifier.ready(_summary(gateway))
+    gateway.event_admin.subscribe(CHANGES, lambda _: notifier.status(_summary(gateway)))
 
 
 def _ready_line(gateway: Gateway, observation: ObservationServer | None) -> str:
@@ -140,16 +156,17 @@ def _summary(gateway: Gateway) -> str:
     active = sum(one.state == "active" for one in components)
     waiting = [one.pid for one in components if one.reason is not None]
     summary = f"{active} of {len(components)} components active, {len(gateway.plugins.plugins)} plugins"
-    return f"{summary}; see to: {', '.join(waiting[:_MOST_NAMED])}" if waiting else summary
+    return f"{summary}; see to: {named(waiting)}" if waiting else summary
 
 
-def _reload(gateway: Gateway, notifier: ServiceNotifier) -> None:
+def _reload(gateway: Gateway, notifier: ServiceNotifier, readiness: Readiness) -> None:
     """Read the files again, in the background: a signal to stop is to wait for no disk."""
     try:
         gateway.configuration_admin.reload(timeout=0)
     except Exception:  # noqa: BLE001  # whatever is wrong with files, what runs goes on
         _log.exception("the configuration files could not be read again")
-    notifier.ready(_summary(gateway))
+    if readiness.reached:
+        notifier.ready(_summary(gateway))
 
 
 EXIT_STATUSES: Final = {

@@ -86,6 +86,10 @@ class GatewayView(Protocol):
         """All component configurations."""
         ...
 
+    def undecided(self) -> tuple[str, ...]:
+        """The pids of components that are neither active, nor wait for something, nor have failed, nor hang."""
+        ...
+
     def explain(self, pid: str) -> Explanation:
         """Why a component is as it is."""
         ...

@@ -327,15 +327,18 @@ class ConfigurationAdmin:
         started = self._read_files(deliver=True)
         return ReloadResult(_answers(started, timeout), self._file_problems)
 
-    def deliver_all(self, only: Collection[str] | None = None) -> tuple[Future[DeliveryOutcome], ...]:
+    def deliver_all(self, only: Collection[str] | None = None) -> Mapping[str, Future[DeliveryOutcome]]:
         """Hand every configuration to its component, as a gateway does when it starts.
 
         Args:
             only: Pids and factory pids that have just become known, if it is about those alone.
+
+        Returns:
+            By pid, what is done when the component has taken it.
         """
         with self._lock:
             pids = [pid for pid in self.pids() if only is None or (factory_pid_of(pid) or pid) in only]
-            return tuple(self._deliver(pid, self._now.revision_of(pid)) for pid in pids)
+            return {pid: self._deliver(pid, self._now.revision_of(pid)) for pid in pids}
 
     def _do_one(self, change: Change, timeout: float) -> UpdateResult:
         with self._lock:

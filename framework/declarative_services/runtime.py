@@ -169,6 +169,18 @@ class ComponentRuntime:
         explainer = self._explainer()
         return tuple(explainer.snapshot(pid) for pid in sorted(self._managed.copy()))
 
+    def undecided(self) -> frozenset[str]:
+        """The component configurations that a callback is to decide; one that hangs or is tried again is decided."""
+        return frozenset(
+            pid
+            for pid, one in self._managed.copy().items()
+            if one.state.phase in life.UNDECIDED and one.hang is None and not one.state.failures
+        )
+
+    def hanging(self) -> frozenset[str]:
+        """The component configurations of which a callback does not end."""
+        return frozenset(pid for pid, one in self._managed.copy().items() if one.hang is not None)
+
     def explain(self, pid: str) -> Explanation:
         """Why the component configuration is as it is."""
         return self._explainer().explain(pid)

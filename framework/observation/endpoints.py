@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from framework._version import __version__
 from framework.admin.command import GatewayView
 from framework.admin.rendering import printable
-from framework.declarative_services.lifecycle import UNDECIDED
 from framework.diagnosis import quick_reports
 from framework.observation.exposition import CONTENT_TYPE, exposition
 from framework.observation.metrics import Metric, MetricKind, Sample
@@ -74,8 +73,8 @@ def _livez(gateway: ObservedGateway) -> HttpAnswer:
 
 
 def _readyz(gateway: ObservedGateway) -> HttpAnswer:
-    """Whether all components are decided: active, waiting, or failed."""
-    undecided = [one.pid for one in gateway.components() if one.state in UNDECIDED]
+    """Whether all components are decided: active, waiting, failed, or found hanging."""
+    undecided = gateway.undecided()
     if not undecided:
         return HttpAnswer(_OK, "ok\n")
     return HttpAnswer(_UNAVAILABLE, f"not decided yet: {', '.join(undecided)}\n")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from framework.service.notify import START_TIMEOUT_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -41,7 +43,7 @@ User={user}
 Group={user}
 Restart=on-failure
 RestartSec=5s
-TimeoutStartSec=60s
+TimeoutStartSec={start_timeout}s
 TimeoutStopSec=20s
 WatchdogSec=60s
 StateDirectory=gatewright
@@ -160,6 +162,7 @@ def installation(
         "configuration": CONFIGURATION_DIRECTORY,
         "user": user,
         "command": _word(program),
+        "start_timeout": START_TIMEOUT_S,
     }
     loaded = "".join(f"LoadCredential={name}:{CREDENTIALS_DIRECTORY}/{name}\n" for name in credentials)
     loaded += "".join(f"LoadCredentialEncrypted={name}:{CREDENTIALS_DIRECTORY}/{name}.cred\n" for name in encrypted)

@@ -21,6 +21,12 @@ SOCKET_VARIABLE: Final = "NOTIFY_SOCKET"
 WATCHDOG_VARIABLE: Final = "WATCHDOG_USEC"
 WATCHDOG_PID_VARIABLE: Final = "WATCHDOG_PID"
 
+START_TIMEOUT_S: Final = 60
+"""TimeoutStartSec= of the unit, and how long a start may go on from each progress that is told, in seconds.
+
+A component is found hanging within twice `HUNG_AFTER_S`, so a start that goes on always tells of progress in time.
+"""
+
 
 class ServiceNotifier:
     """Tells the service manager how the service is; nothing happens where none listens.
@@ -44,6 +50,11 @@ class ServiceNotifier:
     def ready(self, status: str) -> None:
         """The service has started, or has read its configuration again."""
         self._send_unless_stopping("READY=1", f"STATUS={status}", f"MAINPID={os.getpid()}")
+
+    def starting(self, status: str) -> None:
+        """The service makes progress with its start, which may take `START_TIMEOUT_S` seconds more from now on."""
+        extension = f"EXTEND_TIMEOUT_USEC={int(START_TIMEOUT_S * 1_000_000)}"
+        self._send_unless_stopping(f"STATUS={status}", extension)
 
     def status(self, status: str) -> None:
         """How it is, in one line."""

@@ -81,6 +81,7 @@ def status() -> AnswerSchema:
             "how the gateway is",
             {
                 "healthy": flag("whether there is no error; there may be warnings"),
+                "undecided": listing("components that the gateway waits for before it is ready", _PID),
                 "version": text("Gatewright's version"),
                 "process_id": whole("the gateway's process"),
                 "state_directory": text("where durable state is"),

@@ -12,6 +12,7 @@ from framework.admin.commands.doctor import TONES
 from framework.admin.rendering import Tone, Toned, fields, first_line, mark, table
 from framework.diagnosis import OWN, quick_reports
 from framework.plugins.health import Severity
+from framework.readiness import named
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +42,7 @@ def _status(invocation: Invocation) -> Answer:
 def _data(gateway: GatewayView, components: tuple[ComponentSnapshot, ...], examination: Examination) -> dict[str, Any]:
     return {
         "healthy": examination.severity is not Severity.ERROR,
+        "undecided": list(gateway.undecided()),
         "version": __version__,
         "process_id": os.getpid(),
         "state_directory": str(gateway.state_directory),
@@ -101,8 +103,10 @@ def _text(
         Severity.ERROR: "needs attention",
     }[examination.severity]
     process = f"{__version__}, process id {os.getpid()}, up {_duration(int(gateway.uptime_s))}"
+    undecided = gateway.undecided()
     rows: list[tuple[str, str]] = [
         ("gatewright", Toned(verdict, TONES[examination.severity])),
+        *([("waits for", f"{named(undecided)}, to be decided")] if undecided else []),
         ("process", process),
         ("state", str(gateway.state_directory)),
         ("files", str(gateway.conf_directory or "(none)")),

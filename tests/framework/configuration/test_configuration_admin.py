@@ -329,7 +329,7 @@ class TestDelivering:
         site.admin.update("test.Tank~A", {"size": 1})
         site.reopen()
         site.delivered.clear()
-        for delivered in site.admin.deliver_all():
+        for delivered in site.admin.deliver_all().values():
             assert delivered.done()
         assert [event.pid for event in site.delivered] == ["test.Free", PID, "test.Tank~A"]
 

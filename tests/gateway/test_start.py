@@ -1,0 +1,86 @@
+"""A gateway with a component that does not end its activation: what it says until it is ready, and that it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROGRAM = """
+import functools, os, sys
+from framework import component, hookimpl, run
+from framework.gateway import Gateway
+
+@component("example.Stuck")
+class Stuck:
+    def activate(self, context):
+        open(sys.argv[1], "rb").read()  # a pipe that nobody writes to
+
+class Plugin:
+    @hookimpl
+    def gatewright_components(self):
+        return [Stuck]
+
+run.Gateway = functools.partial(Gateway, plugins=[Plugin()])
+sys.exit(run.main(sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket, Path]]:
+    """The process, what its service manager hears, and the pipe that its component waits for."""
+    pipe, state_dir = tmp_path / "pipe", tmp_path / "state"
+    os.mkfifo(pipe)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(pipe), "--state-dir", str(state_dir)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
+        )
+        try:
+            yield process, manager, tmp_path
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_the_start_waits_and_says_for_what_and_status_answers_meanwhile(stuck: Any) -> None:
+    process, manager, directory = stuck
+    first = manager.recv(4096).decode().splitlines()
+    assert first[0].startswith("STATUS=starting: 1 of ")
+    assert first[0].endswith(" components are not decided yet: example.Stuck")
+    assert first[1:] == ["EXTEND_TIMEOUT_USEC=60000000"]
+    assert "starting: 1 of " in process.stderr.readline()
+    status = [sys.executable, "-m", "framework", "status", "--json", "--state-dir", str(directory / "state")]
+    asked = subprocess.run(status, capture_output=True, text=True, check=True)
+    assert json.loads(asked.stdout)["undecided"] == ["example.Stuck"]
+    process.send_signal(signal.SIGHUP)
+    (directory / "pipe").write_bytes(b"")
+    assert manager.recv(4096).decode().splitlines()[0] == "READY=1", "a reload before it is ready tells nothing"
+    assert " ready: " in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_a_signal_to_stop_ends_the_wait(stuck: Any) -> None:
+    process, manager, directory = stuck
+    assert manager.recv(4096).startswith(b"STATUS=starting: ")
+    process.send_signal(signal.SIGTERM)
+    assert manager.recv(4096).decode().splitlines()[0] == "STOPPING=1"
+    (directory / "pipe").write_bytes(b"")
+    assert " ready: " not in process.communicate(timeout=20)[1]
+    assert process.returncode == 0
