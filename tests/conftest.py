@@ -1,4 +1,4 @@
-"""What all tests share: how a missing foreign program is treated, and the Debian SCEP server."""
+"""What all tests share: how a missing foreign program is treated, the end of the run, and the Debian SCEP server."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from tests.interop.answer_table import show_answers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from _pytest.terminal import TerminalReporter
 
 _ATTEMPTS: Final = 2000
 _PAUSE_S: Final = 0.01
@@ -33,6 +37,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI"):
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Show what foreign programs answered with. It is asked here, since it is where xdist tells of the whole run."""
+    show_answers(terminalreporter)
 
 
 class DebianScepServer:

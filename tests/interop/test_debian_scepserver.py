@@ -37,13 +37,14 @@ from components.scep.transaction import (
 from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint, verify_ca_certificates
 from framework.clock import SystemClock
 from metatype import Secret
-from tests.interop.conftest import Answer, RecordAnswer
+from tests.interop.answer_table import Answer
 from tests.interop.development_ca import rsa_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import DebianScepServer, MakeScepServer
+    from tests.interop.conftest import RecordAnswer
 
 pytestmark = pytest.mark.peer("scepserver")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from tests.interop.conftest import Answer, RecordAnswer
+from tests.interop.answer_table import Answer
 from tests.interop.development_ca import CHALLENGE, DevelopmentCa, development_ca, rsa_key, run, write_key
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.keystore import SoftwarePrivateKey
+    from tests.interop.conftest import RecordAnswer
 
 pytestmark = pytest.mark.peer("pki", "openssl")
 
