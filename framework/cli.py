@@ -14,13 +14,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from framework._version import __version__
+from framework.admin import exit_statuses
 from framework.admin.wire import DisconnectedError, Wire, WireError, socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STATE_DIR_VARIABLE = "GATEWRIGHT_STATE_DIR"
-USAGE_ERROR = 2
 
 ANSWER_DEADLINE_S = 10
 """How long a gateway may take to say that it has a command, in seconds; the command may take as long as it likes."""
@@ -33,9 +33,10 @@ class UsageError(Exception):
 class ClientError(Exception):
     """There is no answer to be had; `kind` is what JSON answers call the error."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, exit_status: int = exit_statuses.UNAVAILABLE) -> None:
         super().__init__(message)
         self.kind = kind
+        self.exit_status = exit_status
 
 
 class OutputError(Exception):
@@ -51,11 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _perform(arguments)
     except BrokenPipeError:
         _discard_output()
-        return 1
+        return exit_statuses.OUTPUT
     except OutputError as error:
         _discard_output()
         print(f"gatewright: {error}", file=sys.stderr)
-        return 1
+        return exit_statuses.OUTPUT
     except KeyboardInterrupt:
         return 130
 
@@ -71,9 +72,9 @@ def _perform(arguments: list[str]) -> int:
             return run_gateway(arguments[1:])
         return _send(*_common_options(arguments))
     except UsageError as error:
-        return _refuse("UsageError", str(error), USAGE_ERROR, as_json=_wants_json(arguments))
+        return _refuse("UsageError", str(error), exit_statuses.USAGE, as_json=_wants_json(arguments))
     except ClientError as error:
-        return _refuse(error.kind, str(error), 1, as_json=_wants_json(arguments))
+        return _refuse(error.kind, str(error), error.exit_status, as_json=_wants_json(arguments))
 
 
 def _print(text: str) -> None:
@@ -216,7 +217,7 @@ def _connect(state_dir: str) -> socket.socket | None:
         return None
     except PermissionError:
         connection.close()
-        raise UsageError(f"the gateway on {state_dir} belongs to another user") from None
+        raise ClientError("NotAllowedError", f"the gateway on {state_dir} belongs to another user") from None
     return connection
 
 
@@ -252,7 +253,7 @@ def _finish(message: dict[str, Any], argv: list[str], *, as_json: bool) -> int:
     for file in message.get("files", ()):
         problem = _write(file, argv)
         if problem is not None:
-            raise ClientError("OutputFileError", problem)
+            raise ClientError("OutputFileError", problem, 1)
     if message.get("out") and any(file["path"] == "-" for file in message.get("files", ())):
         print(message["out"], file=sys.stderr)  # standard output has the file
     elif message.get("out"):

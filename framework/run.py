@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from framework._version import __version__
 from framework.admin.commands import framework_commands
+from framework.admin.exit_statuses import USAGE
 from framework.admin.server import AdminServer
 from framework.errors import FrameworkError
 from framework.gateway import Gateway
@@ -172,13 +173,18 @@ def _reload(gateway: Gateway, notifier: ServiceNotifier, readiness: Readiness) -
 EXIT_STATUSES: Final = {
     0: "it was stopped by SIGTERM or SIGINT",
     1: "it could not start; its log says why",
-    2: "the command line is wrong",
+    USAGE: "the command line is wrong",
 }
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.format_usage()}gatewright: {message}\n")
 
 
 def run_parser() -> argparse.ArgumentParser:
     """What reads the arguments of `gatewright run`."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gatewright run",
         description="Start a gateway in the foreground; SIGTERM or Ctrl-C stops it, "
         "SIGHUP has it read its configuration files again.",

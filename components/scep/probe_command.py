@@ -15,7 +15,7 @@ from components.scep.probe import ProbeReport, probe, signature_digest
 from components.scep.settings import PROVIDED_CERTIFICATE, bundle_problem, configured_bundle
 from components.scep.transaction import SecurityProfile
 from components.scep.trust import CertificatePin, FingerprintPin, Pin, fingerprint
-from framework.admin import Answer, Command, CommandError, Invocation, OfflineInvocation
+from framework.admin import Answer, Command, CommandError, Invocation, OfflineInvocation, UsageError
 from framework.admin.rendering import fields
 from framework.clock import Clock, SystemClock
 
@@ -64,7 +64,7 @@ def _settings(options: argparse.Namespace, configured: Mapping[str, Any], state_
     """The arguments, and for what they leave open the gateway's configuration of the same server."""
     endpoint = options.url or configured.get("server.url")
     if not endpoint:
-        raise CommandError("which server? Give its URL, as in server.url", WRONG_ARGUMENTS)
+        raise UsageError("which server? Give its URL, as in server.url")
     same_server = endpoint == configured.get("server.url")
     try:
         pin: Pin | None = None if options.fingerprint is None else FingerprintPin(options.fingerprint)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Invocation,
         OfflineInvocation,
         OutputFile,
+        UsageError,
     )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Invocation",
     "OfflineInvocation",
     "OutputFile",
+    "UsageError",
 ]
 
 # A client of the command line loads this package for its socket only.

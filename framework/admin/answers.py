@@ -46,6 +46,6 @@ def error_message(error: Exception, exit_status: int, data: Mapping[str, Any], *
     }
 
 
-def refusal_message(kind: str, message: str) -> dict[str, Any]:
+def refusal_message(kind: str, message: str, exit_status: int) -> dict[str, Any]:
     """Why a command was not run, or ended as nobody foresaw; the client puts it into the form that it was asked for."""
-    return {"out": "", "err": message, "kind": kind, "exit": 1, "files": []}
+    return {"out": "", "err": message, "kind": kind, "exit": exit_status, "files": []}

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from framework.admin import exit_statuses
 from framework.errors import FrameworkError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class CommandError(FrameworkError):
     """A command cannot do what it was asked for.
 
     Attributes:
-        exit_status: What the command line exits with.
+        exit_status: What the command line exits with; below 64, which is where `exit_statuses.WITHOUT_ANSWER` begins.
         data: Facts for `--json`.
     """
 
@@ -115,6 +116,13 @@ class CommandError(FrameworkError):
         super().__init__(message)
         self.exit_status = exit_status
         self.data = dict(data or {})
+
+
+class UsageError(CommandError):
+    """A command's arguments are wrong, or do not go together."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, exit_statuses.USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ class Answer:
     Attributes:
         data: The answer as JSON data, printed with `--json`.
         text: The answer for people, printed otherwise.
-        exit_status: 0 unless the command defines others.
+        exit_status: 0 unless the command defines others, below 64.
         files: Files that the client writes.
     """
 
@@ -210,7 +218,7 @@ class OfflineInvocation:
 
 
 COMMON_EXIT_STATUSES: Final[Mapping[int, str]] = MappingProxyType(
-    {0: "done", 1: "not done; a message on standard error says why", 2: "the command line is wrong"}
+    {0: "done", 1: "not done; a message on standard error says why", **exit_statuses.WITHOUT_ANSWER}
 )
 
 

@@ -7,15 +7,12 @@ import contextlib
 import io
 from typing import TYPE_CHECKING, NoReturn
 
-from framework.admin.command import CommandError
+from framework.admin.command import CommandError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from framework.admin.command import Command
-
-USAGE_ERROR = 2
-"""The exit status of a wrong command line, as argparse has it."""
 
 
 class HelpAsked(Exception):  # noqa: N818  # asking for help is no error
@@ -28,7 +25,7 @@ class HelpAsked(Exception):  # noqa: N818  # asking for help is no error
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise CommandError(f"{message}\n\n{self.format_usage().strip()}", USAGE_ERROR)
+        raise UsageError(f"{message}\n\n{self.format_usage().strip()}")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise CommandError(message or "", status)
@@ -44,7 +41,7 @@ class CommandTable:
         """The command that is meant and its options.
 
         Raises:
-            CommandError: There is no such command, or its arguments are wrong.
+            UsageError: There is no such command, or its arguments are wrong.
             HelpAsked: Help was asked for.
         """
         own = argv[: argv.index("--")] if "--" in argv else argv
@@ -54,7 +51,7 @@ class CommandTable:
         if command is None:
             if wants_help or not words:
                 raise HelpAsked(self.overview(tuple(words)))
-            raise CommandError(self._unknown(words), USAGE_ERROR)
+            raise UsageError(self._unknown(words))
         parser = self.parser(command)
         if wants_help:
             raise HelpAsked(parser.format_help())

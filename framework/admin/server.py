@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.answers import error_message, final_message, help_message, refusal_message
 from framework.admin.command import CommandError, GatewayView, Invocation
+from framework.admin.exit_statuses import INTERNAL, UNAVAILABLE
 from framework.admin.parsing import CommandTable, HelpAsked
 from framework.admin.rendering import paint
 from framework.admin.wire import Wire, WireError, socket_path
@@ -101,10 +102,10 @@ class AdminServer:
         wire = Wire(connection)
         try:
             if not _is_allowed(connection):
-                wire.send(refusal_message("NotAllowedError", "this socket is for the gateway's own user"))
+                wire.send(refusal_message("NotAllowedError", "this socket is for the gateway's own user", UNAVAILABLE))
             elif not self._slots.acquire(blocking=False):
                 message = "the gateway serves too many clients at once; try again"
-                wire.send(refusal_message("TooManyClientsError", message))
+                wire.send(refusal_message("TooManyClientsError", message, UNAVAILABLE))
             else:
                 try:
                     self._talk(wire)
@@ -140,7 +141,8 @@ class AdminServer:
             raise
         except Exception:  # noqa: BLE001  # a command of a plugin may raise anything; the client is told
             _log.exception("the command %s failed", " ".join(argv[:2]))
-            wire.send(refusal_message("InternalError", "the command failed inside the gateway; its log says why"))
+            message = "the command failed inside the gateway; its log says why"
+            wire.send(refusal_message("InternalError", message, INTERNAL))
         else:
             wire.send(final_message(answer, as_json=as_json, colour=colour))
 

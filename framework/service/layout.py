@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from framework.admin.exit_statuses import USAGE
 from framework.service.notify import START_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ User={user}
 Group={user}
 Restart=on-failure
 RestartSec=5s
+RestartPreventExitStatus={usage}
 TimeoutStartSec={start_timeout}s
 TimeoutStopSec=20s
 WatchdogSec=60s
@@ -163,6 +165,7 @@ def installation(
         "user": user,
         "command": _word(program),
         "start_timeout": START_TIMEOUT_S,
+        "usage": USAGE,
     }
     loaded = "".join(f"LoadCredential={name}:{CREDENTIALS_DIRECTORY}/{name}\n" for name in credentials)
     loaded += "".join(f"LoadCredentialEncrypted={name}:{CREDENTIALS_DIRECTORY}/{name}.cred\n" for name in encrypted)

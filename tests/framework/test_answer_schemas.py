@@ -76,10 +76,10 @@ def test_a_command_that_does_not_exist_has_no_schema(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("argv", "kind", "status"),
     [
-        (["status", "--state-dir", "."], "NoGatewayError", 1),
-        (["status"], "UsageError", 2),
-        (["status", "--state-dir"], "UsageError", 2),
-        (["plugin", "check", "--nonsense"], "CommandError", 2),
+        (["status", "--state-dir", "."], "NoGatewayError", 69),
+        (["status"], "UsageError", 64),
+        (["status", "--state-dir"], "UsageError", 64),
+        (["plugin", "check", "--nonsense"], "UsageError", 64),
     ],
 )
 def test_an_error_without_a_gateway_is_json_too(

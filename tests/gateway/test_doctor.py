@@ -159,3 +159,11 @@ def test_a_plugin_in_quarantine_is_told_with_its_fix(gateway: Any, tmp_path: Pat
     found = checks(gateway, 2)["plugins"]
     assert "not today" in found["finding"]
     assert found["fix"].startswith("see gatewright plugin check")
+
+
+def test_scripts_tell_errors_from_a_wrong_command_line(gateway: Any) -> None:
+    assert gateway.run("doctor").returncode == 2, "no gateway runs, which is a finding"
+    assert gateway.run("doctor", "--nonsense").returncode == 64
+    assert gateway.run("cert", "status").returncode == 69, "not 1, which is an unknown certificate"
+    assert gateway.run("cert", "stats").returncode == 64, "not 2, which is a refused request"
+    assert gateway.run("run", "--nonsense").returncode == 64

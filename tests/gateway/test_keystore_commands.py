@@ -81,7 +81,7 @@ def test_a_key_is_generated_requested_certified_and_exported(main: Any) -> None:
     assert "PRIVATE KEY" in openssl(main, "pkcs12", "-in", "gw.p12", "-passin", "pass:export-me", "-nodes")
 
     refused = main.run("keystore", "delete", "Main", "gw")
-    assert refused.returncode == 2
+    assert refused.returncode == 64
     assert aliases(main) == ["gw"]
     assert main.run("keystore", "delete", "Main", "gw", "--with-key").returncode == 0
     assert main.run("keystore", "import", "Main", "gw.p12", "--all", "--password-file", "password").returncode == 0
@@ -102,7 +102,7 @@ def test_an_import_that_fails_stores_nothing_and_says_what_is_wrong(main: Any) -
         assert done.returncode == 1
         assert words in done.stderr
     assert aliases(main) == []
-    assert main.run("keystore", "import", "Main", "ca.pem").returncode == 2
+    assert main.run("keystore", "import", "Main", "ca.pem").returncode == 64
     assert main.run("keystore", "import", "Main", "ca.pem", "--alias", "ca").returncode == 0
     assert "CN=CA" in main.run("keystore", "show", "Main", "ca").stdout
 

@@ -127,7 +127,7 @@ def test_configuration_survives_a_restart_and_secrets_are_sealed(gateway: Any) -
 def test_a_password_in_plain_arguments_is_refused(gateway: Any) -> None:
     gateway.start()
     done = gateway.run("config", "set", SCEP, "client.challenge.password=plain")
-    assert done.returncode == 2
+    assert done.returncode == 64
     assert "client.challenge.password=@FILE" in done.stderr
 
 
@@ -161,7 +161,7 @@ def test_explain_names_what_is_missing(gateway: Any) -> None:
 
 def test_without_a_gateway_the_command_says_how_to_start_one(gateway: Any) -> None:
     done = gateway.run("status")
-    assert done.returncode == 1
+    assert done.returncode == 69
     assert f"gatewright run --state-dir {gateway.state_dir}" in done.stderr
 
 
@@ -274,7 +274,7 @@ def test_a_gateway_that_stands_still_is_not_waited_for(
     status = ["status", "--state-dir", str(gateway.state_dir)]
     gateway.process.send_signal(signal.SIGSTOP)
     try:
-        assert main(status) == 1
+        assert main(status) == 69
         assert "has not answered within 1 s" in capsys.readouterr().err
         with contextlib.ExitStack() as stack:
             for _ in range(MOST_CLIENTS + 3):  # more than may wait to be accepted
@@ -282,7 +282,7 @@ def test_a_gateway_that_stands_still_is_not_waited_for(
                 client.setblocking(False)
                 with contextlib.suppress(BlockingIOError), socket_path(gateway.state_dir) as path:
                     client.connect(path)
-            assert main(status) == 1
+            assert main(status) == 69
         assert "has not answered within 1 s" in capsys.readouterr().err
     finally:
         gateway.process.send_signal(signal.SIGCONT)
@@ -305,7 +305,7 @@ def test_an_answer_that_cannot_be_written_is_told_in_one_line(gateway: Any) -> N
     for line in ("gatewright status", "gatewright status --json", "gatewright --help"):
         done = command(f"{line} >/dev/full", gateway)
         assert (done.returncode, done.stderr) == (
-            1,
+            74,
             "gatewright: the answer cannot be written: No space left on device\n",
         )
     closed = command("gatewright status >&-", gateway)

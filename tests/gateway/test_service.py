@@ -127,7 +127,7 @@ def test_a_link_out_of_an_image_is_not_followed(tmp_path: Path) -> None:
 def test_a_program_stands_in_the_unit_as_one_word(tmp_path: Path, program: str, written: str | None) -> None:
     done = install(tmp_path, "--program", program)
     if written is None:
-        assert done.returncode == 2
+        assert done.returncode == 64
         assert "absolute path" in done.stderr
         assert list(tmp_path.iterdir()) == []
     else:
@@ -144,7 +144,7 @@ def test_a_program_that_the_unit_cannot_see_is_told(tmp_path: Path, program: str
 
 def test_a_name_that_could_break_the_unit_is_refused(tmp_path: Path) -> None:
     done = install(tmp_path, "--credential", "a\nExecStartPre=/bin/false")
-    assert done.returncode == 2
+    assert done.returncode == 64
     assert list(tmp_path.iterdir()) == []
 
 

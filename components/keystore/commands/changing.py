@@ -12,7 +12,7 @@ from components.keystore.entries import PrivateKeyEntry
 from components.keystore.errors import KeystoreError
 from components.keystore.keys import KeyAlgorithm
 from components.keystore.names import parse_alternative_name, parse_subject
-from framework.admin import Answer, Command, CommandError, OutputFile
+from framework.admin import Answer, Command, CommandError, OutputFile, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -74,7 +74,7 @@ def delete_entry(invocation: Invocation) -> Answer:
         keystore = keystore_of(invocation)
         entry = entry_of(keystore, options.keystore, options.alias)
         if isinstance(entry, PrivateKeyEntry) and not options.with_key:
-            raise CommandError(f"{options.alias} has a private key, which would be gone for good: say --with-key", 2)
+            raise UsageError(f"{options.alias} has a private key, which would be gone for good: say --with-key")
         keystore.delete(options.alias)
     except KeystoreError as error:
         raise CommandError(str(error)) from error
@@ -139,7 +139,7 @@ COMMANDS = (
         run=delete_entry,
         arguments=_delete_arguments,
         examples=("gatewright keystore delete EnrollmentKeystore company-ca",),
-        exit_statuses={1: "there is no such entry, or the keystore does not delete it", 2: "it has a key: say so"},
+        exit_statuses={1: "there is no such entry, or the keystore does not delete it"},
         values=VALUES,
         schema=schemas.deleted,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from framework.admin import Answer, Command, CommandError, Invocation, OfflineInvocation
+from framework.admin import Answer, Command, Invocation, OfflineInvocation, UsageError
 from framework.admin.commands import schemas
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _export_units(invocation: Invocation | OfflineInvocation) -> Answer:
     try:
         plan = export_units(root, options.directory, options.reload, group=options.group, user=options.user)
     except ValueError as error:
-        raise CommandError(str(error), 2) from error
+        raise UsageError(str(error)) from error
     return write_installation(plan, _UNDO, options)
 
 

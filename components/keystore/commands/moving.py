@@ -19,7 +19,7 @@ from components.keystore.commands.finding import (
 from components.keystore.description import describe_entry
 from components.keystore.entries import Entry, PrivateKeyEntry, SecretKeyEntry
 from components.keystore.errors import KeystoreError
-from framework.admin import Answer, Command, CommandError, OutputFile
+from framework.admin import Answer, Command, CommandError, OutputFile, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -54,7 +54,7 @@ def import_entries(invocation: Invocation) -> Answer:
 
     options = invocation.options
     if (options.alias is None) == (not options.all):
-        raise CommandError("name the alias with --alias ALIAS, or take all entries of a PKCS #12 file with --all", 2)
+        raise UsageError("name the alias with --alias ALIAS, or take all entries of a PKCS #12 file with --all")
     try:
         keystore = keystore_of(invocation)
         files = [(path, invocation.read_input(path)) for path in options.files]
@@ -79,7 +79,7 @@ def _entries(keystore: KeystoreService, material: Material, alias: str | None) -
 
     if alias is None:
         if not material.entries:
-            raise CommandError("--all is for PKCS #12 files, whose entries have names; name one with --alias", 2)
+            raise UsageError("--all is for PKCS #12 files, whose entries have names; name one with --alias")
         return dict(material.entries)
     if material.certificates and not material.keys and not material.entries:
         present = keystore.get(alias)
@@ -119,9 +119,9 @@ def _pkcs12(invocation: Invocation, entry: Entry) -> bytes:
 
     password = password_of(invocation)
     if not password:
-        raise CommandError("a PKCS #12 file needs a password: give it with --password-file FILE", 2)
+        raise UsageError("a PKCS #12 file needs a password: give it with --password-file FILE")
     if isinstance(entry, SecretKeyEntry | PrivateKeyEntry) and not invocation.options.with_key:
-        raise CommandError("a PKCS #12 file of this entry holds its key: say so with --with-key", 2)
+        raise UsageError("a PKCS #12 file of this entry holds its key: say so with --with-key")
     return encode_pkcs12({invocation.options.alias: entry}, password)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from framework.admin.command import Answer, Command, CommandError, Invocation
+from framework.admin.command import Answer, Command, CommandError, Invocation, UsageError
 from framework.admin.commands import configuration_schemas as schemas
 from framework.admin.commands.configuration_answers import (
     CHANGING_STATUSES,
@@ -156,15 +156,14 @@ def _changes(invocation: Invocation) -> dict[str, Any]:
     for setting in options.settings:
         key, separator, text = setting.partition("=")
         if not separator or not key:
-            raise CommandError(f"{setting!r} is not of the form KEY=VALUE", 2)
+            raise UsageError(f"{setting!r} is not of the form KEY=VALUE")
         secret = key.lower() in passwords
         if text == "-" or text.startswith("@"):
             value = _input(invocation, text.removeprefix("@"), secret=secret)
         elif secret and text:
-            raise CommandError(
+            raise UsageError(
                 f"{key} is a password, and what stands in a command line can be seen by others: "
-                f"use {key}=@FILE, or {key}=- for standard input",
-                2,
+                f"use {key}=@FILE, or {key}=- for standard input"
             )
         else:
             value = text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from framework.admin.command import Answer, Command, CommandError, Invocation
+from framework.admin.command import Answer, Command, Invocation, UsageError
 from framework.admin.commands import configuration_schemas as schemas
 from framework.admin.commands.configuration_answers import (
     CHANGING_STATUSES,
@@ -106,7 +106,7 @@ def _snapshot(invocation: Invocation) -> Answer:
     admin = invocation.gateway.configuration_admin
     if options.name is None:
         if options.delete or options.revision is not None:
-            raise CommandError("which snapshot? Give its NAME", 2)
+            raise UsageError("which snapshot? Give its NAME")
         named = {name: one for one in admin.history() for name in one.snapshots}
         rows = [(name, one.number, f"{one.at:%Y-%m-%d %H:%M:%S}Z") for name, one in sorted(named.items())]
         data = [{"name": name, "revision": one.number} for name, one in sorted(named.items())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation, OutputFile
+from framework.admin.command import Answer, Command, Invocation, OfflineInvocation, OutputFile, UsageError
 from framework.admin.commands import schemas
 from framework.admin.commands.doctor import examination_data
 from framework.admin.parsing import CommandTable
@@ -56,7 +56,7 @@ def _answers(invocation: Invocation) -> list[tuple[Command, Any]]:
 def _diagnostics_offline(invocation: OfflineInvocation) -> Answer:
     directory = invocation.state_directory
     if directory is None:
-        raise CommandError("which gateway? Give --state-dir DIR, or set GATEWRIGHT_STATE_DIR", 2)
+        raise UsageError("which gateway? Give --state-dir DIR, or set GATEWRIGHT_STATE_DIR")
     clock = SystemClock()
     examination = examine_without_gateway(MachineView(directory, None, os.environ, clock))
     parts = {

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
+from framework.admin.command import Answer, Command, Invocation, OfflineInvocation, UsageError
 from framework.admin.commands import schemas
 from framework.admin.rendering import Tone, Toned, first_line, mark
 from framework.clock import SystemClock
@@ -32,7 +32,7 @@ def _doctor(invocation: Invocation) -> Answer:
 
 def _doctor_offline(invocation: OfflineInvocation) -> Answer:
     if invocation.state_directory is None:
-        raise CommandError("which gateway? Give --state-dir DIR, or set GATEWRIGHT_STATE_DIR", ERRORS)
+        raise UsageError("which gateway? Give --state-dir DIR, or set GATEWRIGHT_STATE_DIR")
     conf_dir = invocation.options.conf_dir
     conf_directory = None if conf_dir is None else Path(conf_dir).absolute()
     where = invocation.state_directory, conf_directory

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation
+from framework.admin.command import Answer, Command, CommandError, Invocation, OfflineInvocation, UsageError
 from framework.admin.commands import schemas
 from framework.admin.manual import manual_page
 from framework.admin.rendering import Tone, Toned, mark
@@ -33,7 +33,7 @@ def _install(invocation: Invocation | OfflineInvocation) -> Answer:
             manual=_manual(),
         )
     except ValueError as error:
-        raise CommandError(str(error), 2) from error
+        raise UsageError(str(error)) from error
     refuse_ways_out(root, [*(one.path for one in plan.files), *(path for path, _ in plan.links)])
     undo = "systemctl disable --now gatewright, then gatewright uninstall"
     return write_installation(plan, undo if root == Path("/") else f"gatewright uninstall --root {root}", options)

@@ -172,7 +172,6 @@ COMMANDS: Final = (
         run=_status,
         arguments=_arguments,
         examples=("gatewright status --state-dir /var/lib/gatewright", "gatewright status --all"),
-        exit_statuses={1: "no gateway runs there"},
         diagnostic=(),
         schema=schemas.status,
     ),

@@ -13,6 +13,7 @@ from components.scep.probe_command import NOT_SCEP, UNREACHABLE, WOULD_STOP, WRO
 from components.scep.transaction import SecurityProfile
 from components.scep.trust import FingerprintPin, fingerprint
 from framework import cli
+from framework.admin import exit_statuses
 from framework.clock import SystemClock
 from framework.fake_clock import FakeClock
 from metatype import Secret
@@ -149,7 +150,7 @@ def test_the_command_needs_no_gateway(serve: Serve, capsys: pytest.CaptureFixtur
     [
         (["http://127.0.0.1:1"], UNREACHABLE),
         (["ftp://x"], WRONG_ARGUMENTS),
-        ([], WRONG_ARGUMENTS),
+        ([], exit_statuses.USAGE),
         (["http://127.0.0.1:1", "--fingerprint", "00"], WRONG_ARGUMENTS),
     ],
 )
@@ -171,4 +172,4 @@ def test_help_and_a_state_directory_without_a_gateway_do_no_harm(
     assert cli.main(["scep", "probe", url, "--state-dir", str(tmp_path)]) == WOULD_STOP
     assert cli.main(["scep", "probe", "--help"]) == 0
     assert "exit status" in capsys.readouterr().out
-    assert cli.main(["status"]) == cli.USAGE_ERROR
+    assert cli.main(["status"]) == exit_statuses.USAGE

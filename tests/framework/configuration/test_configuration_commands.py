@@ -246,7 +246,7 @@ def test_a_password_comes_from_a_file_or_standard_input_whatever_the_case_of_its
     console.run("config", "set", "test.Pump", "PASSWORD=-")
     assert console.asked == [("-", True)]
     assert console.harness.configuration_admin.get("test.Pump").properties["password"].reveal() == "typed"
-    assert console.refused("config", "set", "test.Pump", f"PassWord={CANARY}").exit_status == 2
+    assert console.refused("config", "set", "test.Pump", f"PassWord={CANARY}").exit_status == 64
 
 
 def test_no_answer_shows_a_secret(console: Console) -> None:

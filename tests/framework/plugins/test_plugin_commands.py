@@ -71,7 +71,7 @@ def test_commands_come_and_go_with_their_plugin(
     install: Install, running: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     install_odometer(install)
-    assert main(["odometer", "show", *running]) == 2
+    assert main(["odometer", "show", *running]) == 64
     capsys.readouterr()
     added = answer(capsys, "plugin", "add", "acme-odometer", *running)
     assert added["components"] == ["acme.Odometer"]
@@ -79,7 +79,7 @@ def test_commands_come_and_go_with_their_plugin(
     listed = answer(capsys, "plugin", "list", *running)
     assert added in listed
     assert answer(capsys, "plugin", "remove", "acme-odometer", *running)["left_behind"] == []
-    assert main(["odometer", "show", *running]) == 2
+    assert main(["odometer", "show", *running]) == 64
     capsys.readouterr()
     assert main(["plugin", "remove", "acme-odometer", *running]) == 1
     assert "there is no such plugin" in capsys.readouterr().err
