@@ -26,7 +26,7 @@ from components.keystore.errors import (
 )
 from components.keystore.filesystem.encryption import DerivedKeys
 from components.keystore.filesystem.file import FileVersion, KeystoreFile
-from components.keystore.filesystem.pkcs12 import decode_pkcs12, encode_pkcs12
+from components.keystore.filesystem.pkcs12 import KnownBags, decode_pkcs12, encode_pkcs12
 from components.keystore.keys import SoftwarePrivateKey
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Pkcs12Keystore(KeystoreService):
         self._writing = threading.Lock()
         self._snapshot: _Snapshot | None = None
         self._passwords: tuple[Secret, ...] = ()
-        self._keys: DerivedKeys | None = None
+        self._known: KnownBags | None = None
         self._damage: str | None = None
         self._announcements = Announcements(committed)
 
@@ -264,12 +264,12 @@ class Pkcs12Keystore(KeystoreService):
         """Read the file by the first password that opens it; None if none does."""
         version, data = self._file.read()
         for password in dict.fromkeys(passwords):
-            keys = DerivedKeys(password)
+            known = KnownBags(DerivedKeys(password))
             try:
-                entries = decode_pkcs12(data, keys, str(self.path))
+                entries = decode_pkcs12(data, known, str(self.path))
             except WrongPasswordError:
                 continue
-            self._keys = keys
+            self._known = known
             # Whoever of several readers comes last wins, even with an older file: the next reader sees that.
             self._snapshot = _Snapshot(version, MappingProxyType(entries))
             return self._snapshot
@@ -289,16 +289,18 @@ class Pkcs12Keystore(KeystoreService):
 
     def _write(self, entries: Mapping[str, Entry], password: Secret) -> None:
         """Replace the file; called with both locks held, and `password` among those that readers try."""
-        keys = self._keys if self._keys is not None and self._keys.password == password else DerivedKeys(password)
+        known = self._known
+        if known is None or known.keys.password != password:
+            known = KnownBags(DerivedKeys(password))
 
         def verify(written: bytes) -> None:
-            if decode_pkcs12(written, keys, str(self.path)) != dict(entries):
+            if decode_pkcs12(written, known, str(self.path)) != dict(entries):
                 raise KeystoreUnavailableError(
                     str(self.path), "what was written does not read back as it was; the file is as it was before"
                 )
 
-        version = self._file.replace(encode_pkcs12(entries, keys), verify, keep=self._damage is None)
-        self._keys = keys
+        version = self._file.replace(encode_pkcs12(entries, known), verify, keep=self._damage is None)
+        self._known = known
         self._damage = None
         self._snapshot = None if version is None else _Snapshot(version, MappingProxyType(dict(entries)))
         self._passwords = (password,)

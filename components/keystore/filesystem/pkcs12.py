@@ -11,7 +11,8 @@ key id and trust are kept.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -60,44 +61,85 @@ _VERSION: Final = 3
 _EXPLICIT_0: Final = 0xA0
 _IMPLICIT_OCTETS_0: Final = 0x80
 
+_Content: TypeAlias = "SoftwarePrivateKey | SecretKeyEntry | x509.Certificate"
+"""What a bag holds."""
 
-def encode_pkcs12(entries: Mapping[str, Entry], password: Secret | DerivedKeys) -> bytes:
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An entry and the bags that it was written as."""
+
+    entry: Entry
+    key_bags: tuple[bytes, ...]
+    certificate_bags: tuple[bytes, ...]
+    digests: tuple[bytes, ...]
+
+
+class KnownBags:
+    """What the bags of one file are, under one password: what did not change is neither encrypted nor read again.
+
+    A bag is known by its octets, and reading them is a pure function of the password, so nothing that is read by way of
+    this can differ from what would be read without it.
+
+    Args:
+        keys: Those of the file's password.
+    """
+
+    def __init__(self, keys: DerivedKeys) -> None:
+        self.keys = keys
+        self._written: dict[str, _Written] = {}
+        self._read: dict[bytes, tuple[Bag, _Content]] = {}
+
+    def written(self, alias: str, entry: Entry) -> _Written | None:
+        """The bags that an entry was written as when the file was written last."""
+        known = self._written.get(alias)
+        return known if known is not None and known.entry is entry else None
+
+    def read(self, encoded: bytes) -> tuple[Bag, _Content] | None:
+        """What a bag held when the file was read last."""
+        return self._read.get(encoded)
+
+    def now_written(self, bags: dict[str, _Written]) -> None:
+        """Take what the whole file was written as, in place of what was known."""
+        self._written = bags
+
+    def now_read(self, bags: dict[bytes, tuple[Bag, _Content]]) -> None:
+        """Take all bags of the file that was read, in place of what was known."""
+        self._read = bags
+
+
+def encode_pkcs12(entries: Mapping[str, Entry], password: Secret | KnownBags) -> bytes:
     """Write entries as a PKCS #12 file.
 
     Args:
         entries: The entries by alias.
-        password: The password that it is encrypted and authenticated under, or its keys, if some are derived already.
+        password: The password that it is encrypted and authenticated under, or what is known of the file already.
 
     Raises:
         UnsupportedOperationError: A private key cannot leave where it is.
     """
-    protection = Protection(_keys_of(password))
-    key_bags: list[bytes] = []
-    certificate_bags: list[bytes] = []
-    written: set[bytes] = set()
-    issuers: dict[bytes, x509.Certificate] = {}
-    for alias, entry in sorted(entries.items()):
-        name = _attribute(oid.FRIENDLY_NAME, der.encode(der.BMP_STRING, alias.encode("utf-16-be")))
-        if isinstance(entry, TrustedCertificateEntry):
-            trusted = _attribute(oid.TRUSTED_KEY_USAGE, der.object_identifier(oid.ANY_EXTENDED_KEY_USAGE))
-            certificate_bags.append(_certificate_bag(entry.certificate, name, trusted))
-            continue
-        if isinstance(entry, SecretKeyEntry):
-            key_bags.append(_secret_bag(alias, entry, protection, name))
-            continue
-        # Unique to the entry, not to its key: a key may stand under two aliases with different certificates.
-        key_id = _attribute(oid.LOCAL_KEY_ID, der.octet_string(hashlib.sha256(alias.encode()).digest()[:20]))
-        digests = [digest_of(certificate) for certificate in entry.chain]
-        chain = _attribute(oid.CHAIN, der.octet_string(b"".join(digests)))
-        key_bags.append(_key_bag(entry, protection, name, key_id, chain))
-        certificate_bags.append(_certificate_bag(entry.certificate, name, key_id))
-        written.add(digests[0])
-        issuers.update(zip(digests[1:], entry.chain[1:], strict=True))
+    known = _known_of(password)
+    protection = Protection(known.keys)
+    bags = {
+        alias: known.written(alias, entry) or _entry_bags(alias, entry, protection)
+        for alias, entry in sorted(entries.items())
+    }
+    known.now_written(bags)
+    certificate_bags = [bag for each in bags.values() for bag in each.certificate_bags]
+    written = {each.digests[0] for each in bags.values() if each.digests}
+    issuers = {
+        digest: certificate
+        for each in bags.values()
+        if isinstance(each.entry, PrivateKeyEntry)
+        for digest, certificate in zip(each.digests[1:], each.entry.chain[1:], strict=True)
+    }
     certificate_bags += [
         _certificate_bag(certificate) for digest, certificate in issuers.items() if digest not in written
     ]
     safes = der.sequence(
-        _content_info(oid.DATA, der.octet_string(der.sequence(*key_bags))),
+        _content_info(
+            oid.DATA, der.octet_string(der.sequence(*(bag for each in bags.values() for bag in each.key_bags)))
+        ),
         _content_info(oid.ENCRYPTED_DATA, _encrypted_data(der.sequence(*certificate_bags), protection)),
     )
     return der.sequence(
@@ -105,14 +147,29 @@ def encode_pkcs12(entries: Mapping[str, Entry], password: Secret | DerivedKeys) 
     )
 
 
-def decode_pkcs12(data: bytes, password: Secret | DerivedKeys, source: str) -> dict[str, Entry]:
+def _entry_bags(alias: str, entry: Entry, protection: Protection) -> _Written:
+    name = _attribute(oid.FRIENDLY_NAME, der.encode(der.BMP_STRING, alias.encode("utf-16-be")))
+    if isinstance(entry, TrustedCertificateEntry):
+        trusted = _attribute(oid.TRUSTED_KEY_USAGE, der.object_identifier(oid.ANY_EXTENDED_KEY_USAGE))
+        return _Written(entry, (), (_certificate_bag(entry.certificate, name, trusted),), ())
+    if isinstance(entry, SecretKeyEntry):
+        return _Written(entry, (_secret_bag(alias, entry, protection, name),), (), ())
+    # Unique to the entry, not to its key: a key may stand under two aliases with different certificates.
+    key_id = _attribute(oid.LOCAL_KEY_ID, der.octet_string(hashlib.sha256(alias.encode()).digest()[:20]))
+    digests = tuple(digest_of(certificate) for certificate in entry.chain)
+    chain = _attribute(oid.CHAIN, der.octet_string(b"".join(digests)))
+    key_bag = _key_bag(entry, protection, name, key_id, chain)
+    return _Written(entry, (key_bag,), (_certificate_bag(entry.certificate, name, key_id),), digests)
+
+
+def decode_pkcs12(data: bytes, password: Secret | KnownBags, source: str) -> dict[str, Entry]:
     """Read a PKCS #12 file, sorted by alias.
 
     An entry without a usable friendlyName gets a number as its alias, one whose alias is taken a suffix.
 
     Args:
         data: The file's content.
-        password: Its password, or the keys of it, to which those of the file are added.
+        password: Its password, or what is known of the file already.
         source: Where it comes from, for messages.
 
     Raises:
@@ -121,8 +178,8 @@ def decode_pkcs12(data: bytes, password: Secret | DerivedKeys, source: str) -> d
         UnsupportedOperationError: It holds what is not supported.
     """
     try:
-        keys = _keys_of(password)
-        return assemble(_read_bags(_authenticated_safes(data, keys, source), Decryptor(keys)))
+        known = _known_of(password)
+        return assemble(_read_bags(_authenticated_safes(data, known.keys, source), known))
     except (UnknownAlgorithmError, UnsupportedAlgorithm, EntryError, ForeignContentError) as error:
         advice = "; `openssl pkcs12` and `keytool` can convert it"
         raise UnsupportedOperationError(f"read {source}", f"{error}{advice}") from error
@@ -130,8 +187,8 @@ def decode_pkcs12(data: bytes, password: Secret | DerivedKeys, source: str) -> d
         raise DamagedKeystoreError(source, str(error)) from error
 
 
-def _keys_of(password: Secret | DerivedKeys) -> DerivedKeys:
-    return password if isinstance(password, DerivedKeys) else DerivedKeys(password)
+def _known_of(password: Secret | KnownBags) -> KnownBags:
+    return password if isinstance(password, KnownBags) else KnownBags(DerivedKeys(password))
 
 
 def _authenticated_safes(data: bytes, keys: DerivedKeys, source: str) -> Element:
@@ -180,8 +237,10 @@ def _encrypted_parts(safes: Element) -> Iterator[tuple[Element, bytes]]:
                     yield key_fields.next(), key_fields.next().expect(der.OCTET_STRING)
 
 
-def _read_bags(safes: Element, decryptor: Decryptor) -> Contents:
+def _read_bags(safes: Element, known: KnownBags) -> Contents:
+    decryptor = Decryptor(known.keys)
     contents = Contents()
+    read: dict[bytes, tuple[Bag, _Content]] = {}
     for content_info in safes.children():
         kind, content = _read_content_info(content_info)
         if kind == oid.DATA:
@@ -191,11 +250,18 @@ def _read_bags(safes: Element, decryptor: Decryptor) -> Contents:
         else:
             raise UnknownAlgorithmError(f"a part of it is protected in a way ({kind}) that is not supported")
         for element in der.decode(bags).children():
-            _read_bag(element, decryptor, contents)
+            bag, value = read[element.encoded] = known.read(element.encoded) or _read_bag(element, decryptor)
+            if isinstance(value, SoftwarePrivateKey):
+                contents.keys.append((bag, value))
+            elif isinstance(value, SecretKeyEntry):
+                contents.secrets.append((bag, value))
+            else:
+                contents.certificates.append((bag, value))
+    known.now_read(read)
     return contents
 
 
-def _read_bag(element: Element, decryptor: Decryptor, contents: Contents) -> None:
+def _read_bag(element: Element, decryptor: Decryptor) -> tuple[Bag, _Content]:
     fields = element.children()
     kind = fields.next().object_identifier()
     value = der.decode(fields.next().expect(_EXPLICIT_0))
@@ -205,17 +271,16 @@ def _read_bag(element: Element, decryptor: Decryptor, contents: Contents) -> Non
         if (form := certificate_fields.next().object_identifier()) != oid.X509_CERTIFICATE:
             raise ForeignContentError(f"it holds a certificate that is not X.509 ({form})")
         encoded = der.decode(certificate_fields.next().expect(_EXPLICIT_0)).expect(der.OCTET_STRING)
-        contents.certificates.append((bag, x509.load_der_x509_certificate(encoded)))
-    elif kind == oid.SHROUDED_KEY_BAG:
+        return bag, x509.load_der_x509_certificate(encoded)
+    if kind == oid.SHROUDED_KEY_BAG:
         key_fields = value.children()
         private_key_info = decryptor.decrypt(key_fields.next(), key_fields.next().expect(der.OCTET_STRING))
-        contents.keys.append((bag, _read_key(private_key_info)))
-    elif kind == oid.KEY_BAG:
-        contents.keys.append((bag, _read_key(value.encoded)))
-    elif kind == oid.SECRET_BAG:
-        contents.secrets.append((bag, _read_secret(value, decryptor)))
-    else:
-        raise ForeignContentError(f"it holds something (bag type {kind}) that this keystore does not keep")
+        return bag, _read_key(private_key_info)
+    if kind == oid.KEY_BAG:
+        return bag, _read_key(value.encoded)
+    if kind == oid.SECRET_BAG:
+        return bag, _read_secret(value, decryptor)
+    raise ForeignContentError(f"it holds something (bag type {kind}) that this keystore does not keep")
 
 
 def _read_key(private_key_info: bytes) -> SoftwarePrivateKey:
