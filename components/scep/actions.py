@@ -11,6 +11,8 @@ from components.scep.transaction import new_transaction_id
 from components.scep.wording import count_certificates
 
 if TYPE_CHECKING:
+    from cryptography import x509
+
     from components.scep.driver import EnrolmentDriver
 
 
@@ -70,7 +72,7 @@ def _prepare_key(driver: EnrolmentDriver, attempt: int, *, reuse: bool) -> None:
 
 
 def _take_enrolled_key(driver: EnrolmentDriver, attempt: int) -> None:
-    entry = driver.store.enrolled_entry()
+    entry = driver.store.look().enrolled
     if entry is None:
         raise KeystoreError("the enrolled key (scep-enrolled-key-pair) has gone from the keystore")
     public_key = entry.key.public_key
@@ -79,12 +81,14 @@ def _take_enrolled_key(driver: EnrolmentDriver, attempt: int) -> None:
 
 
 def _store_identity(driver: EnrolmentDriver, attempt: int) -> None:
-    staged = driver.staged_certificates or None
+    staged, stored = driver.staged_certificates, driver.store.look()
     record = driver.enrollment.journal.staged
+    earlier: tuple[x509.Certificate, ...] = ()
     if record is not None and record.succeeds:
-        earlier = driver.store.ca_certificates()
-    else:
-        earlier = driver.store.superseded() if enrolment.trust_is_current(driver.enrollment) else ()
-    keystore = driver.store.store_identity(driver.issued, staged, earlier)
+        earlier = stored.ca_certificates
+    elif enrolment.trust_is_current(driver.enrollment):
+        earlier = stored.superseded
+    trusted = tuple(dict.fromkeys((*staged, *earlier))) if staged else ()
+    keystore = driver.store.store_identity(stored, driver.issued, trusted).facts()
     driver.step(f"certificate and key stored in {driver.keystore_pid} as scep-enrolled-key-pair")
     driver.feed(enrolment.IdentityStored(attempt, keystore, driver.now()))

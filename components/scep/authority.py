@@ -45,7 +45,7 @@ def locate(driver: EnrolmentDriver, attempt: int, *, refresh: bool) -> None:
 
 def seek_next_ca(driver: EnrolmentDriver, attempt: int) -> None:
     """Ask for the CA's successor; a server that cannot say is asked whether its CA is still the same."""
-    record, known = driver.trust_record, driver.store.trust()
+    record = driver.trust_record
     capabilities = Capabilities(frozenset(record.capabilities))
     client = driver.client(record.url)
 
@@ -55,7 +55,7 @@ def seek_next_ca(driver: EnrolmentDriver, attempt: int) -> None:
             return
         answer = driver.outcome(attempt, result)
         if answer is not None:
-            driver.guarded(attempt, lambda: _take_successor(driver, attempt, record, known, answer))
+            driver.guarded(attempt, lambda: _take_successor(driver, attempt, record, answer))
 
     driver.context.run_in_background(client.get_next_ca_cert if capabilities.next_ca else client.get_ca_cert, done)
 
@@ -69,9 +69,11 @@ def _verify(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> 
 
 def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:
     """Before a renewal: RAs change more often than CAs; another CA counts only if the pinned trust covers it."""
-    known, superseded = driver.store.trust(), driver.store.superseded()
-    trust = verify_again(location.certificates, known, superseded, driver.settings.pin, driver.now())
-    driver.feed(enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust, known)))
+    stored = driver.store.look()
+    trust = verify_again(location.certificates, stored, driver.settings.pin, driver.now())
+    driver.feed(
+        enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust, stored.trust))
+    )
 
 
 def _record(
@@ -97,14 +99,14 @@ def _take_successor(
     driver: EnrolmentDriver,
     attempt: int,
     record: Trust,
-    known: CaTrust,
     answer: bytes | tuple[x509.Certificate, ...],
 ) -> None:
-    settings, now = driver.settings, driver.now()
+    settings, now, stored = driver.settings, driver.now(), driver.store.look()
+    known = stored.trust
     if isinstance(answer, bytes):
         trust = read_next_ca(answer, trust=known, profile=settings.profile, now=now).trust
     else:
-        trust = verify_again(answer, known, driver.store.superseded(), settings.pin, now)
+        trust = verify_again(answer, stored, settings.pin, now)
     name, begins = trust.anchor.subject.rfc4514_string(), trust.anchor.not_valid_before_utc
     if trust.anchor == known.anchor:
         _sought(driver, attempt, None, "the server's CA is the same, and it does not know GetNextCACert")

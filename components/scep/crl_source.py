@@ -48,10 +48,11 @@ class ScepCrlSource(CrlSource):
 
     def _ask(self) -> bytes:
         driver = self._driver
-        settings, entry = driver.settings, driver.store.enrolled_entry()
+        settings, stored = driver.settings, driver.store.look()
+        entry = stored.enrolled
         if entry is None:
             raise CrlFetchError(self._name, "there is no enrolled certificate yet to ask the CA with")
-        trust, server = driver.store.trust(), driver.trust_record
+        trust, server = stored.trust, driver.trust_record
         capabilities = Capabilities(frozenset(server.capabilities))
         request = build_get_crl(
             trust=trust,

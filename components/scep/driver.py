@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from components.scep.enrolment import Configured
-    from components.scep.identity import IdentityStore
+    from components.scep.identity import IdentityStore, StoredIdentity
     from components.scep.settings import EnrollmentSettings
     from framework import BackgroundResult, ComponentContext
     from framework.scheduler import Timer
@@ -73,7 +73,7 @@ class EnrolmentDriver:
         self.unsaved: str | None = None
         self._settings: EnrollmentSettings | None = None
         configured = self._configure(context.properties)
-        self.enrollment = Enrollment(State.DISABLED, configured, store.facts(), journal)
+        self.enrollment = Enrollment(State.DISABLED, configured, store.look().facts(), journal)
         self._has_warned = journal.problem is not None
 
     def begin(self) -> None:
@@ -86,8 +86,9 @@ class EnrolmentDriver:
         self.feed(enrolment.SettingsChanged(self.now(), configured))
 
     def ask(self, event: enrolment.Event) -> None:
-        """Take in what a person or a program asks for; a file that a property names may be there now."""
-        self.enrollment = replace(self.enrollment, configured=self._configure(self.context.properties))
+        """Take in what a person or a program asks for; what kept it from going on may have been put right."""
+        if self.enrollment.configured.problems:
+            self.enrollment = replace(self.enrollment, configured=self._configure(self.context.properties))
         self.feed(event)
 
     def feed(self, event: enrolment.Event) -> None:
@@ -190,11 +191,10 @@ class EnrolmentDriver:
             return ()
         return tuple(x509.load_pem_x509_certificate(pem.encode()) for pem in staged.certificates)
 
-    @property
-    def trust(self) -> CaTrust:
+    def trust_of(self, stored: StoredIdentity) -> CaTrust:
         """The trust that a request is made under: what is staged, else what is in the keystore."""
         staged = self.staged_certificates
-        return CaTrust(staged[0], staged) if staged else self.store.trust()
+        return CaTrust(staged[0], staged) if staged else stored.trust
 
     @property
     def trust_record(self) -> Trust:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from components.keystore import PrivateKeyEntry
-    from components.scep.identity import IdentityStore
+    from components.scep.identity import StoredIdentity
     from components.scep.settings import EnrollmentSettings
     from components.scep.transaction import Algorithms, RenewalForm
 
@@ -92,7 +92,7 @@ class Exchange:
 
 
 def open_exchange(
-    store: IdentityStore,
+    stored: StoredIdentity,
     settings: EnrollmentSettings,
     trust: CaTrust,
     capabilities: Capabilities,
@@ -107,9 +107,8 @@ def open_exchange(
     Raises:
         KeystoreError: A key that it takes has gone.
     """
-    enrolled, requested = store.key_entries()
-    certified = enrolled if purpose is Purpose.RENEW else requested
-    signer = requested if purpose is Purpose.ENROLL else enrolled
+    certified = stored.enrolled if purpose is Purpose.RENEW else stored.requested
+    signer = stored.requested if purpose is Purpose.ENROLL else stored.enrolled
     if certified is None or signer is None:
         raise KeystoreError("the key of the request (sce-request-key-pair) has gone from the keystore")
     replaces = None if purpose is Purpose.ENROLL else signer.chain[0]
@@ -130,25 +129,22 @@ def open_exchange(
 
 
 def verify_again(
-    certificates: tuple[x509.Certificate, ...],
-    known: CaTrust,
-    superseded: tuple[x509.Certificate, ...],
-    pin: Pin,
-    now: datetime,
+    certificates: tuple[x509.Certificate, ...], stored: StoredIdentity, pin: Pin, now: datetime
 ) -> CaTrust:
     """The CA as the server shows it now: under the anchor that is trusted, else under what is pinned.
 
     Args:
         certificates: What the server shows.
-        known: What is trusted.
-        superseded: Certificates of the CA that named the trusted one its successor. A server that still shows that CA
-            has not rolled over yet, and nothing goes back to it: it may be gone tomorrow, and its successor is not.
+        stored: What is trusted. What is superseded there are certificates of the CA that named the trusted one its
+            successor. A server that still shows that CA has not rolled over yet, and nothing goes back to it: it may be
+            gone tomorrow, and its successor is not.
         pin: What the configuration vouches for.
         now: The time.
 
     Raises:
         UntrustedCaError: It is under neither: the server has changed its CA, and nobody vouches for the new one.
     """
+    known = stored.trust
     try:
         return verify_ca_certificates(certificates, CertificatePin(known.anchor), now)
     except UntrustedCaError as error:
@@ -158,7 +154,7 @@ def verify_again(
             found = verify_ca_certificates(certificates, pin, now)
         except UntrustedCaError:
             raise error from None
-        return known if found.anchor in superseded else found
+        return known if found.anchor in stored.superseded else found
 
 
 def _build(

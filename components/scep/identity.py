@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -34,62 +35,54 @@ REQUEST_KEY_PAIR: Final = "sce-request-key-pair"
 ENROLLED_KEY_PAIR: Final = "scep-enrolled-key-pair"
 
 
+class StoredIdentity:
+    """What the enrolment has in its keystore at one moment: all of it is of one look.
+
+    Attributes:
+        enrolled: The enrolled key pair with its certificate, or None.
+        requested: The key pair of a request, or None.
+        ca_certificates: The trusted CA certificates, the anchor first, those of an earlier CA last.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.enrolled = _key_entry(entries, ENROLLED_KEY_PAIR)
+        self.requested = _key_entry(entries, REQUEST_KEY_PAIR)
+        self.ca_certificates = _ca_certificates(entries)
+
+    @cached_property
+    def trust(self) -> CaTrust:
+        """The present CA of these, without an earlier one; KeystoreError if there is none."""
+        if not self.ca_certificates:
+            raise KeystoreError(f"the CA certificates ({CA_CERTIFICATES}0 and on) have gone from the keystore")
+        return _trust_of(self.ca_certificates)
+
+    @cached_property
+    def superseded(self) -> tuple[x509.Certificate, ...]:
+        """The CA certificates that do not belong to the present CA: an earlier one's."""
+        present = self.trust.certificates if self.ca_certificates else ()
+        return tuple(one for one in self.ca_certificates if one not in present)
+
+    def facts(self) -> KeystoreFacts:
+        """What the state machine has to know of it."""
+        trust = self.trust if self.ca_certificates else None
+        return KeystoreFacts(
+            has_trust=trust is not None,
+            identity=None if self.enrolled is None else identity_facts(self.enrolled, trust),
+            request_key=None if self.requested is None else key_facts(self.requested.key.public_key),
+            ca=None if trust is None else validity_of(trust.anchor),
+            superseded_until=max((one.not_valid_after_utc for one in self.superseded), default=None),
+        )
+
+
 class IdentityStore:
     """The enrolment's entries in one keystore. Any member may raise KeystoreError."""
 
     def __init__(self, keystore: KeystoreService) -> None:
         self._keystore = keystore
 
-    def facts(self) -> KeystoreFacts:
-        """What is there."""
-        entries = self._keystore.entries()
-        request, enrolled = entries.get(REQUEST_KEY_PAIR), entries.get(ENROLLED_KEY_PAIR)
-        certificates = _ca_certificates(entries)
-        trust = _trust_of(certificates) if certificates else None
-        superseded = [] if trust is None else [one for one in certificates if one not in trust.certificates]
-        return KeystoreFacts(
-            has_trust=trust is not None,
-            identity=identity_facts(enrolled, trust) if isinstance(enrolled, PrivateKeyEntry) else None,
-            request_key=key_facts(request.key.public_key) if isinstance(request, PrivateKeyEntry) else None,
-            ca=None if trust is None else validity_of(trust.anchor),
-            superseded_until=max((one.not_valid_after_utc for one in superseded), default=None),
-        )
-
-    def ca_certificates(self) -> tuple[x509.Certificate, ...]:
-        """The trusted CA certificates, the anchor first, those of an earlier CA last."""
-        return _ca_certificates(self._keystore.entries())
-
-    def trust(self) -> CaTrust:
-        """The present CA of these, without an earlier one; KeystoreError if there is none."""
-        certificates = self.ca_certificates()
-        if not certificates:
-            raise KeystoreError(f"the CA certificates ({CA_CERTIFICATES}0 and on) have gone from the keystore")
-        return _trust_of(certificates)
-
-    def superseded(self) -> tuple[x509.Certificate, ...]:
-        """The CA certificates that do not belong to the present CA: an earlier one's."""
-        certificates = self.ca_certificates()
-        present = _trust_of(certificates).certificates if certificates else ()
-        return tuple(one for one in certificates if one not in present)
-
-    def request_entry(self) -> PrivateKeyEntry | None:
-        """The key pair of the request."""
-        entry = self._keystore.get(REQUEST_KEY_PAIR)
-        return entry if isinstance(entry, PrivateKeyEntry) else None
-
-    def enrolled_entry(self) -> PrivateKeyEntry | None:
-        """The enrolled key pair with its certificate."""
-        entry = self._keystore.get(ENROLLED_KEY_PAIR)
-        return entry if isinstance(entry, PrivateKeyEntry) else None
-
-    def key_entries(self) -> tuple[PrivateKeyEntry | None, PrivateKeyEntry | None]:
-        """The enrolled key pair and that of the request, looked at once."""
-        entries = self._keystore.entries()
-        enrolled, requested = entries.get(ENROLLED_KEY_PAIR), entries.get(REQUEST_KEY_PAIR)
-        return (
-            enrolled if isinstance(enrolled, PrivateKeyEntry) else None,
-            requested if isinstance(requested, PrivateKeyEntry) else None,
-        )
+    def look(self) -> StoredIdentity:
+        """What is there now."""
+        return StoredIdentity(self._keystore.entries())
 
     def check_capabilities(self) -> None:
         """Fail with the reason before an enrolment begins whose outcome the keystore could not keep.
@@ -100,12 +93,12 @@ class IdentityStore:
         """
         capabilities = self._keystore.capabilities
         capabilities.demand(changes=True)
-        if self.enrolled_entry() is None:
+        if self.look().enrolled is None:
             capabilities.demand(generates=KeyAlgorithm.RSA)
 
     def prepare_request_key(self, size: int, subject: x509.Name, now: datetime, *, reuse: bool) -> PrivateKeyEntry:
         """The key pair for a request: the one that is there, or a new one in its place."""
-        entry = self.request_entry() if reuse else None
+        entry = self.look().requested if reuse else None
         if entry is not None:
             return entry
         return self._keystore.generate_key_pair(REQUEST_KEY_PAIR, KeyAlgorithm.RSA, size, subject=subject, now=now)
@@ -117,38 +110,33 @@ class IdentityStore:
 
     def store_identity(
         self,
+        stored: StoredIdentity,
         chain: tuple[x509.Certificate, ...],
-        ca_certificates: tuple[x509.Certificate, ...] | None,
-        earlier: tuple[x509.Certificate, ...] = (),
-    ) -> KeystoreFacts:
+        ca_certificates: tuple[x509.Certificate, ...] = (),
+    ) -> StoredIdentity:
         """Put the certificate with its key, and new CA certificates if there are, into the keystore at once.
 
         Args:
+            stored: What is there.
             chain: The certificate first; its key is that of the request, or the one that is enrolled.
-            ca_certificates: New ones, the anchor first.
-            earlier: Those that stay behind the new ones.
+            ca_certificates: Those that take the place of all that are there, the anchor first.
 
         Returns:
-            What the keystore holds then.
+            What is there then.
         """
-        entries = self._keystore.entries()
-        candidates = (entries.get(ENROLLED_KEY_PAIR), entries.get(REQUEST_KEY_PAIR))
-        keys = [
-            one.key
-            for one in candidates
-            if isinstance(one, PrivateKeyEntry) and has_public_key(chain[0], one.key.public_key)
-        ]
+        candidates = (stored.enrolled, stored.requested)
+        keys = [one.key for one in candidates if one is not None and has_public_key(chain[0], one.key.public_key)]
         if not keys:
             raise KeystoreError(f"the key of the request ({REQUEST_KEY_PAIR}) has gone from the keystore")
         with self._keystore.edit() as edit:
-            if ca_certificates is not None:
-                self._replace_trust(edit, tuple(dict.fromkeys((*ca_certificates, *earlier))))
+            if ca_certificates:
+                self._replace_trust(edit, ca_certificates)
             edit.set(ENROLLED_KEY_PAIR, PrivateKeyEntry(keys[0], chain))
-        return self.facts()
+        return self.look()
 
     def drop_superseded(self) -> None:
         """Take the CA certificates that do not belong to the present CA out of the keystore."""
-        self.store_trust(self.trust().certificates)
+        self.store_trust(self.look().trust.certificates)
 
     def _replace_trust(self, edit: KeystoreEdit, certificates: tuple[x509.Certificate, ...]) -> None:
         for alias in self._keystore.aliases():
@@ -156,6 +144,11 @@ class IdentityStore:
                 edit.delete(alias)
         for index, certificate in enumerate(certificates):
             edit.set(f"{CA_CERTIFICATES}{index}", TrustedCertificateEntry(certificate))
+
+
+def _key_entry(entries: Mapping[str, Entry], alias: str) -> PrivateKeyEntry | None:
+    entry = entries.get(alias)
+    return entry if isinstance(entry, PrivateKeyEntry) else None
 
 
 def _ca_certificates(entries: Mapping[str, Entry]) -> tuple[x509.Certificate, ...]:

@@ -25,7 +25,8 @@ def status_of(
     """The status; `troubles` is what to know of a journal that could not be read or cannot be written."""
     warnings = [*enrollment.journal.warnings, *troubles]
     try:
-        entry, ca_certificates = store.enrolled_entry(), store.ca_certificates()
+        stored = store.look()
+        entry, ca_certificates = stored.enrolled, stored.ca_certificates
     except KeystoreError as error:
         entry, ca_certificates = None, ()
         warnings.append(f"the keystore cannot be read: {error}")

@@ -37,8 +37,9 @@ def _exchange(
     driver: EnrolmentDriver, transaction_id: str, purpose: Purpose, form: RenewalForm | None, *, poll: bool = False
 ) -> Exchange:
     capabilities = Capabilities(frozenset(driver.trust_record.capabilities))
+    stored = driver.store.look()
     return open_exchange(
-        driver.store, driver.settings, driver.trust, capabilities, transaction_id, purpose, form, poll=poll
+        stored, driver.settings, driver.trust_of(stored), capabilities, transaction_id, purpose, form, poll=poll
     )
 
 

@@ -30,6 +30,7 @@ from components.scep.enrolment.events import (
     NextCaSought,
     PollAsked,
     PollUnsupported,
+    PrepareKey,
     Remember,
     RequestUnknown,
     RolloverAsked,
@@ -237,12 +238,10 @@ def _take_trust(enrollment: Enrollment, trust: Trust) -> Step:
     known = enrollment.journal.trust
     if not trust.certificates and known is not None:
         renewed_trust = replace(trust, renewal_form=known.renewal_form)
-        enrollment, actions = requesting.prepare_key(with_journal(enrollment, trust=renewed_trust, staged=None))
-        return enrollment, (Remember(), *actions)
+        return _go_on_to_key(with_journal(enrollment, trust=renewed_trust, staged=None))
     enrollment = with_journal(enrollment, staged=trust, request=None)
     if enrollment.keystore.identity is not None:
-        enrollment, actions = requesting.prepare_key(enrollment)
-        return enrollment, (Remember(), *actions)
+        return _go_on_to_key(enrollment)
     return enrollment, (StoreTrust(enrollment.attempt),)
 
 
@@ -250,8 +249,14 @@ def _note_trust(enrollment: Enrollment) -> Step:
     staged = enrollment.journal.staged
     trust = None if staged is None else replace(staged, certificates=())
     enrollment = replace(enrollment, keystore=replace(enrollment.keystore, has_trust=True))
-    enrollment, actions = requesting.prepare_key(with_journal(enrollment, staged=None, trust=trust))
-    return enrollment, (Remember(), *actions)
+    return _go_on_to_key(with_journal(enrollment, staged=None, trust=trust))
+
+
+def _go_on_to_key(enrollment: Enrollment) -> Step:
+    """Trust is there; a key that is to be made may take minutes, so that is remembered, else with the request."""
+    enrollment, actions = requesting.prepare_key(enrollment)
+    made_anew = PrepareKey(enrollment.attempt, reuse=False)
+    return enrollment, (Remember(), *actions) if made_anew in actions else actions
 
 
 def _seek_next_ca(enrollment: Enrollment) -> Step:

@@ -11,8 +11,10 @@ import pytest
 from components.keystore import KeystoreService, PrivateKeyEntry
 from components.keystore.crl import CrlFetchError, CrlSource, RevocationService, RevocationStatus
 from components.keystore.filesystem import FilesystemKeystore
+from components.keystore.memory import MemoryKeystore
 from components.scep.component import PID, SCEPEnrollmentComponent
 from components.scep.crl_source import ScepCrlSource
+from components.scep.identity import IdentityStore
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
 from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority
@@ -78,7 +80,7 @@ def test_the_crl_comes_with_the_enrolment_and_is_fetched_again_where_that_is_con
 
 
 def test_what_is_wrong_is_said_once() -> None:
-    not_enrolled: Any = SimpleNamespace(settings=None, store=SimpleNamespace(enrolled_entry=lambda: None))
+    not_enrolled: Any = SimpleNamespace(settings=None, store=IdentityStore(MemoryKeystore()))
     with pytest.raises(CrlFetchError, match="there is no enrolled certificate yet") as raised:
         ScepCrlSource("enrolment", not_enrolled).fetch()
     assert str(raised.value).count("cannot be fetched") == 1
