@@ -217,6 +217,21 @@ class OfflineInvocation:
             raise CommandError(f"{path}: {error.strerror or error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Completing:
+    """A word of a command line that a shell is to complete.
+
+    Attributes:
+        gateway: The gateway that runs.
+        word: What there is of it, perhaps nothing.
+        given: The arguments before it, by the names that `Command.arguments` gave them.
+    """
+
+    gateway: GatewayView
+    word: str
+    given: Mapping[str, tuple[str, ...]]
+
+
 COMMON_EXIT_STATUSES: Final[Mapping[int, str]] = MappingProxyType(
     {0: "done", 1: "not done; a message on standard error says why", **exit_statuses.WITHOUT_ANSWER}
 )
@@ -234,7 +249,8 @@ class Command:
         examples: Whole command lines.
         exit_statuses: What exit statuses mean, where it is more than `COMMON_EXIT_STATUSES` tells.
         offline: What it does in the client's process when no gateway runs, or None if it needs one.
-        values: What a shell may complete an argument to, by the argument's name; asked of a running gateway.
+        values: What a shell may complete an argument to, by the argument's name; asked where a gateway runs. What does
+            not begin as the word does is left out.
         diagnostic: Arguments with which its JSON answer helps to understand a gateway, so that `diagnostics` takes
             it along; None if it does not.
         schema: Makes the JSON Schema of what it prints with `--json`, which `gatewright schema` shows.
@@ -247,7 +263,7 @@ class Command:
     examples: tuple[str, ...] = ()
     exit_statuses: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     offline: Callable[[OfflineInvocation], Answer] | None = None
-    values: Mapping[str, Callable[[GatewayView], Iterable[str]]] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Callable[[Completing], Iterable[str]]] = field(default_factory=lambda: MappingProxyType({}))
     diagnostic: tuple[str, ...] | None = None
     schema: Callable[[], AnswerSchema] | None = None
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from framework.admin.command import Completing
+
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from framework.admin.command import Command, GatewayView
     from framework.admin.parsing import CommandTable
@@ -87,40 +89,58 @@ def _for_command(
     actions = table.parser(command)._actions  # noqa: SLF001  # argparse has no other way to ask
     options = {name: action for action in actions for name in action.option_strings}
     if arguments and (option := options.get(arguments[-1])) is not None and _takes_value(option):
-        yield from _values(command, option, gateway)
-        return
-    if current.startswith("-"):
+        wanted: argparse.Action | None = option
+        given = _given(arguments[:-1], actions)
+    elif current.startswith("-"):
         yield from (name for name in (*options, "--help") if name.startswith("--"))
         return
-    positional = [action for action in actions if not action.option_strings]
-    place = _place(arguments, options)
-    if positional and (place < len(positional) or positional[-1].nargs in ("*", "+")):
-        yield from _values(command, positional[min(place, len(positional) - 1)], gateway)
+    else:
+        given = _given(arguments, actions)
+        wanted = _next_positional(given, actions)
+    if wanted is not None:
+        yield from _values(command, wanted, current, given, gateway)
 
 
 def _takes_value(action: argparse.Action) -> bool:
     return action.nargs != 0
 
 
-def _place(arguments: list[str], options: dict[str, argparse.Action]) -> int:
-    """How many positional arguments have been given."""
-    place, skip = 0, False
-    for word in arguments:
-        if skip:
-            skip = False
-        elif word.startswith("-"):
-            option = options.get(word)
-            skip = option is not None and _takes_value(option)
-        else:
-            place += 1
-    return place
+def _given(arguments: list[str], actions: list[argparse.Action]) -> dict[str, tuple[str, ...]]:
+    """The arguments so far, by their names."""
+    options = {name: action for action in actions for name in action.option_strings}
+    found: dict[str, tuple[str, ...]] = {}
+    words = iter(arguments)
+    for word in words:
+        name, is_joined, value = word.partition("=")
+        action = options.get(name)
+        if action is None:
+            action = None if word.startswith("-") else _next_positional(found, actions)
+            value = word
+        elif not is_joined:
+            value = next(words, "") if _takes_value(action) else ""
+        if action is not None:
+            found[action.dest] = (*found.get(action.dest, ()), value)
+    return found
 
 
-def _values(command: Command, action: argparse.Action, gateway: GatewayView | None) -> Iterator[str]:
+def _next_positional(given: Mapping[str, tuple[str, ...]], actions: list[argparse.Action]) -> argparse.Action | None:
+    """What a word without a dash is, after these arguments."""
+    positional = [action for action in actions if not action.option_strings]
+    free = (one for one in positional if one.nargs in ("*", "+") or one.dest not in given)
+    return next(free, None)
+
+
+def _values(
+    command: Command,
+    action: argparse.Action,
+    current: str,
+    given: Mapping[str, tuple[str, ...]],
+    gateway: GatewayView | None,
+) -> Iterator[str]:
     if action.choices is not None:
         yield from map(str, action.choices)
     elif action.dest in command.values:
         if gateway is not None:
-            yield from command.values[action.dest](gateway)
+            yield from command.values[action.dest](Completing(gateway, current, given))
     elif action.metavar in _FILE_ARGUMENTS:
         yield FILE_NAMES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -72,6 +74,49 @@ def test_a_running_gateway_knows_its_pids(words: str, harness: GatewayHarness) -
     assert candidates(TABLE, words.split(" "), harness.gateway) == ["example.Thermometer"]
 
 
+PUMP = """\
+<MetaData xmlns="http://www.osgi.org/xmlns/metatype/v1.4.0">
+  <OCD id="example.Pump" name="Pump">
+    <AD id="running" type="Boolean" default="false"/>
+    <AD id="mode" type="String" default="eco"><Option label="Eco" value="eco"/><Option label="Full" value="full"/></AD>
+    <AD id="valves" type="String" cardinality="4" required="false"/>
+    <AD id="pin" type="Password" required="false"/>
+  </OCD>
+  <Designate pid="example.Pump"><Object ocdref="example.Pump"/></Designate>
+</MetaData>
+"""
+
+
+@pytest.fixture(scope="module")
+def pump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayHarness]:
+    descriptor = tmp_path_factory.mktemp("pump") / "pump.xml"
+    descriptor.write_text(PUMP)
+    described = component("example.Pump", descriptor=str(descriptor))(type("Pump", (), {}))
+    with GatewayHarness(components=[described], conf={"example.Pump": {"mode": "full"}}) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        Line("config set example.Pump ", ("mode=", "pin=", "running=", "valves=")),
+        Line("config plan example.Pump mode=eco valves=a r", ("running=",)),
+        Line("config set example.Pump mode=eco valves=a v", ("valves=",)),
+        Line("config set example.Pump mode=eco m", ()),
+        Line("config set example.Pump --if-revision 3 mode=", ("mode=eco", "mode=full")),
+        Line("config set --state-dir /a example.Pump running=t", ("running=true",)),
+        Line("config set example.Pump pin=", ("pin=-", "pin=@")),
+        Line("config set example.Pump pin=@chal", (FILE_NAMES,)),
+        Line("config set example.Pump valves=", ()),
+        Line("config set example.Pump --unset m", ("mode",)),
+        Line("config set no.such.Pid ", ()),
+    ],
+    ids=lambda line: line.words,
+)
+def test_properties_of_the_pid_before_and_their_values_are_known(line: Line, pump: GatewayHarness) -> None:
+    assert tuple(candidates(TABLE, line.words.split(" "), pump.gateway)) == line.found
+
+
 def test_without_a_gateway_there_are_no_pids() -> None:
     assert candidates(TABLE, ["explain", ""], None) == []
 
@@ -86,18 +131,84 @@ def on_path(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": root}
 
 
-BASH = """
-eval "$(gatewright completion bash)"
-COMP_WORDS=(gatewright config ro); COMP_CWORD=2
-_gatewright
-printf '%s\\n' "${COMPREPLY[@]}"
+FAKE = """\
+#!/bin/sh
+case "$1 $#" in
+"completion "*) exec {python} -m framework "$@";;
+"complete "*) for word; do :; done
+    case "$word" in
+    server.url=*) echo "server.url=http://a:8999";;
+    secret=@*) echo "(files)";;
+    secret=*) echo secret=@;;
+    "") ;;
+    s*) printf 'secret=\nserver.url=\n' | grep "^$word";;
+    *) echo "mode=eco mode";;
+    esac;;
+*) printf '%s\n' "$@" >>"$TYPED";;
+esac
 """
+"""Answers as a gateway would that has three properties, and notes what it is called with."""
+
+START = {
+    "bash": ("bash --norc --noprofile -i", 'eval "$(gatewright completion bash)"'),
+    "zsh": ("zsh -f -i", 'autoload -U compinit; compinit -u -D; eval "$(gatewright completion zsh)"'),
+}
 
 
-def test_bash_completes_with_the_script_it_is_given(on_path: dict[str, str]) -> None:
-    done = subprocess.run(["bash", "-c", BASH], env=on_path, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["rollback", "rotate-key"]
-    assert done.stderr == ""
+TYPED = {
+    "ser\tx": "server.url=x",
+    "server.url=\t": "server.url=http://a:8999",
+    "server.url=http://a:\t": "server.url=http://a:8999",
+    "sec\tx": "secret=x",
+    "secret=\tx": "secret=@x",
+    "secret=@chall\t": "secret=@challenge.txt",
+    "secret=@./chall\t": "secret=@./challenge.txt",
+    "secret=@dire\tchall\t": "secret=@directory/challenge.txt",
+    "mo\t": "mode=eco mode",
+    "a=b ser\tx": "a=b server.url=x",
+}
+"""What keys become, TAB and all."""
+
+
+@pytest.mark.parametrize("shell", ["bash", pytest.param("zsh", marks=pytest.mark.peer("zsh"))])
+def test_a_shell_completes_what_is_typed(shell: str, tmp_path: Path, on_path: dict[str, str]) -> None:
+    (tmp_path / "gatewright").write_text(FAKE.format(python=sys.executable))
+    (tmp_path / "directory").mkdir()
+    for directory in (tmp_path, tmp_path / "directory"):
+        (directory / "challenge.txt").write_text("")
+    command, setup = START[shell]
+    terminal, its_side = pty.openpty()
+    process = subprocess.Popen(
+        command.split(),
+        stdin=its_side,
+        stdout=its_side,
+        stderr=its_side,
+        start_new_session=True,
+        cwd=tmp_path,
+        env={**on_path, "TERM": "dumb", "HISTFILE": "", "TYPED": str(tmp_path / "typed")},
+    )
+    os.close(its_side)
+    lines = [setup, *(f"gatewright set {keys}" for keys in TYPED), "exit", ""]
+    os.write(terminal, "\n".join(lines).encode())
+    with contextlib.suppress(OSError):  # a terminal whose other side has gone
+        while os.read(terminal, 1000):
+            pass
+    os.close(terminal)
+    process.wait()
+    called = (tmp_path / "typed").read_text().removeprefix("set\n").split("\nset\n")
+    assert [words.replace("\n", " ").strip() for words in called] == list(TYPED.values())
+
+
+@pytest.mark.peer("fish")
+def test_fish_completes_keys_values_and_files(tmp_path: Path, on_path: dict[str, str]) -> None:
+    (tmp_path / "gatewright").write_text(FAKE.format(python=sys.executable))
+    (tmp_path / "challenge.txt").write_text("")
+    lines = [f"gatewright set {word}" for word in ("s", "server.url=http://a:", "secret=@chall", "m")]
+    script = "gatewright completion fish | source\n" + "\n".join(f'complete -C "{line}"' for line in lines)
+    done = subprocess.run(["fish", "-c", script], env=on_path, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        *("secret=", "server.url=", "server.url=http://a:8999", "secret=@challenge.txt", "mode=eco mode")
+    ]
 
 
 @pytest.mark.parametrize(

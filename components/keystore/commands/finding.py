@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from components.keystore.entries import Entry
-    from framework.admin import GatewayView, Invocation
+    from framework.admin import Completing, GatewayView, Invocation
 
 
 def keystores(gateway: GatewayView) -> dict[str, KeystoreService]:
@@ -79,21 +79,20 @@ def password_argument(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--password-file", metavar="FILE", help=f"{what}; - for standard input")
 
 
-def keystore_names(gateway: GatewayView) -> Iterable[str]:
+def keystore_names(completing: Completing) -> Iterable[str]:
     """The names of all active keystores, for shells."""
-    return keystores(gateway)
+    return keystores(completing.gateway)
 
 
-def all_aliases(gateway: GatewayView) -> Iterable[str]:
-    """The aliases of all active keystores, for shells."""
-    found: set[str] = set()
-    for keystore in keystores(gateway).values():
-        try:
-            found.update(keystore.aliases())
-        except KeystoreError:
-            continue
-    return found
+def aliases(completing: Completing) -> Iterable[str]:
+    """The aliases of the keystore before, for shells."""
+    (name,) = completing.given.get("keystore", ())[:1] or ("",)
+    keystore = keystores(completing.gateway).get(name)
+    try:
+        return () if keystore is None else keystore.aliases()
+    except KeystoreError:
+        return ()
 
 
-VALUES = {"keystore": keystore_names, "alias": all_aliases}
+VALUES = {"keystore": keystore_names, "alias": aliases}
 """What shells may complete the arguments here to."""

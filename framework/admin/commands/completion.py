@@ -14,16 +14,47 @@ if TYPE_CHECKING:
 
     from framework.admin.command import GatewayView
 
+# bash takes KEY=VALUE and a URL apart at COMP_WORDBREAKS, and puts what is found in the place of the last piece only:
+# so words are put together again as they stand in the line, and what is found loses the pieces before the last. An @
+# before the last piece is part of it for readline.
 _BASH: Final = """\
 _gatewright() {
-    local IFS=$'\\n' found
-    found=$(gatewright complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-    if [ "$found" = "(files)" ]; then
+    local IFS=$'\\n' rest=${COMP_LINE:0:COMP_POINT} words=() start="" piece blanks found each i
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        blanks=${rest%%[![:space:]]*}
+        rest=${rest#"$blanks"}
+        piece=${COMP_WORDS[i]}
+        ((i < COMP_CWORD)) || piece=$rest
+        rest=${rest#"$piece"}
+        if ((i == 0)) || [[ -n $blanks ]]; then
+            words+=("$piece")
+            start=""
+        else
+            start=${words[-1]}
+            words[-1]+=$piece
+        fi
+    done
+    [[ -n $piece && $piece != *[^$COMP_WORDBREAKS]* ]] && start=${words[-1]}
+    start=${start%@}
+    found=$(gatewright complete -- "${words[@]:1}" 2>/dev/null)
+    COMPREPLY=()
+    if [[ $found == "(files)" && ${words[-1]} == *=@* ]]; then
+        for each in $(compgen -f -- "${words[-1]#*=@}"); do
+            [[ -d $each ]] && each+=/ && compopt -o nospace
+            each=${words[-1]%%=@*}=@$each
+            printf -v each %q "${each#"$start"}"
+            COMPREPLY+=("$each")
+        done
+        return
+    elif [[ $found == "(files)" ]]; then
         compopt -o filenames -o default
-        COMPREPLY=()
-    else
-        COMPREPLY=($found)
+        return
     fi
+    for each in $found; do
+        [[ $each == *[=@] ]] && compopt -o nospace
+        printf -v each %q "${each#"$start"}"
+        COMPREPLY+=("$each")
+    done
 }
 complete -F _gatewright gatewright
 """
@@ -34,9 +65,12 @@ _gatewright() {
     local found
     found=$(gatewright complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)
     if [[ "$found" == "(files)" ]]; then
+        compset -P '*=@'
         _files
     else
-        compadd -- ${(f)found}
+        local -a all=(${(f)found})
+        compadd -S '' -- ${(M)all:#*[=@]}
+        compadd -- ${all:#*[=@]}
     fi
 }
 compdef _gatewright gatewright
@@ -47,7 +81,9 @@ function __gatewright_complete
     set -l words (commandline -opc) (commandline -ct)
     set -l found (gatewright complete -- $words[2..-1] 2>/dev/null)
     if test "$found" = "(files)"
-        __fish_complete_path (commandline -ct)
+        set -l before (string match -r '^[^=]*=@' -- $words[-1])
+        set -l path (string replace -r '^[^=]*=@' '' -- $words[-1])
+        printf "$before%s\\n" (__fish_complete_path $path)
     else
         printf '%s\\n' $found
     end

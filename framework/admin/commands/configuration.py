@@ -20,7 +20,7 @@ from framework.admin.commands.configuration_answers import (
 )
 from framework.admin.commands.configuration_batch import changes_in
 from framework.admin.rendering import as_text, json_properties, table
-from framework.admin.values import configuration_pids
+from framework.admin.values import configuration_pids, property_keys, settings
 from framework.configuration import ConfigurationError, Origin
 from metatype import AttributeType
 
@@ -212,7 +212,7 @@ COMMANDS = (
             "gatewright config set gatewright.keystore.FilesystemKeystore~Backup keystore.path=backup.p12",
         ),
         exit_statuses=CHANGING_STATUSES,
-        values={"pid": configuration_pids},
+        values={"pid": configuration_pids, "settings": settings, "unset": property_keys},
         schema=schemas.changed,
     ),
     Command(
@@ -225,7 +225,7 @@ COMMANDS = (
             "gatewright config plan changes.json",
         ),
         exit_statuses=STATUSES,
-        values={"pid": configuration_pids},
+        values={"pid": configuration_pids, "settings": settings, "unset": property_keys},
         schema=schemas.planned,
     ),
     Command(
