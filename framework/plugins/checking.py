@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import metatype
 from framework.declarative_services import description_of
 from framework.errors import FrameworkError
-from framework.plugins import failed_tests
+from framework.plugins import checked_commands, failed_tests
 from framework.plugins.health import Finding, Severity
 from framework.plugins.hooks import API_VERSION
 
@@ -30,7 +30,7 @@ _LONGEST_OUTPUT: Final = 4000
 
 
 def check(plugin: Plugin, *, conformance: bool = True) -> tuple[Finding, ...]:
-    """Look at declarations and descriptors of a plugin, and run its conformance tests."""
+    """Look at declarations, descriptors and commands of a plugin, and run its conformance tests."""
     return tuple(_findings(plugin, conformance=conformance))
 
 
@@ -55,6 +55,8 @@ def _findings(plugin: Plugin, *, conformance: bool) -> Iterator[Finding]:
             pid = designate.factory_pid or designate.pid
             if pid in names:
                 yield Finding(Severity.ERROR, f"{pid} is described with its component and once more without")
+    for command in plugin.commands:
+        yield from checked_commands.findings(command)
     if conformance:
         for module in plugin.conformance_tests:
             yield from _conformance_findings(module)

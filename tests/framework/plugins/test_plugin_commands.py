@@ -102,9 +102,59 @@ def test_check_says_what_is_odd_about_a_plugin_without_a_gateway(
 ) -> None:
     install_odometer(install, wheels=9)
     (checked,) = answer(capsys, "plugin", "check", "acme-odometer", exit_status=3)
-    assert [one["severity"] for one in checked["findings"]] == ["warning", "warning"]
+    assert [one["severity"] for one in checked["findings"]] == ["warning"] * 4
     assert "which version of the plugin interface" in checked["findings"][0]["text"]
     assert "wheels" in checked["findings"][1]["text"]
+    assert "the help of the command odometer show has no example" in checked["findings"][2]["text"]
+    assert "odometer show does not say what it answers with --json" in checked["findings"][3]["text"]
+    assert "AnswerSchema" in checked["findings"][3]["fix"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        ("lambda: AnswerSchema({'type': 'object'})", None),
+        ("lambda: AnswerSchema({'type': 'thing'})", "is none: 'thing' is not valid"),
+        ("lambda: {'type': 'object'}", "is none: dict is no AnswerSchema"),
+        ("lambda: 1 / 0", "failed: ZeroDivisionError"),
+    ],
+)
+def test_check_looks_at_the_schemas_of_commands(
+    install: Install, declared: str, found: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = f"""
+        from framework import hookimpl
+        from framework.admin import Answer, Command
+        from framework.admin.schema import AnswerSchema
+
+        GATEWRIGHT_API = 1
+
+        @hookimpl
+        def gatewright_commands():
+            return [
+                Command(
+                    path=("odometer", "show"),
+                    help="mine",
+                    run=lambda _: Answer({{}}, ""),
+                    examples=("gatewright odometer show",),
+                    schema={declared},
+                )
+            ]
+    """
+    install("acme-odometer", source)
+    (checked,) = answer(capsys, "plugin", "check", "acme-odometer", exit_status=0 if found is None else 1)
+    assert [one["severity"] for one in checked["findings"]] == ([] if found is None else ["error"])
+    assert found is None or found in checked["findings"][0]["text"]
+
+
+def test_check_refuses_an_exit_status_that_tells_of_no_answer(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = ODOMETER.replace('help="mine"', 'help="mine", exit_statuses={64: "it is broken"}')
+    install("acme-odometer", source, files={"odometer.xml": DESCRIPTOR.format(wheels=4)})
+    (checked,) = answer(capsys, "plugin", "check", "acme-odometer", "--no-tests", exit_status=1)
+    errors = [one["text"] for one in checked["findings"] if one["severity"] == "error"]
+    assert any("exit status 64, which means that the command line is wrong" in one for one in errors)
 
 
 def test_check_runs_the_conformance_tests_of_a_plugin(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
