@@ -11,11 +11,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyperf
+import urllib3
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -32,6 +34,7 @@ from components.keystore.filesystem import Pkcs12Keystore
 from components.scep.service import EnrollmentService
 from framework import Secret
 from framework.clock import SystemClock
+from framework.storage import replace_file
 from framework.testing import FakeClock, GatewayHarness
 from tools.bench.model import OURS, AtMost, BenchError, Case, FasterThan, Quotient, Suite, Unit
 from tools.bench.peers import SCEPCLIENT
@@ -77,6 +80,7 @@ def _measure(assignment: Assignment) -> Samples:
             add(first_cpu=first["cpu"])
             for measured in others:
                 add(**measured, floor=_floor(key), renewal_floor=_floor(key) * 3 / 4)
+                add(bare=_floor(key) + _bare_requests(server) + _bare_writes(Path(directory) / "bare"))
             add(growth=_growth(Path(directory) / "series", key, server))
         for turn in range(assignment.values + 1):
             home = Path(directory) / f"client-{turn}"
@@ -220,6 +224,25 @@ def _floor(key: SoftwarePrivateKey) -> float:
     return (_own_cpu() - begin) / 10
 
 
+def _bare_requests(server: _Server) -> float:
+    """The processor time of three HTTP requests of urllib3, of which two share a connection."""
+    parts = urllib.parse.urlsplit(server.url)
+    begin = _own_cpu()
+    for requests in (2, 1) * 10:
+        with urllib3.HTTPConnectionPool(str(parts.hostname), parts.port) as pool:
+            for _ in range(requests):
+                pool.urlopen("GET", f"{parts.path}?operation=GetCACaps", retries=False)
+    return (_own_cpu() - begin) / 10
+
+
+def _bare_writes(path: Path) -> float:
+    """The processor time of writing two files of an enrolment, journal and keystore, twice each and durably."""
+    begin = _own_cpu()
+    for _ in range(4 * 10):
+        replace_file(path, bytes(4096))
+    return (_own_cpu() - begin) / 10
+
+
 def _own_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -271,6 +294,8 @@ SUITE: Final = Suite(
         Case("cpu", "in a running gateway: processor time of our side"),
         Case("floor", "four private-key operations alone: processor time"),
         Quotient("cpu-floor", "processor time ÷ that floor", "cpu", "floor", AtMost(5)),
+        Case("bare", "these, three HTTP requests of urllib3 and four durable writes, alone: processor time"),
+        Quotient("cpu-bare", "processor time ÷ that of these", "cpu", "bare"),
         Case("renewal", "a renewal in a running gateway: time"),
         Case("learning-cpu", "the first renewal, which learns the form that the server takes: processor time"),
         Case("renewal-cpu", "a renewal in a running gateway: processor time of our side"),
