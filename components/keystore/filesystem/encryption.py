@@ -114,6 +114,15 @@ class Derivation:
     digest: str
     purpose: int = 0
 
+    def is_like(self, other: Derivation) -> bool:
+        """Whether both differ in their salts only."""
+        return (self.iterations, self.size, self.digest, self.purpose) == (
+            other.iterations,
+            other.size,
+            other.digest,
+            other.purpose,
+        )
+
 
 class DerivedKeys:
     """The keys of one password, each derived once and kept as long as this is: to derive them is what files cost.
@@ -137,13 +146,15 @@ class DerivedKeys:
             key = self._keys[wanted] = self._derive(wanted)
         return key
 
-    def salt_like(self, wanted: Derivation) -> bytes:
-        """A salt by which such a key was derived, else a new one.
+    def alike(self, wanted: Derivation) -> Derivation:
+        """How such a key was derived before, else as wanted with a new salt.
 
         All generations of one file may share their salts, which make work on its password useless for other files.
         """
-        known = (one.salt for one in self._keys if dataclasses.replace(one, salt=wanted.salt) == wanted)
-        return next((salt for salt in known if len(salt) == _SALT_SIZE), None) or os.urandom(_SALT_SIZE)
+        for known in self._keys:
+            if len(known.salt) == _SALT_SIZE and known.is_like(wanted):
+                return known
+        return dataclasses.replace(wanted, salt=os.urandom(_SALT_SIZE))
 
     def _derive(self, wanted: Derivation) -> bytes:
         if not wanted.purpose:
@@ -159,14 +170,17 @@ class DerivedKeys:
         )
 
 
+_CONTENT: Final = Derivation(b"", ITERATIONS, 32, "sha256")
+_MAC: Final = Derivation(b"", ITERATIONS, 32, "sha256", _MAC_KEY)
+
+
 class Protection:
     """What files are written under: PBES2 and a MAC, by keys of one password."""
 
     def __init__(self, keys: DerivedKeys) -> None:
-        content, mac = Derivation(b"", ITERATIONS, 32, "sha256"), Derivation(b"", ITERATIONS, 32, "sha256", _MAC_KEY)
-        self._salt, self._mac_salt = keys.salt_like(content), keys.salt_like(mac)
-        self._key = keys.get(dataclasses.replace(content, salt=self._salt))
-        self._mac_key = keys.get(dataclasses.replace(mac, salt=self._mac_salt))
+        content, mac = keys.alike(_CONTENT), keys.alike(_MAC)
+        self._salt, self._mac_salt = content.salt, mac.salt
+        self._key, self._mac_key = keys.get(content), keys.get(mac)
 
     def mac_data(self, content: bytes) -> bytes:
         """Make the MacData of a file (RFC 7292 section 4)."""

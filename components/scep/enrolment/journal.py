@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -57,9 +57,9 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return _fields(value) if is_dataclass(value) else value
+    if value is None or isinstance(value, str | float | int | tuple):
+        return value
+    return value.isoformat() if isinstance(value, datetime) else _fields(value)
 
 
 def _decode(document: dict[str, Any]) -> Journal:

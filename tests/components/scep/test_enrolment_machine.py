@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +23,6 @@ from components.scep.enrolment import (
     IdentityFacts,
     IdentityStored,
     Journal,
-    JournalFile,
     KeyFacts,
     KeyReady,
     KeystoreFacts,
@@ -48,9 +47,6 @@ from components.scep.enrolment import (
     WakeAt,
     step,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONFIGURED = Configured(
@@ -441,36 +437,3 @@ def test_crashed_anywhere_under_one_trust_it_asks_for_one_key_and_one_certificat
     world.life(CONFIGURED, [])
     assert world.made == 1
     assert len(set(world.issued.values())) == 1
-
-
-def test_a_journal_survives_its_file(tmp_path: Path) -> None:
-    journal = Journal(
-        trust=replace(TRUST, certificates=()),
-        staged=TRUST,
-        request=Request("t", "k", None, "A", refused=problem(State.REFUSED), unanswered=problem(State.UNREACHABLE)),
-        attempts=3,
-        next_attempt_at=NOW,
-        problem=problem(State.REFUSED),
-        digest="d",
-        warnings=("w",),
-        asked=Purpose.REKEY,
-    )
-    file = JournalFile(tmp_path, "a/../keystore")
-    assert file.load() == (Journal(), None)
-    file.save(journal)
-    assert JournalFile(tmp_path, "a/../keystore").load() == (journal, None)
-    assert JournalFile(tmp_path, "other").load() == (Journal(), None)
-    (saved,) = tmp_path.iterdir()
-    assert saved.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 99}', b'{"version": 1}', b"\xff\xfe", b"null"])
-def test_a_damaged_journal_is_set_aside_and_told(tmp_path: Path, content: bytes) -> None:
-    file = JournalFile(tmp_path, "K")
-    (tmp_path / "K.json").write_bytes(content)
-    journal, damage = file.load()
-    assert journal == Journal()
-    assert damage is not None
-    assert (tmp_path / "K.damaged").read_bytes() == content
-    file.save(Journal(attempts=1))
-    assert file.load() == (Journal(attempts=1), None)
