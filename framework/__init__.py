@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from framework.filter import Filter, FilterError
     from framework.gateway import Gateway
     from framework.kernel import Kernel
+    from framework.log_events import LogEvent
     from framework.plugins import hookimpl, hookspec
     from framework.registry import ServiceEvent, ServiceFactory, ServiceReference, ServiceRegistration, ServiceRegistry
     from metatype import Secret
@@ -53,6 +54,7 @@ _HOMES = {
     "framework.filter": ("Filter", "FilterError"),
     "framework.gateway": ("Gateway",),
     "framework.kernel": ("Kernel",),
+    "framework.log_events": ("LogEvent",),
     "framework.plugins": ("hookimpl", "hookspec"),
     "framework.registry": (
         "ServiceEvent",
@@ -83,6 +85,7 @@ __all__ = [
     "FrameworkError",
     "Gateway",
     "Kernel",
+    "LogEvent",
     "Secret",
     "ServiceEvent",
     "ServiceFactory",

@@ -14,6 +14,8 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from framework.log_events import DISPATCHER_JOB_FAILED, MAILBOX_JOB_FAILED, POOL_JOB_FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -158,7 +160,7 @@ class WorkerPool:
             try:
                 job()
             except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
-                _log.exception("a job of the pool %s failed", self._name)
+                _log.exception(POOL_JOB_FAILED, {"pool": self._name})
             finally:
                 del job  # what it holds is not kept alive while the thread waits for the next one
                 self._activity.end()
@@ -199,7 +201,7 @@ class Dispatcher:
             try:
                 job()
             except Exception:  # noqa: BLE001  # whatever went wrong, the other jobs are still to be done
-                _log.exception("a job of the dispatcher failed")
+                _log.exception(DISPATCHER_JOB_FAILED)
             except BaseException:  # the poster's thread is interrupted: whoever posts next goes on
                 self._running = False
                 raise
@@ -289,7 +291,7 @@ class Mailbox:
         try:
             job()
         except BaseException:  # noqa: BLE001  # a job may raise anything, and the thread serves others
-            _log.exception("a job of a mailbox failed")
+            _log.exception(MAILBOX_JOB_FAILED, {"mailbox": self.name})
         finally:
             if self._watch is not None:
                 self._watch.ended(self)

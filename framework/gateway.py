@@ -25,6 +25,7 @@ from framework.errors import FrameworkError
 from framework.event_admin import EventAdmin
 from framework.installation import PluginInstallation
 from framework.kernel import Kernel
+from framework.log_events import GATEWAY_LEFT_COMPONENTS
 from framework.plugins import PluginHost
 from framework.sealing import KeyRing
 from framework.storage import make_private_directory
@@ -192,7 +193,7 @@ class Gateway:
         """Deactivate all components, dependents first, and close what was opened; at most 10 s."""
         self.plugins.stop()
         if not self._kernel.stop():
-            _log.error("some components did not end in time; the gateway stops without them")
+            _log.error(GATEWAY_LEFT_COMPONENTS)
         if self._copies is not None:
             self._copies.make()
         if self._store is not None:

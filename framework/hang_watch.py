@@ -8,6 +8,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+from framework.log_events import JOB_HANGS
 from framework.record import Record
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class HangWatch(Generic[W]):
         for watched, since in hung.items():
             hang = Hang(now - since, stack_of(watched.thread))
             self._pool.lend()
-            _log.error("a job of %s has not ended for %.0f s; it is at:\n%s", watched.name, hang.seconds, hang.stack)
+            _log.error(JOB_HANGS, {"owner": watched.name, "seconds": hang.seconds, "stack": hang.stack})
             self._report(watched, hang)
         if others:
             self._arm()

@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
+from framework.log_events import NOT_ACCEPTING
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -45,7 +47,7 @@ def serve_each(
             if stopped.is_set():
                 return
             if not failing:
-                _log.error("no connection can be taken (%s): %s; it is tried again and again", name, error)
+                _log.error(NOT_ACCEPTING, {"socket": name, "error": error})
             failing = True
             stopped.wait(PAUSE_S)
         else:

@@ -6,6 +6,8 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
 
+from framework.log_events import READY_WITHOUT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -117,7 +119,7 @@ class Readiness:
         undecided = self._gateway.undecided()
         restless = {pid for pid in undecided if self._changes[pid] >= RESTLESS_AFTER}
         if restless and restless.issuperset(undecided):
-            _log.warning("ready without %s, which goes from state to state without an end", ", ".join(restless))
+            _log.warning(READY_WITHOUT, {"pids": sorted(restless)})
         return tuple(pid for pid in undecided if pid not in restless)
 
 

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from typing import Final
 
-from framework.service.log_lines import TextLines
+from framework.service.log_lines import TextLines, event_of
 
 MOST_LINES: Final = 2_000
 LONGEST_LINE: Final = 4_000
@@ -25,7 +25,9 @@ class RecentLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""
-        self._lines.append(self.format(record)[:LONGEST_LINE])
+        name = event_of(record)
+        line = self.format(record)
+        self._lines.append((line if name is None else f"[{name}] {line}")[:LONGEST_LINE])
 
     def lines(self) -> tuple[str, ...]:
         """The latest lines, the oldest first."""

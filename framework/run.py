@@ -18,16 +18,20 @@ from framework.admin.server import AdminServer
 from framework.errors import FrameworkError
 from framework.gateway import Gateway
 from framework.instance_lock import InstanceLock
+from framework.log_events import FILES_UNREADABLE, GATEWAY_FAILED, GATEWAY_READY, GATEWAY_STARTING, GATEWAY_STOPPING
 from framework.readiness import CHANGES, Readiness, named
 from framework.recent_log import RecentLog
 from framework.service import LOG_FORMATS, ServiceNotifier, Watchdog, log_handler
-from framework.service.log_lines import JSON
+from framework.service.log_lines import TEXT, log_format
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from framework.log_events import LogEvent
     from framework.observation.server import ObservationServer
+
+    _Tell = Callable[[LogEvent, Mapping[str, object]], None]
 
 _log = logging.getLogger("framework.run")
 
@@ -52,15 +56,15 @@ def main(argv: Sequence[str]) -> int:
     options = run_parser().parse_args(argv)
     if options.state_dir is None:
         run_parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
-    handlers = [log_handler(options.log_format, os.environ), RecentLog()]
-    logging.basicConfig(level=options.log_level.upper(), handlers=handlers)
-    tell = functools.partial(_tell, handlers[0] if options.log_format == JSON else None)
+    lines = log_handler(options.log_format, os.environ)
+    logging.basicConfig(level=options.log_level.upper(), handlers=[lines, RecentLog()])
+    tell = functools.partial(_tell, None if log_format(options.log_format, os.environ) == TEXT else lines)
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         return _run(Path(options.state_dir).absolute(), options.conf_dir, options.observe_on, signals, tell)
     except (FrameworkError, OSError) as error:
-        tell(f"gatewright: {error}", logging.CRITICAL)
+        tell(GATEWAY_FAILED, {"error": error}, logging.CRITICAL)
         return 1
 
 
@@ -69,7 +73,7 @@ def _run(
     conf_dir: str | None,
     observe_on: str | None,
     signals: set[signal.Signals],
-    tell: Callable[[str], None],
+    tell: _Tell,
 ) -> int:
     try:
         make_private_directory(state_directory)
@@ -97,7 +101,7 @@ def _run(
             if readiness.reached:
                 notifier.reloading(gateway.clock)
             gateway.background.submit("gatewright", functools.partial(_reload, gateway, notifier, readiness))
-        _log.info("stopping on %s", signal.Signals(received).name)
+        _log.info(GATEWAY_STOPPING, {"signal": signal.Signals(received).name})
         readiness.cancel()
         notifier.stopping()
         server.stop()
@@ -109,38 +113,39 @@ def _run(
     return 0
 
 
-def _tell(json_lines: logging.Handler | None, text: str, level: int = logging.INFO) -> None:
-    """Say what whoever starts a gateway waits for, whatever the log's level, and in JSON where all lines are."""
-    if json_lines is None:
-        print(text, file=sys.stderr, flush=True)
-    else:
-        json_lines.handle(_log.makeRecord(_log.name, level, __file__, 0, text, (), None))
-
-
-def _waits(gateway: Gateway, notifier: ServiceNotifier, tell: Callable[[str], None], undecided: Sequence[str]) -> None:
-    """Say what the start waits for."""
-    count = f"{len(undecided)} of {len(gateway.components())} components are not decided yet"
-    tell(f"gatewright {__version__} starting: {count}: {named(undecided)}")
-    notifier.starting(f"starting: {count}: {named(undecided)}")
-
-
-def _ready(
-    gateway: Gateway,
-    notifier: ServiceNotifier,
-    tell: Callable[[str], None],
-    observation: ObservationServer | None,
+def _tell(
+    lines: logging.Handler | None, event: LogEvent, facts: Mapping[str, object], level: int = logging.INFO
 ) -> None:
-    tell(_ready_line(gateway, observation))
+    """Say what whoever starts a gateway waits for, whatever the log's level: in the form of all lines, or as text."""
+    if lines is None:
+        print(event % facts, file=sys.stderr, flush=True)
+    else:
+        lines.handle(_log.makeRecord(_log.name, level, __file__, 0, event, (facts,), None))
+
+
+def _waits(gateway: Gateway, notifier: ServiceNotifier, tell: _Tell, undecided: Sequence[str]) -> None:
+    """Say what the start waits for."""
+    facts = {
+        "version": __version__,
+        "undecided": len(undecided),
+        "components": len(gateway.components()),
+        "pids": named(undecided),
+    }
+    tell(GATEWAY_STARTING, facts)
+    notifier.starting((GATEWAY_STARTING % facts).removeprefix(f"gatewright {__version__} "))
+
+
+def _ready(gateway: Gateway, notifier: ServiceNotifier, tell: _Tell, observation: ObservationServer | None) -> None:
+    ready = {
+        "version": __version__,
+        "state_directory": gateway.state_directory,
+        "process_id": os.getpid(),
+        "plugins": len(gateway.plugins.plugins),
+        "observers": "none" if observation is None else observation.address,
+    }
+    tell(GATEWAY_READY, ready)
     notifier.ready(_summary(gateway))
     gateway.event_admin.subscribe(CHANGES, lambda _: notifier.status(_summary(gateway)))
-
-
-def _ready_line(gateway: Gateway, observation: ObservationServer | None) -> str:
-    observers = "" if observation is None else f", observers on {observation.address}"
-    return (
-        f"gatewright {__version__} ready: state {gateway.state_directory}, process id {os.getpid()}, "
-        f"{len(gateway.plugins.plugins)} plugins{observers}"
-    )
 
 
 def _observation(gateway: Gateway, address: str | None) -> ObservationServer | None:
@@ -165,7 +170,7 @@ def _reload(gateway: Gateway, notifier: ServiceNotifier, readiness: Readiness) -
     try:
         gateway.configuration_admin.reload(timeout=0)
     except Exception:  # noqa: BLE001  # whatever is wrong with files, what runs goes on
-        _log.exception("the configuration files could not be read again")
+        _log.exception(FILES_UNREADABLE)
     if readiness.reached:
         notifier.ready(_summary(gateway))
 

@@ -9,6 +9,8 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from framework.log_events import TIMER_FAILED, TIMER_HANGS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -116,7 +118,7 @@ class Scheduler:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_STOP_TIMEOUT_S)
             if self._thread.is_alive():
-                _logger.error("a scheduled callback does not end; the scheduler stops without it")
+                _logger.error(TIMER_HANGS)
 
     def next_due(self) -> float | None:
         """When, on the monotonic clock, the next timer is due unless the wall clock jumps, or None."""
@@ -139,7 +141,7 @@ class Scheduler:
             try:
                 callback()
             except Exception:
-                _logger.exception("the scheduled callback %r failed", callback)
+                _logger.exception(TIMER_FAILED, {"callback": callback})
             number += 1
         return number
 

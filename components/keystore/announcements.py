@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from components.keystore.contract import CHANGED_TOPIC, changed_properties
+from components.keystore.log_events import ANNOUNCEMENT_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +69,7 @@ class Announcements:
             try:
                 self._receiver(changes)
             except Exception:  # noqa: BLE001  # the commit stands, whatever its receiver does
-                _log.exception("a change of %s was stored, but its announcement failed", ", ".join(changes))
+                _log.exception(ANNOUNCEMENT_FAILED, {"aliases": list(changes)})
             finally:
                 with self._lock:
                     self._delivering = False

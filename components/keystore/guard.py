@@ -35,6 +35,7 @@ from components.keystore.keys import (
     SoftwarePrivateKey,
     describe_public_key,
 )
+from components.keystore.log_events import CALL_HANGS, CONTRACT_BROKEN
 from framework.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -318,7 +319,8 @@ class _Calls:
             with self._lock:
                 self._hanging.append(call)
             worker.leave()
-            _log.error("keystore %s: %s has not ended within %g s", self.keystore, operation, seconds)
+            facts = {"keystore": self.keystore, "operation": operation, "seconds": seconds}
+            _log.error(CALL_HANGS, facts)
             raise KeystoreTimeoutError(self.keystore, operation, seconds)
         self._give_back(worker)
         error = call.error
@@ -369,7 +371,7 @@ class _Calls:
             known = self._faults.get(operation)
             self._faults[operation] = str(raised)
         if known != str(raised):
-            _log.error("keystore breaks its contract: %s", raised)
+            _log.error(CONTRACT_BROKEN, {"error": raised})
         return raised
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from components.keystore import KeystoreError, describe_public_key
 from components.scep import authority, enrolment, submission
 from components.scep.identity import key_facts
+from components.scep.log_events import CA_STORED, IDENTITY_STORED, KEY_GENERATED, KEY_KEPT, KEY_TAKEN_UP, OLD_CA_REMOVED
 from components.scep.transaction import new_transaction_id
-from components.scep.wording import count_certificates
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -51,14 +51,14 @@ def perform(driver: EnrolmentDriver, action: enrolment.Action) -> None:
 
 def _drop_superseded(driver: EnrolmentDriver, attempt: int) -> None:
     driver.store.drop_superseded()
-    driver.step("certificates of an earlier CA, which have expired, removed")
+    driver.step(OLD_CA_REMOVED)
     driver.feed(enrolment.SupersededDropped(attempt, driver.now()))
 
 
 def _store_trust(driver: EnrolmentDriver, attempt: int) -> None:
     staged = driver.staged_certificates
     driver.store.store_trust(staged)
-    driver.step(f"{count_certificates(staged)} stored in {driver.keystore_pid} as scep-cacerts_0 and on")
+    driver.step(CA_STORED, {"keystore": driver.keystore_pid, "certificates": len(staged)})
     driver.feed(enrolment.TrustStored(attempt))
 
 
@@ -66,8 +66,7 @@ def _prepare_key(driver: EnrolmentDriver, attempt: int, *, reuse: bool) -> None:
     settings = driver.settings
     entry = driver.store.prepare_request_key(settings.key_size, settings.subject, driver.now(), reuse=reuse)
     public_key = entry.key.public_key
-    what = "key pair of an earlier try taken up" if reuse else "key pair generated"
-    driver.step(f"{what} ({describe_public_key(public_key)}), stored as sce-request-key-pair")
+    driver.step(KEY_TAKEN_UP if reuse else KEY_GENERATED, {"key": describe_public_key(public_key)})
     driver.feed(enrolment.KeyReady(attempt, key_facts(public_key), new_transaction_id(public_key)))
 
 
@@ -76,7 +75,7 @@ def _take_enrolled_key(driver: EnrolmentDriver, attempt: int) -> None:
     if entry is None:
         raise KeystoreError("the enrolled key (scep-enrolled-key-pair) has gone from the keystore")
     public_key = entry.key.public_key
-    driver.step(f"the enrolled key pair ({describe_public_key(public_key)}) is certified anew")
+    driver.step(KEY_KEPT, {"key": describe_public_key(public_key)})
     driver.feed(enrolment.KeyReady(attempt, key_facts(public_key), new_transaction_id(public_key)))
 
 
@@ -90,5 +89,5 @@ def _store_identity(driver: EnrolmentDriver, attempt: int) -> None:
         earlier = stored.superseded
     trusted = tuple(dict.fromkeys((*staged, *earlier))) if staged else ()
     keystore = driver.store.store_identity(stored, driver.issued, trusted).facts()
-    driver.step(f"certificate and key stored in {driver.keystore_pid} as scep-enrolled-key-pair")
+    driver.step(IDENTITY_STORED, {"keystore": driver.keystore_pid})
     driver.feed(enrolment.IdentityStored(attempt, keystore, driver.now()))

@@ -11,9 +11,9 @@ from components.scep.client import ServerLocation, locate_server
 from components.scep.enrolment import Trust
 from components.scep.errors import OperationUnsupportedError
 from components.scep.exchange import verify_again
+from components.scep.log_events import CA_FETCHED, CA_VERIFIED, NEXT_CA_VERIFIED
 from components.scep.transaction import Capabilities, read_next_ca, reconcile
 from components.scep.trust import CaTrust, fingerprint, verify_ca_certificates
-from components.scep.wording import count_certificates
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -61,9 +61,10 @@ def seek_next_ca(driver: EnrolmentDriver, attempt: int) -> None:
 
 
 def _verify(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:
-    driver.step(f"{count_certificates(location.certificates)} fetched from {location.url}")
+    driver.step(CA_FETCHED, {"url": location.url, "certificates": len(location.certificates)})
     trust = verify_ca_certificates(location.certificates, driver.settings.pin, driver.now())
-    driver.step(f"CA {trust.anchor.subject.rfc4514_string()} verified: SHA-256 {fingerprint(trust.anchor)}")
+    anchor = trust.anchor
+    driver.step(CA_VERIFIED, {"subject": anchor.subject.rfc4514_string(), "fingerprint": fingerprint(anchor)})
     driver.feed(enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust)))
 
 
@@ -113,7 +114,7 @@ def _take_successor(
     elif begins > now:
         _sought(driver, attempt, None, f"the next CA {name} is valid from {begins}; it is looked for again")
     else:
-        driver.step(f"next CA {name} verified by the present one: SHA-256 {fingerprint(trust.anchor)}")
+        driver.step(NEXT_CA_VERIFIED, {"subject": name, "fingerprint": fingerprint(trust.anchor)})
         offered = Capabilities(frozenset(record.capabilities))
         successor = _record(driver, record.url, offered, trust, known)
         _sought(driver, attempt, successor, f"the next CA {name} is taken over")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
@@ -15,6 +17,7 @@ from components.scep.configured import read_configuration
 from components.scep.enrolment import Enrollment, JournalFile, State, Trust
 from components.scep.enrolment.timing import CHECK_INTERVAL
 from components.scep.errors import OverdueTryError, ScepError
+from components.scep.log_events import BACKGROUND_FAILED, ENTERED, NOT_FORESEEN
 from components.scep.trust import CaTrust
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from components.scep.enrolment import Configured
     from components.scep.identity import IdentityStore, StoredIdentity
     from components.scep.settings import EnrollmentSettings
-    from framework import BackgroundResult, ComponentContext
+    from framework import BackgroundResult, ComponentContext, LogEvent
     from framework.scheduler import Timer
 
 STATE_CHANGED: Final = "gatewright/enrollment/STATE_CHANGED"
@@ -123,7 +126,7 @@ class EnrolmentDriver:
             return False
         except Exception as error:
             # a library may raise anything on what a server sent; a try that never ends would be worse
-            self.context.logger.exception("a part of the enrolment failed in a way that is not foreseen")
+            self.context.logger.exception(NOT_FORESEEN)
             self.fail(attempt, error)
             return False
         return True
@@ -133,7 +136,7 @@ class EnrolmentDriver:
         if result.error is None:
             return result.value
         if not isinstance(result.error, ScepError):
-            self.context.logger.error("work in the background failed", exc_info=result.error)
+            self.context.logger.error(BACKGROUND_FAILED, exc_info=result.error)
         self.fail(attempt, result.error)
         return None
 
@@ -160,10 +163,10 @@ class EnrolmentDriver:
         daily_s = CHECK_INTERVAL.total_seconds()
         self._timers = (self.context.call_at(when, due), self.context.call_later(daily_s, due))
 
-    def step(self, message: str) -> None:
+    def step(self, event: LogEvent, facts: Mapping[str, object] = MappingProxyType({})) -> None:
         """Tell that something was done on the way, in the log and by an event."""
-        self.context.logger.info("enrolment step: %s", message)
-        self._publish(STEP, message=message)
+        self.context.logger.info(event, facts)
+        self._publish(STEP, message=event % facts)
 
     def now(self) -> datetime:
         """The time by the gateway's clock."""
@@ -230,8 +233,9 @@ class EnrolmentDriver:
         led_here = problem is not None and problem.state is state
         message = problem.message if problem is not None and led_here else status.next_step(enrollment, self.now())
         is_over = state is State.ENROLLED and self._has_warned
-        log = self.context.logger.warning if led_here or is_over else self.context.logger.info
-        log("enrolment: %s (was: %s): %s", state.value, before.value, message)
+        level = logging.WARNING if led_here or is_over else logging.INFO
+        facts = {"state": state.value, "previous": before.value, "message": message}
+        self.context.logger.log(level, ENTERED[state], facts)
         self._has_warned = led_here or (self._has_warned and not is_over)
         self._publish(STATE_CHANGED, previous=before.value, message=message)
 

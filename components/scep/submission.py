@@ -8,6 +8,14 @@ from components.scep import enrolment, wording
 from components.scep.driver import jitter
 from components.scep.errors import EnvelopeError, HttpStatusError, OperationUnsupportedError
 from components.scep.exchange import Exchange, open_exchange
+from components.scep.log_events import (
+    ISSUED,
+    RENEWAL_FORM_REFUSED,
+    RENEWAL_FORM_UNANSWERED,
+    REQUEST_UNKNOWN,
+    REQUESTED,
+    REQUESTED_WEAKER,
+)
 from components.scep.transaction import Capabilities, Issued, Pending, Refused, new_transaction_id
 
 if TYPE_CHECKING:
@@ -47,7 +55,7 @@ def _send(driver: EnrolmentDriver, attempt: int, exchange: Exchange) -> None:
     url, sent = driver.trust_record.url, exchange.request
     client = driver.client(url)
     kind = sent.message_type.name.replace("_", " ").lower()
-    driver.step(f"certificate requested from {url} ({kind}), transaction {sent.transaction_id}")
+    driver.step(REQUESTED, {"url": url, "request": kind, "transaction": sent.transaction_id})
 
     def done(result: BackgroundResult[bytes]) -> None:
         error = result.error
@@ -71,7 +79,7 @@ def _read(driver: EnrolmentDriver, attempt: int, data: bytes, exchange: Exchange
         weaker = exchange.weaker()
         if weaker is None:
             raise
-        driver.step("the reply cannot be opened: the request is sent once more in what older servers can do")
+        driver.step(REQUESTED_WEAKER)
         _send(driver, attempt, weaker)
         return
     _take_reply(driver, attempt, exchange, reply, now)
@@ -80,20 +88,20 @@ def _read(driver: EnrolmentDriver, attempt: int, data: bytes, exchange: Exchange
 def _take_reply(driver: EnrolmentDriver, attempt: int, exchange: Exchange, reply: Reply, now: datetime) -> None:
     match reply:
         case Issued(chain, warnings):
-            driver.step(f"certificate issued: serial {chain[0].serial_number:x}, key, chain and validity checked")
+            driver.step(ISSUED, {"serial": f"{chain[0].serial_number:x}"})
             if attempt == driver.enrollment.attempt:
                 driver.issued = chain
             driver.feed(enrolment.CertificateIssued(attempt, warnings))
         case Pending():
             driver.feed(enrolment.Failed(attempt, wording.pending_problem(now), jitter()))
         case Refused(fail_info=code) if exchange.is_poll and code == _BAD_CERT_ID:
-            driver.step("the CA does not know the request that it was asked about")
+            driver.step(REQUEST_UNKNOWN)
             driver.feed(enrolment.RequestUnknown(attempt, now, _fresh_id(exchange)))
         case Refused() if exchange.form is not None:
             before = driver.enrollment.journal.request
             earlier = None if before is None else before.refused
             problem = wording.problem_of_refusal(reply, now, exchange.purpose, earlier)
-            driver.step(f"the renewal was refused in this form: {reply.summary}")
+            driver.step(RENEWAL_FORM_REFUSED, {"reason": reply.summary})
             driver.feed(enrolment.FormRefused(attempt, problem, _fresh_id(exchange), jitter()))
         case Refused():
             problem = wording.problem_of_refusal(reply, now, exchange.purpose)
@@ -103,7 +111,7 @@ def _take_reply(driver: EnrolmentDriver, attempt: int, exchange: Exchange, reply
 def _leave_form(driver: EnrolmentDriver, attempt: int, exchange: Exchange, error: HttpStatusError) -> None:
     """The HTTP server did not let the CA decide about a renewal in this form."""
     problem = wording.problem_of(error, driver.now())
-    driver.step(f"the renewal did not come to the CA in this form: {problem.message}")
+    driver.step(RENEWAL_FORM_UNANSWERED, {"reason": problem.message})
     if error.is_of_the_request:
         driver.feed(enrolment.FormRefused(attempt, problem, _fresh_id(exchange), jitter(), by_ca=False))
     else:

@@ -23,8 +23,6 @@ from components.scep.errors import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cryptography import x509
-
     from components.scep.enrolment import Verdict
     from components.scep.transaction import Refused
 
@@ -64,11 +62,6 @@ def pending_problem(now: datetime) -> Problem:
         "have the request approved at the CA; it is asked again until it is, and now by: gatewright cert poll",
         now,
     )
-
-
-def count_certificates(certificates: tuple[x509.Certificate, ...]) -> str:
-    """How many CA certificates these are."""
-    return "1 CA certificate" if len(certificates) == 1 else f"{len(certificates)} CA certificates"
 
 
 def next_step(enrollment: Enrollment, verdicts: tuple[Verdict, ...] = ()) -> str:

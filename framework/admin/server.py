@@ -23,6 +23,7 @@ from framework.admin.rendering import paint
 from framework.admin.wire import Wire, WireError, socket_path
 from framework.errors import FrameworkError
 from framework.listening import serve_each
+from framework.log_events import CLIENT_CUT_OFF, COMMAND_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -112,7 +113,7 @@ class AdminServer:
                 finally:
                     self._slots.release()
         except (OSError, WireError) as error:
-            _log.debug("a client of the admin socket was cut off: %s", error)
+            _log.debug(CLIENT_CUT_OFF, {"error": error})
         finally:
             with self._lock:
                 self._connections.discard(connection)
@@ -140,7 +141,7 @@ class AdminServer:
         except (OSError, WireError):
             raise
         except Exception:  # noqa: BLE001  # a command of a plugin may raise anything; the client is told
-            _log.exception("the command %s failed", " ".join(argv[:2]))
+            _log.exception(COMMAND_FAILED, {"command": " ".join(argv[:2])})
             message = "the command failed inside the gateway; its log says why"
             wire.send(refusal_message("InternalError", message, INTERNAL))
         else:

@@ -32,6 +32,7 @@ from framework.configuration.results import (
     UpdateResult,
 )
 from framework.configuration.store import StoredConfiguration
+from framework.log_events import FILES_NOT_REMEMBERED, FILES_PROBLEM, FILES_UNSEALED
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -409,7 +410,7 @@ class ConfigurationAdmin:
                 self._remember(reading.usable)
         for problem in reading.problems:
             if problem not in told:
-                _log.error("configuration files: %s", problem)
+                _log.error(FILES_PROBLEM, {"problem": problem})
         return started
 
     def _take_files(self, reading: FileReading, *, deliver: bool) -> list[_Started]:
@@ -460,17 +461,13 @@ class ConfigurationAdmin:
             if changes:
                 self._save(changes, "secrets of configuration files", taken)
         except ConfigurationStoreError as error:
-            _log.error(
-                "secrets of configuration files are used, but not sealed: %s", error
-            )  # the cause is in the message
+            _log.error(FILES_UNSEALED, {"error": error})  # the cause is in the message
 
     def _remember(self, usable: Remembered) -> None:
         try:
             self._store.remember_files(usable)
         except ConfigurationStoreError as error:
-            _log.error(
-                "what configuration files say is used, but not remembered: %s", error
-            )  # the cause is in the message
+            _log.error(FILES_NOT_REMEMBERED, {"error": error})  # the cause is in the message
         self._remembered = usable
 
 

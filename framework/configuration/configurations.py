@@ -11,6 +11,7 @@ from framework.configuration.catalogue import ConfigurationType, factory_pid_of
 from framework.configuration.errors import ConfigurationError
 from framework.configuration.planning import Layers, Plan, PlannedEffect, Properties
 from framework.configuration.results import Change
+from framework.log_events import CONFIGURATION_INVALID
 from metatype import Problem
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Configurations:
         layers = self.layers_of(pid)
         problems = planning.problems_of(kind, layers.merged())
         for problem in problems if log else ():
-            _log.error("%s is not configured as it must be: %s", pid, problem)
+            _log.error(CONFIGURATION_INVALID, {"pid": pid, "problem": problem})
         return None if problems else planning.effective(kind, pid, layers)
 
     def plans(self, changes: tuple[Change, ...]) -> tuple[Plan, ...]:

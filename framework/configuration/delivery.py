@@ -21,6 +21,7 @@ from framework.configuration.event import ConfigurationEvent, DeliveryOutcome
 from framework.configuration.planning import ADMINS_OWN
 from framework.configuration.results import ChangeKind, ConfigurationNotice
 from framework.execution import Activity, Mailbox, WorkerPool
+from framework.log_events import CONFIGURATION_LISTENER_FAILED, CONFIGURATION_PLUGIN_FAILED
 
 if TYPE_CHECKING:
     from framework.registry import ServiceReference, ServiceRegistry
@@ -128,7 +129,7 @@ class Deliveries:
         try:
             plugin.modify_configuration(pid, changed if may_change else MappingProxyType(changed))
         except Exception:  # noqa: BLE001  # a plugin may raise anything
-            _log.exception("a configuration plugin failed for %s; what it changed is left out", pid)
+            _log.exception(CONFIGURATION_PLUGIN_FAILED, {"pid": pid})
             return properties
         changed.update({name: properties[name] for name in ADMINS_OWN if name in properties})
         return MappingProxyType(changed)
@@ -152,7 +153,7 @@ class Deliveries:
             try:
                 listener.configuration_changed(notice)
             except Exception:  # noqa: BLE001  # a listener may raise anything
-                _log.exception("a configuration listener failed for %s; the others are told", event.pid)
+                _log.exception(CONFIGURATION_LISTENER_FAILED, {"pid": event.pid})
 
 
 def _ranking(reference: ServiceReference) -> int:

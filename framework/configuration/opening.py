@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from framework.configuration.errors import ConfigurationStoreError, DamagedStoreError
 from framework.configuration.history import timestamp
 from framework.configuration.store import ConfigurationStore
+from framework.log_events import COPY_DAMAGED, COPY_FAILED, STORE_DAMAGED
 from framework.storage import replace_file, sync_directory
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def open_store(directory: Path, keys: KeyRing, clock: Clock) -> ConfigurationSto
     try:
         return _opened(path, keys, clock)
     except DamagedStoreError as error:
-        _log.error("the store does not open as it is: %s", error)
+        _log.error(STORE_DAMAGED, {"error": error})
         return _repaired(path, copy, keys, clock, "was damaged")
 
 
@@ -116,7 +117,7 @@ def _repaired(path: Path, copy: Path, keys: KeyRing, clock: Clock, what: str) ->
             replace_file(path, copy.read_bytes())
             store = _opened(path, keys, clock)
         except DamagedStoreError:
-            _log.exception("the last good copy of the store is damaged too")
+            _log.exception(COPY_DAMAGED)
             _set_aside(path, clock)
     if store is None:
         store = _opened(path, keys, clock)
@@ -177,7 +178,7 @@ class StoreCopies:
         try:
             self._store.copy_to(self._path)
         except (OSError, ConfigurationStoreError):
-            _log.exception("the good copy of the store could not be made; the one before is kept")
+            _log.exception(COPY_FAILED)
 
     def _note(self) -> None:
         with self._lock:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from framework.log_events import FILES_UNREADABLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -57,6 +59,6 @@ class DirectoryWatch:
                 self._taken = self._seen
                 self._changed()
         except Exception:  # noqa: BLE001  # whatever happens, the next look is to come
-            _log.exception("the configuration files could not be read again")
+            _log.exception(FILES_UNREADABLE)
         finally:
             self.start()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from framework.declarative_services.errors import MailboxFullError
 from framework.errors import FrameworkError
+from framework.log_events import WORK_FAILED
 from framework.record import Record
 from metatype import ChangePolicy, Secret
 
@@ -146,7 +147,7 @@ class ComponentContext:
 
     @functools.cached_property
     def logger(self) -> logging.Logger:
-        """A logger named after the pid."""
+        """A logger named after the pid; `framework.LogEvent` gives its lines stable names."""
         return logging.getLogger(f"gatewright.{self.pid.removeprefix('gatewright.')}")
 
     @property
@@ -304,7 +305,7 @@ class ComponentContext:
         try:
             callback()
         except Exception:
-            self.logger.exception("a callback of %s failed", self.pid)
+            self.logger.exception(WORK_FAILED, {"pid": self.pid})
 
 
 def _plain(value: Any) -> Any:

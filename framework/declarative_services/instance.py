@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from framework.declarative_services.errors import ActivationError
+from framework.log_events import CALLBACK_FAILED
 from metatype import Secret
 from metatype.secret import without_secrets
 
@@ -92,7 +93,7 @@ class ComponentInstance:
         try:
             call()
         except Exception as error:  # noqa: BLE001  # a component may raise anything
-            _log.exception("%s: %s failed; the gateway goes on", self._context.pid, callback)
+            _log.exception(CALLBACK_FAILED, {"pid": self._context.pid, "callback": callback})
             return in_words(error)
         return None
 

@@ -16,6 +16,13 @@ from framework.declarative_services.lazy_service import LazyService, WaitGraph
 from framework.declarative_services.lifecycle import HAVING_A_LIFE, Lifecycle, Phase
 from framework.declarative_services.tracking import ReferenceTracker
 from framework.execution import Mailbox
+from framework.log_events import (
+    ACTIVATION_FAILED,
+    COMPONENT_STILL_HELD,
+    REBINDING_FAILED,
+    REGISTRATION_FAILED,
+    WAITS_FOR_ASKER,
+)
 from framework.record import Record
 from framework.registry import ServiceEventKind
 
@@ -160,7 +167,7 @@ class ManagedComponent:
         demand = _Demand()
         with self._surroundings.waits.waiting(None if waiter is None else waiter.name, self.pid) as may_wait:
             if not may_wait:
-                _log.error("%s waits, perhaps through others, for whoever asks for its service now", self.pid)
+                _log.error(WAITS_FOR_ASKER, {"pid": self.pid})
                 return None
             self.post(life.Demanded(demand))
             supplied = self._surroundings.pool.wait_for(demand.decided, SUPPLY_DEADLINE_S)
@@ -229,7 +236,7 @@ class ManagedComponent:
         try:
             self._register(action.properties, lambda: LazyService(self.demand))
         except Exception as error:  # noqa: BLE001  # properties may be of any kind
-            _log.exception("the service of %s could not be registered", self.pid)
+            _log.exception(REGISTRATION_FAILED, {"pid": self.pid})
             self.post(life.Offered(in_words(error)))
         else:
             self.post(life.Offered())
@@ -252,7 +259,7 @@ class ManagedComponent:
             if not description.lazy:
                 self._register(action.properties, lambda: instance.component)
         except Exception as error:  # noqa: BLE001  # a component may raise anything
-            _log.exception("%s could not be activated; it is retried", self.pid)
+            _log.exception(ACTIVATION_FAILED, {"pid": self.pid})
             if instance is not None:
                 instance.deactivate(DeactivationReason.UNSPECIFIED)
             self.post(life.ActivationFailed(in_words(error)))
@@ -280,7 +287,7 @@ class ManagedComponent:
         try:
             self._living().rebind(action.bindings)
         except Exception:  # noqa: BLE001  # a component may raise anything
-            _log.exception("%s could not be rebound", self.pid)
+            _log.exception(REBINDING_FAILED, {"pid": self.pid})
         self.post(life.Rebound(action.bindings))
 
     def _tell_updates(self, action: life.TellUpdates) -> None:
@@ -315,7 +322,7 @@ class ManagedComponent:
             return
         holders = ledger.holders(service)
         if holders:
-            _log.warning("%s still hold(s) the service of %s, which goes now", ", ".join(holders), self.pid)
+            _log.warning(COMPONENT_STILL_HELD, {"holders": holders, "pid": self.pid})
         self.feed(life.Released())
 
     def _deactivate(self, action: life.Deactivate) -> None:

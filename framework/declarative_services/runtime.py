@@ -25,6 +25,7 @@ from framework.declarative_services.managed import RELEASE_DEADLINE_S, ManagedCo
 from framework.declarative_services.release import ReleaseLedger
 from framework.execution import Dispatcher, Mailbox, WorkerPool
 from framework.hang_watch import HUNG_AFTER_S, HangWatch, stack_of
+from framework.log_events import CIRCLE_FOUND, COMPONENT_NOT_ENDED, SERVICE_STILL_HELD
 from framework.record import Record
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class ComponentRuntime:
         if not ended:
             for managed in self._managed.copy().values():
                 phase, stack = managed.state.phase.value, stack_of(managed.mailbox.thread)
-                _log.error("%s did not end in time (%s); it is at:\n%s", managed.pid, phase, stack)
+                _log.error(COMPONENT_NOT_ENDED, {"pid": managed.pid, "phase": phase, "stack": stack})
         self._pool.close()
         return ended
 
@@ -304,8 +305,7 @@ class ComponentRuntime:
         owner = None if current is None else current.name
         self._dispatcher.post(lambda: self._ledger.when_released(service, released.set, but=owner))
         if not self._pool.wait_for(released, RELEASE_DEADLINE_S):
-            holders = ", ".join(self._ledger.holders(service))
-            _log.warning("%s still hold(s) %s, which goes now", holders, service)
+            _log.warning(SERVICE_STILL_HELD, {"holders": self._ledger.holders(service), "service": service})
 
     def _forget(self, managed: ManagedComponent) -> None:
         if self._managed.get(managed.pid) is managed:
@@ -334,7 +334,7 @@ class ComponentRuntime:
         self._search_planned = False
         found = frozenset(self._explainer().circles())
         for circle in sorted(found - self._circles):
-            _log.warning("these components wait for one another and will never be active: %s", " -> ".join(circle))
+            _log.warning(CIRCLE_FOUND, {"pids": circle})
             self._facilities.event_admin.publish("gatewright/component/CIRCLE_FOUND", {"pids": circle})
         self._circles = found
 

@@ -9,6 +9,7 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from framework.log_events import HANDLER_DENIED, HANDLER_SLOW
 from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class EventSubscription:
             first, self._overflown = overflow and not self._overflown, self._overflown or overflow
             start, self._running = not self._running, True
         if first:
-            _log.warning("%s is too slow: of more than %d events the oldest are dropped", self._name(), MOST_WAITING)
+            _log.warning(HANDLER_SLOW, {"handler": self._name(), "most": MOST_WAITING})
         if start:
             self._executor(self._drain)
 
@@ -230,7 +231,8 @@ class EventSubscription:
 
     def _deny(self, reason: str, stack: str | None) -> None:
         if self._shut():
-            _log.error("%s is denied further events: %s\n%s", self._name(), reason, stack or "(its stack is not known)")
+            facts = {"handler": self._name(), "reason": reason, "stack": stack or "(its stack is not known)"}
+            _log.error(HANDLER_DENIED, facts)
             self._workshop.deny(self, reason, stack)
         self._release()
 

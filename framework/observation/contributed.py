@@ -7,6 +7,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
+from framework.log_events import METRICS_FAILED
 from framework.observation.exposition import exposition
 from framework.observation.metrics import MetricSource
 from framework.plugins.guard import GuardedCall, GuardError
@@ -66,7 +67,7 @@ class ContributedMetrics:
             if error.hung:
                 self._hanging.add(reference)
         if known != text:
-            _log.error("no figures from one source: %s", text)
+            _log.error(METRICS_FAILED, {"error": text})
 
     def _ask(self) -> dict[ServiceReference, GuardedCall[tuple[Metric, ...]]]:
         sources = self._registry.find_all(MetricSource)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from framework.errors import FrameworkError
 from framework.listening import serve_each
+from framework.log_events import OBSERVER_CUT_OFF, OBSERVER_NOT_ANSWERED
 from framework.observation.contributed import ContributedMetrics
 from framework.observation.endpoints import HttpAnswer, answer
 
@@ -145,9 +146,9 @@ class ObservationServer:
                 connection.settimeout(DEADLINE_S)
                 connection.sendall(_encoded(found, with_body=method != "HEAD"))
         except OSError as error:
-            _log.debug("an observer was cut off: %s", error)
+            _log.debug(OBSERVER_CUT_OFF, {"error": error})
         except Exception:  # noqa: BLE001  # whatever went wrong, others are served
-            _log.exception("an observer could not be answered")
+            _log.exception(OBSERVER_NOT_ANSWERED)
         finally:
             self._slots.release()
 

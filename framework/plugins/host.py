@@ -13,6 +13,7 @@ import pluggy
 
 from framework.clock import Clock, SystemClock
 from framework.errors import FrameworkError
+from framework.log_events import PLUGIN_LEFT_SOMETHING, PLUGIN_NOT_STOPPED, PLUGIN_QUARANTINED
 from framework.plugins import loading, modules
 from framework.plugins.guard import GuardedCall, GuardError
 from framework.plugins.health import Finding, HealthReport, Severity
@@ -156,7 +157,7 @@ class PluginHost:
             try:
                 call.result(deadline, STOPPING_DEADLINE_S)
             except GuardError as error:
-                _log.error("%s; the gateway stops without it", error)  # the stack is in the message if it hangs
+                _log.error(PLUGIN_NOT_STOPPED, {"error": error})  # the stack is in the message if it hangs
         for context in self._contexts.values():
             context.close()
         self._contexts.clear()
@@ -186,7 +187,7 @@ class PluginHost:
         self._forget(plugin)
         refused = QuarantinedPlugin(plugin.name, plugin.distribution, plugin.version, reason)
         self._quarantined = (*(one for one in self._quarantined if one.name != plugin.name), refused)
-        _log.error("plugin %s is not used: %s", plugin.name, reason)
+        _log.error(PLUGIN_QUARANTINED, {"plugin": plugin.name, "reason": reason})
         self._publish("QUARANTINED", plugin, reason)
 
     def _load(self, entry_point: EntryPoint) -> Plugin | None:
@@ -209,7 +210,7 @@ class PluginHost:
                 f"it is the same plugin as {other.name}, or has its name",
             )
             self._quarantined = (*self._quarantined, refused)
-            _log.error("plugin %s is not used: %s", plugin.name, refused.reason)
+            _log.error(PLUGIN_QUARANTINED, {"plugin": plugin.name, "reason": refused.reason})
             return None
         try:
             plugin = loading.ask(plugin, self._manager, self._clock)
@@ -293,7 +294,7 @@ class PluginHost:
         own = self._forget(plugin)
         left.extend(modules.threads_in(own, plugin.threads))
         for one in left:
-            _log.error("plugin %s leaves something behind: %s", plugin.name, one)
+            _log.error(PLUGIN_LEFT_SOMETHING, {"plugin": plugin.name, "left": one})
         return tuple(left)
 
     def _forget(self, plugin: Plugin) -> tuple[str, ...]:

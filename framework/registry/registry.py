@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.filter import Filter, keys_of_value
+from framework.log_events import SERVICE_LISTENER_FAILED
 from framework.registry.errors import RegistryError, UnregisteredServiceError
 from framework.registry.index import Bucket, EqualityIndex
 from framework.registry.listeners import ListenerIndex, Subscription
@@ -302,7 +303,7 @@ class ServiceRegistry:
                 elif before is not None and subscription.wants(before):
                     subscription.callback(ServiceEvent(ServiceEventKind.MODIFIED_ENDMATCH, reference))
             except Exception:  # noqa: BLE001  # a listener may raise anything
-                _log.exception("a listener of %r failed; the others are called", reference)
+                _log.exception(SERVICE_LISTENER_FAILED, {"service": reference})
 
 
 def _matches(properties: ServiceProperties, interface: str | None, condition: Filter | None) -> bool:

@@ -8,6 +8,13 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from framework.log_events import (
+    SERVICE_ASKED_FOR_ITSELF,
+    SERVICE_NOT_MADE,
+    SERVICE_NOT_TAKEN_BACK,
+    SERVICE_OF_WRONG_CLASS,
+)
+
 if TYPE_CHECKING:
     from framework.registry.service import ServiceRegistration
 
@@ -230,7 +237,7 @@ class FactoryUses(ServiceUses):
                 made = self._made[key] = _Made(bundle)
         if not mine:
             if not _WAITS.wait(made):
-                _log.error("%r, perhaps through others, asked for its own service while it made it", self._factory)
+                _log.error(SERVICE_ASKED_FOR_ITSELF, {"factory": self._factory})
                 return None
             return made.service
         made.service = self._call(bundle)
@@ -249,12 +256,13 @@ class FactoryUses(ServiceUses):
         try:
             service = factory.get_service(bundle, self.registration)
         except Exception:  # noqa: BLE001  # a factory may raise anything
-            _log.exception("%r made no service for %r", factory, bundle)
+            _log.exception(SERVICE_NOT_MADE, {"factory": factory, "bundle": bundle})
             return None
         wrong = next((cls for cls in self._classes if not _is_instance(service, cls)), None)
         if service is None or wrong is not None:
             expected = "an object" if wrong is None else f"a {wrong.__qualname__}"
-            _log.error("%r made %s instead of %s", factory, type(service).__qualname__, expected)
+            made = type(service).__qualname__
+            _log.error(SERVICE_OF_WRONG_CLASS, {"factory": factory, "made": made, "expected": expected})
             return None
         return service
 
@@ -264,7 +272,7 @@ class FactoryUses(ServiceUses):
         try:
             self._factory.unget_service(bundle, self.registration, service)
         except Exception:  # noqa: BLE001  # a factory may raise anything
-            _log.exception("%r could not take back what it made for %r", self._factory, bundle)
+            _log.exception(SERVICE_NOT_TAKEN_BACK, {"factory": self._factory, "bundle": bundle})
 
 
 class ServiceObjects:

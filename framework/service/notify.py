@@ -9,6 +9,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
+from framework.log_events import MANAGER_NOT_TOLD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -88,7 +90,7 @@ class ServiceNotifier:
             try:
                 connection.sendto(message, address)
             except OSError as error:
-                _log.warning("the service manager cannot be told (%s): %s", lines[0], error)
+                _log.warning(MANAGER_NOT_TOLD, {"message": lines[0], "error": error})
 
 
 class Watchdog:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import socket
 import subprocess
 import sys
@@ -12,7 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
+
+from framework.service.line_schema import line_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,13 +68,14 @@ def test_lines_in_json_are_all_in_json_and_the_port_that_was_free_is_told(tmp_pa
     try:
         ready = json.loads(process.stderr.readline())
         assert ready["level"] == "info"
-        address = re.fullmatch(r"gatewright .* ready: .*, observers on (127\.0\.0\.1:[0-9]+)", ready["message"])
-        assert address is not None
-        connection = http.client.HTTPConnection(address[1], timeout=30)
+        assert ready["event"] == "gateway.ready"
+        address = ready["facts"]["observers"]
+        assert f"observers: {address}" in ready["message"]
+        connection = http.client.HTTPConnection(address, timeout=30)
         connection.request("GET", "/livez")
         assert connection.getresponse().status == 200
         connection.close()
-        taken = [*argv[:-1], address[1], "--state-dir", str(tmp_path / "two")]
+        taken = [*argv[:-1], address, "--state-dir", str(tmp_path / "two")]
         done = subprocess.run(taken, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert (
@@ -82,4 +85,5 @@ def test_lines_in_json_are_all_in_json_and_the_port_that_was_free_is_told(tmp_pa
     finally:
         process.terminate()
         rest = process.communicate(timeout=30)[1]
-    assert all(json.loads(line) for line in rest.splitlines())
+    for line in (ready, *map(json.loads, rest.splitlines()), *map(json.loads, done.stderr.splitlines())):
+        Draft202012Validator(line_schema()).validate(line)

@@ -33,6 +33,7 @@ from components.keystore.crl.verification import (
     key_digest,
     may_sign,
 )
+from components.keystore.log_events import CRL_NOT_USED
 from framework.storage import make_private_directory, replace_file, sync_directory
 
 if TYPE_CHECKING:
@@ -347,7 +348,7 @@ def _load(path: Path) -> KeptCrl | None:
     except CrlRefusedError:
         path.unlink(missing_ok=True)  # torn; it is fetched again
     except OSError as error:
-        _log.warning("the CRL %s is not used: %s; it is fetched again, or see to its file system", path, error)
+        _log.warning(CRL_NOT_USED, {"path": path, "error": error})
     else:
         return kept
     return None

@@ -21,6 +21,7 @@ from components.keystore.crl.verification import distribution_points
 from components.keystore.entries import TrustedCertificateEntry
 from components.keystore.errors import KeystoreError
 from components.keystore.guard import guarded
+from components.keystore.log_events import CRL_FETCH_FAILED, CRL_FORGOTTEN, CRL_NOT_REFRESHED, CRL_UPKEEP_FAILED
 from framework import Filter
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class CrlUpkeep(RevocationService):
         self._looking = False
         if result.value is None:
             if not isinstance(result.error, KeystoreError | OSError):
-                self._context.logger.error("looking after CRLs failed", exc_info=result.error)
+                self._context.logger.error(CRL_UPKEEP_FAILED, exc_info=result.error)
             self._failures["keystore"] = f"CRLs are not looked after: {result.error}"
         else:
             self._failures.pop("keystore", None)
@@ -138,7 +139,7 @@ class CrlUpkeep(RevocationService):
 
     def _tell_forgotten(self, forgotten: Sequence[str]) -> None:
         for each in forgotten:
-            self._context.logger.warning("CRL forgotten: %s", each)
+            self._context.logger.warning(CRL_FORGOTTEN, {"crl": each})
         if forgotten:
             sources = {one.source for one in self.records()}
             self._fetched = {url: when for url, when in self._fetched.items() if url in sources}
@@ -195,10 +196,10 @@ class CrlUpkeep(RevocationService):
 
     def _fail(self, name: str, error: BaseException) -> None:
         if not isinstance(error, KeystoreError | OSError):
-            self._context.logger.error("fetching the CRL of %s failed", name, exc_info=error)
+            self._context.logger.error(CRL_FETCH_FAILED, {"source": name}, exc_info=error)
         told = f"{error}" if name in str(error) else f"{name}: {error}"
         if self._failures.get(name) != told:
-            self._context.logger.warning("CRL not refreshed: %s", told)
+            self._context.logger.warning(CRL_NOT_REFRESHED, {"problem": told})
         self._failures[name] = told
 
     def _keystore_changed(self, _event: Event) -> None:

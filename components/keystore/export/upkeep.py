@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 from components.keystore.contract import CHANGED_TOPIC, HealthState, KeystoreHealth
 from components.keystore.errors import KeystoreError
 from components.keystore.guard import guarded
+from components.keystore.log_events import EXPORT_ENDED, EXPORT_FAILED, EXPORT_NOT_WITHDRAWN, EXPORT_PROBLEM
 from framework import Filter, Secret
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class PemExport:
         self._closed = True
         if withdraw:
             for problem in self._withdraw_all_but(None):
-                self._context.logger.error("export not taken back: %s", problem)
+                self._context.logger.error(EXPORT_NOT_WITHDRAWN, {"problem": problem})
 
     def told_in(self, health: KeystoreHealth) -> KeystoreHealth:
         """How the keystore is, with what is wrong with its export."""
@@ -99,10 +100,10 @@ class PemExport:
     def _done(self, result: BackgroundResult[_Outcome]) -> None:
         self._under_way = False
         if result.error is not None:
-            self._context.logger.error("the export failed", exc_info=result.error)
+            self._context.logger.error(EXPORT_FAILED, exc_info=result.error)
         told = (f"the export failed: {result.error}",) if result.value is None else result.value.problems
         for problem in set(told) - set(self._problems):
-            self._context.logger.warning("export: %s", problem)
+            self._context.logger.warning(EXPORT_PROBLEM, {"problem": problem})
         self._problems = told
         if self._again:
             self._again = False
@@ -166,7 +167,7 @@ class PemExport:
                 problems.append(f"{error}; it is tried again every minute. Or remove them yourself")
                 left.append(path)
                 continue
-            self._context.logger.info("nothing is exported to %s any more", path)
+            self._context.logger.info(EXPORT_ENDED, {"path": path})
             if not was_there:
                 told = (
                     f"{path}, where private keys may have been exported to before, is not there; if its disk is only "

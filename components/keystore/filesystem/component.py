@@ -18,6 +18,7 @@ from components.keystore.contract import (
 from components.keystore.errors import KeystoreUnavailableError, WrongPasswordError
 from components.keystore.filesystem.former_file import LeftBehind, see_to_former_file
 from components.keystore.filesystem.keystore import Pkcs12Keystore
+from components.keystore.log_events import FILE_MADE, FILE_WAS_OPEN, FORMER_FILE
 from framework import ConfigurationAdmin, ConfigurationError, Secret, component, reference
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ class FilesystemKeystore(AttendedKeystore[Pkcs12Keystore]):
                 raise KeystoreUnavailableError(str(keystore.path), f"no known password opens it; {shared}") from error
             raise
         if made:
-            context.logger.info("made a new, empty keystore: %s", keystore.path)
+            context.logger.info(FILE_MADE, {"path": keystore.path})
         elif keystore.restrict():
-            context.logger.warning("%s was open to other users; it no longer is", keystore.path)
+            context.logger.warning(FILE_WAS_OPEN, {"path": keystore.path})
         self._keystore = keystore
         self._see_to_former_files(context.properties, (password, *others))
         self._remember(_FILE_PASSWORD, password)
@@ -138,7 +139,7 @@ class FilesystemKeystore(AttendedKeystore[Pkcs12Keystore]):
         found = (see_to_former_file(keystore, path, passwords, move=move, of_others=others) for path in former)
         self._left_behind = tuple(left for left in found if left is not None)
         for left in self._left_behind:
-            self._context.logger.warning("former file of the keystore: %s", left.text)
+            self._context.logger.warning(FORMER_FILE, {"problem": left.text})
         remembered = [left.file for left in self._left_behind if left.open]
         self._remember(_FILE_PATHS, Secret(_BETWEEN_PATHS.join(map(str, (*remembered, keystore.path)))))
 

@@ -28,6 +28,7 @@ from components.keystore.filesystem.encryption import DerivedKeys
 from components.keystore.filesystem.file import FileVersion, KeystoreFile
 from components.keystore.filesystem.pkcs12 import KnownBags, decode_pkcs12, encode_pkcs12
 from components.keystore.keys import SoftwarePrivateKey
+from components.keystore.log_events import FILE_DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -237,7 +238,7 @@ class Pkcs12Keystore(KeystoreService):
             if not self._opens(data, self._passwords):
                 raise damage
             aside = self._file.restore_previous(data)
-        _log.error("%s; its previous generation is used now, see %s", damage, aside)
+        _log.error(FILE_DAMAGED, {"damage": damage, "note": aside})
         return self._load(password)
 
     def _is_altered(self) -> bool:

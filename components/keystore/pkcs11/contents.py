@@ -18,6 +18,7 @@ from pkcs11.exceptions import AttributeTypeInvalid, ObjectHandleInvalid, PKCS11E
 from components.asn1 import der
 from components.keystore.entries import Entry, PrivateKeyEntry, TrustedCertificateEntry, check_alias
 from components.keystore.errors import AliasError, EntryError
+from components.keystore.log_events import CERTIFICATE_UNREADABLE, TRUST_UNKNOWN
 from components.keystore.pkcs11.index import CertificateRecord, Index, IndexRecord, KeyRecord, is_own, newest
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def _stored(each: Any, cache: CertificateCache) -> StoredCertificate | None:
         try:
             certificate = cache[encoded] = x509.load_der_x509_certificate(encoded)
         except ValueError as error:
-            _log.info("a certificate object cannot be read and is left alone: %s", error)
+            _log.info(CERTIFICATE_UNREADABLE, {"error": error})
             return None
     return StoredCertificate(
         each,
@@ -283,7 +284,7 @@ def _officially_trusted(each: Any) -> bool:
     except AttributeTypeInvalid:
         return False
     except PKCS11Error as error:
-        _log.debug("the token does not say whether a certificate is trusted: %s", error)
+        _log.debug(TRUST_UNKNOWN, {"error": error})
         return False
 
 

@@ -30,6 +30,7 @@ from components.keystore.errors import (
     UnsupportedOperationError,
 )
 from components.keystore.keys import KeyAlgorithm
+from components.keystore.log_events import TOKEN_NOT_TIDIED, TOKEN_OPENED_ANEW, TOKEN_WITHOUT_INDEX
 from components.keystore.pkcs11 import operations
 from components.keystore.pkcs11.committing import INDEX_LABEL, records_after, store, write_index
 from components.keystore.pkcs11.contents import CertificateCache, TokenContents, read_contents
@@ -227,7 +228,7 @@ class TokenKeystore(KeystoreService):
                 try:
                     return self._run(work, session)
                 except (PKCS11Error, _VoidError) as error:
-                    _log.info("%s: opening it anew after %s", self.name, told(error))
+                    _log.info(TOKEN_OPENED_ANEW, {"token": self.name, "error": told(error)})
                     self._session = None
                     module.forget_login()
                     module.initialise_anew()
@@ -292,7 +293,7 @@ class TokenKeystore(KeystoreService):
             # Without an index what is there may be all that is left of a keystore: it is taken up, not tidied away.
             adopted = {alias: record for alias, record in contents.records.items() if contents.is_own(record)}
             if adopted:
-                _log.warning("%s has no index; it is made anew from %s", self.name, ", ".join(adopted))
+                _log.warning(TOKEN_WITHOUT_INDEX, {"token": self.name, "aliases": list(adopted)})
             self._contents = self._written(write_index(session, contents, adopted))
 
     # Reading
@@ -347,7 +348,7 @@ class TokenKeystore(KeystoreService):
             self._tidy(self._contents)
         except (PKCS11Error, KeystoreError) as error:
             self._contents = None
-            _log.info("%s: what is no longer needed stays until the next opening (%s)", self.name, error)
+            _log.info(TOKEN_NOT_TIDIED, {"token": self.name, "error": error})
 
     def _tidy(self, contents: TokenContents) -> None:
         """Remove what the index does not name: what was deleted, and what a crash has left, if not another program."""

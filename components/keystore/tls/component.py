@@ -10,6 +10,7 @@ from components.keystore.crl import CRLS_CHANGED_TOPIC, RevocationService
 from components.keystore.entries import PrivateKeyEntry, TrustedCertificateEntry
 from components.keystore.errors import KeystoreError, UnsupportedOperationError
 from components.keystore.guard import guarded
+from components.keystore.log_events import TLS_ENTRIES_UNKNOWN
 from components.keystore.tls.errors import TlsError
 from components.keystore.tls.service import TLS_CHANGED_TOPIC, SslContextService
 from components.keystore.tls.settings import ClientAuthentication, RevocationCheck, TlsMaterial, TlsSettings
@@ -99,7 +100,7 @@ class SslContexts(SslContextService):
             if result.value is not None and reading == self._readings:  # or there was a later one
                 self._use(result.value)
             elif result.error is not None:
-                self._context.logger.error("the entries for TLS were not looked at", exc_info=result.error)
+                self._context.logger.error(TLS_ENTRIES_UNKNOWN, exc_info=result.error)
                 self._problems = (f"the entries for TLS were not looked at: {result.error}",)
             self._context.call_later(LOOK_S, self._look)
 

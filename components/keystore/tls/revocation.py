@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from components.keystore.crl import CrlError, RevocationStatus
+from components.keystore.log_events import REVOCATION_UNKNOWN
 from components.keystore.tls.settings import RevocationCheck
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class CheckedContext(ssl.SSLContext):
         try:
             return self._answers.status(certificate)
         except CrlError as error:
-            _log.error("revocation is not known: %s", error)
+            _log.error(REVOCATION_UNKNOWN, {"error": error})
             return RevocationStatus.UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""`schema`: the JSON Schema of what commands answer with `--json`."""
+"""`schema`: the JSON Schema of what commands answer with `--json`, and of log lines in JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from framework.admin.command import Answer, Command, CommandError, Invocation, O
 from framework.admin.commands import schemas
 from framework.admin.parsing import CommandTable
 from framework.admin.schema import document
+from framework.service.line_schema import line_schema
 
 if TYPE_CHECKING:
     import argparse
@@ -33,6 +34,8 @@ def _answer(table: CommandTable, words: list[str]) -> Answer:
         for command in table.commands()
         if command.schema is not None and command.path[: len(words)] == tuple(words)
     }
+    if words in ([], ["run"]):
+        data["run"] = line_schema()
     if not data:
         raise CommandError(f"there is no command {' '.join(words)!r} whose answers have a schema")
     chosen = data.get(" ".join(words), data)
@@ -46,11 +49,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 COMMANDS: Final = (
     Command(
         path=("schema",),
-        help="the JSON Schema of what a command answers with --json, or of all that begin with some words",
+        help="the JSON Schema of what a command answers with --json, or of all that begin with some words; "
+        "of run: that of a log line with --log-format json",
         run=_schema,
         offline=_schema_offline,
         arguments=_arguments,
-        examples=("gatewright schema cert status", "gatewright schema config"),
+        examples=("gatewright schema cert status", "gatewright schema config", "gatewright schema run"),
         exit_statuses={1: "there is no such command"},
         schema=schemas.schema,
     ),
