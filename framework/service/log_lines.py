@@ -21,6 +21,7 @@ JOURNAL: Final = "journal"
 JSON: Final = "json"
 LOG_FORMATS: Final = (TEXT, JOURNAL, JSON)
 
+JOURNAL_SOCKET: Final = "/run/systemd/journal/socket"
 JOURNAL_TEXT: Final = "%(name)s: %(message)s"
 
 _PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -36,16 +37,23 @@ def log_format(form: str | None, environ: Mapping[str, str], stream: TextIO | No
     return form or (JOURNAL if goes_to_journal(environ, stream or sys.stderr) else TEXT)
 
 
-def log_handler(form: str | None, environ: Mapping[str, str], stream: TextIO | None = None) -> logging.Handler:
+def log_handler(
+    form: str | None, environ: Mapping[str, str], stream: TextIO | None = None, journal: str = JOURNAL_SOCKET
+) -> logging.Handler:
     """A handler that writes lines of a form.
 
     Args:
         form: One of `LOG_FORMATS`, or None: see `log_format`.
-        environ: Says whether the stream goes to journald (`JOURNAL_STREAM`).
+        environ: Says whether the stream goes to journald (`JOURNAL_STREAM`); then `journal` lines go to its socket.
         stream: Where to; standard error if None.
+        journal: The path of that socket.
     """
     out = sys.stderr if stream is None else stream
     chosen = log_format(form, environ, out)
+    if chosen == JOURNAL and goes_to_journal(environ, out):
+        from framework.service.journal import JournalHandler  # noqa: PLC0415  # which uses what is here
+
+        return JournalHandler(out, journal)
     handler = logging.StreamHandler(out)
     formatters = {JSON: JsonLines, JOURNAL: JournalLines}
     handler.setFormatter(formatters[chosen]() if chosen in formatters else TextLines(_TEXT_FORMAT))
