@@ -219,6 +219,10 @@ class ObjectClass:
         found = tuple(one for one in self.validate(properties, unknown=unknown) if one.fatal)
         if found:
             raise MetatypeError(f"{self.id}: " + "; ".join(map(str, found)), problems=found)
+        return self.typed(properties)
+
+    def typed(self, properties: Mapping[str, object]) -> dict[str, Any]:
+        """What `coerce` gives for properties that are known to be valid."""
         typed: dict[str, Any] = {}
         for attribute in self.attributes.values():
             value = attribute.typed(properties[attribute.id]) if properties.get(attribute.id) is not None else None

@@ -101,17 +101,17 @@ def problems_of(kind: ConfigurationType, properties: Properties) -> tuple[Proble
 
 
 def effective(kind: ConfigurationType, pid: str, layers: Layers) -> Properties:
-    """All properties, typed, defaults filled, with the identities that the admin sets; they must be valid."""
+    """All properties, typed, defaults filled, with the identities that the admin sets; known to be valid."""
     merged = layers.merged()
-    return with_identities(pid, merged if kind.object_class is None else kind.object_class.coerce(merged))
+    return with_identities(pid, merged if kind.object_class is None else kind.object_class.typed(merged))
 
 
 def coerced(kind: ConfigurationType, properties: Properties) -> dict[str, Any]:
-    """Valid properties with their types, without defaults."""
+    """Properties that are known to be valid, with their types, without defaults."""
     if kind.object_class is None:
         return dict(properties)
     attributes = kind.object_class.attributes
-    return {name: attributes[name].coerce(value) if name in attributes else value for name, value in properties.items()}
+    return {name: attributes[name].typed(value) if name in attributes else value for name, value in properties.items()}
 
 
 def origins(properties: Properties, layers: Layers) -> dict[str, Origin]:
