@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         ComponentSnapshot,
         Explanation,
     )
+    from framework.observation.contributed import ContributedMetrics
 
 T = TypeVar("T")
 
@@ -130,6 +131,13 @@ class Gateway:
     def uptime_s(self) -> float:
         """How long it runs, in seconds, whatever the wall clock did meanwhile."""
         return self.clock.monotonic() - self._started
+
+    @functools.cached_property
+    def contributed_metrics(self) -> ContributedMetrics:
+        """Figures of rooms and plugins, asked for by whoever observes the gateway, and by `doctor`."""
+        from framework.observation.contributed import ContributedMetrics  # noqa: PLC0415  # only who asks pays for it
+
+        return ContributedMetrics(self.registry, self.clock)
 
     @property
     def configuration_admin(self) -> ConfigurationAdmin:

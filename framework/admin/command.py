@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from framework.configuration import ConfigurationAdmin
     from framework.declarative_services import ComponentSnapshot, Explanation
     from framework.event_admin import EventAdmin
+    from framework.observation.contributed import ContributedMetrics
     from framework.plugins import PluginHost
     from framework.registry import ServiceRegistry
 
@@ -57,6 +58,11 @@ class GatewayView(Protocol):
     @property
     def plugins(self) -> PluginHost:
         """The plugins."""
+        ...
+
+    @property
+    def contributed_metrics(self) -> ContributedMetrics:
+        """Figures of rooms and plugins."""
         ...
 
     @property

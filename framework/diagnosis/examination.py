@@ -29,7 +29,7 @@ class Check(Generic[Seen]):
 
     Attributes:
         name: What is looked at.
-        run: Looks at it; at least one finding.
+        run: Looks at it; no finding if all is well and there is nothing to say.
     """
 
     name: str
@@ -37,8 +37,11 @@ class Check(Generic[Seen]):
 
     def reports(self, seen: Seen) -> list[HealthReport]:
         """What it finds."""
-        return [HealthReport(OWN, finding.check or self.name, finding) for finding in self.run(seen)]
+        found = [HealthReport(OWN, finding.check or self.name, finding) for finding in self.run(seen)]
+        return found or [HealthReport(OWN, self.name, None)]
 
+
+METRIC_SOURCES: Final = "metric sources"
 
 MACHINE_CHECKS: Final = (
     Check("clock", machine.check_clock),
@@ -54,6 +57,7 @@ QUICK_CHECKS: Final = (
     Check("unsatisfied references", running.check_references),
     Check("event handlers", running.check_event_handlers),
     Check("background work", running.check_background_work),
+    Check(METRIC_SOURCES, running.check_metric_sources),
 )
 
 
@@ -91,7 +95,9 @@ def examine(gateway: GatewayView) -> Examination:
     where = gateway.state_directory, gateway.conf_directory
     view = MachineView(*where, os.environ, gateway.clock, lambda pid: _passwords(gateway, pid))
     of_machine = [report for check in MACHINE_CHECKS for report in check.reports(view)]
-    own = [report for check in QUICK_CHECKS for report in check.reports(gateway)]
+    thorough = Check(METRIC_SOURCES, running.ask_metric_sources)
+    checks = [thorough if check.name == METRIC_SOURCES else check for check in QUICK_CHECKS]
+    own = [report for check in checks for report in check.reports(gateway)]
     return Examination((*of_machine, *own, *gateway.plugins.check_health(thorough=True)))
 
 

@@ -82,6 +82,20 @@ def check_event_handlers(gateway: GatewayView) -> Iterator[Finding]:
         yield Finding(Severity.OK, "all get what they want")
 
 
+def ask_metric_sources(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether all who have figures tell them now."""
+    found, _ = gateway.contributed_metrics.collect()
+    findings = tuple(check_metric_sources(gateway))
+    yield from findings or (Finding(Severity.OK, f"{len(found)} figures are to be had"),)
+
+
+def check_metric_sources(gateway: GatewayView) -> Iterator[Finding]:
+    """Whether all who have figures told them when they were last asked, by whoever observes the gateway."""
+    for one in gateway.contributed_metrics.failed:
+        text = f"there are no figures of {one.name}: {one.reason}"
+        yield Finding(Severity.WARNING, text, "tell its authors; the log says where it was")
+
+
 def check_background_work(gateway: GatewayView) -> Iterator[Finding]:
     """Whether what runs in the background ends."""
     hanging = gateway.background.hanging

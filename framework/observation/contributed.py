@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from framework.log_events import METRICS_FAILED
 from framework.observation.exposition import exposition
@@ -21,6 +21,18 @@ _log = logging.getLogger("framework.observation")
 
 SOURCES_DEADLINE_S: Final = 2.0
 """How long all sources together may take, in seconds; they are asked side by side."""
+
+
+class FailedSource(NamedTuple):
+    """A source whose figures are not to be had.
+
+    Attributes:
+        name: Whose it is: the pid of its service, or how the registry calls it.
+        reason: What it did, in a line, and where, in those that follow.
+    """
+
+    name: str
+    reason: str
 
 
 class ContributedMetrics:
@@ -58,6 +70,13 @@ class ContributedMetrics:
                     self._told.pop(reference, None)
         return tuple(found), failed
 
+    @property
+    def failed(self) -> tuple[FailedSource, ...]:
+        """The sources that failed, or did not answer in time, when they were last asked."""
+        sources = self._registry.find_all(MetricSource)
+        with self._lock:
+            return tuple(FailedSource(_name(one), text) for one, text in self._told.items() if one in sources)
+
     def _note(self, reference: ServiceReference, error: GuardError) -> None:
         """Say what is wrong with a source, once as long as it stays the same: it is asked every few seconds."""
         # a hang's stack is in its message
@@ -87,3 +106,9 @@ class ContributedMetrics:
         metrics = tuple(source.metrics()) if isinstance(source, MetricSource) else ()
         exposition(metrics)  # what cannot be shown is found out here, where it harms no other source
         return metrics
+
+
+def _name(reference: ServiceReference) -> str:
+    properties = reference.properties
+    known = (properties.get(key) for key in ("kura.service.pid", "service.pid", "component.name"))
+    return next((str(one) for one in known if one), repr(reference))

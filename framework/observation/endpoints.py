@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from framework.execution import Activity
-    from framework.observation.contributed import ContributedMetrics
 
 PROGRESS_DEADLINE_S: Final = 2.0
 """How long a way through scheduler-like work may take before the gateway counts as standing still, in seconds."""
@@ -48,7 +47,7 @@ class HttpAnswer(NamedTuple):
     content_type: str = _PLAIN
 
 
-def answer(gateway: ObservedGateway, contributed: ContributedMetrics, path: str, query: str) -> HttpAnswer:
+def answer(gateway: ObservedGateway, path: str, query: str) -> HttpAnswer:
     """The answer to a GET."""
     match path:
         case "/livez":
@@ -58,7 +57,7 @@ def answer(gateway: ObservedGateway, contributed: ContributedMetrics, path: str,
         case "/healthz":
             return _healthz(gateway, verbose="verbose" in query.split("&"))
         case "/metrics":
-            return HttpAnswer(_OK, exposition(_all_metrics(gateway, contributed)), CONTENT_TYPE)
+            return HttpAnswer(_OK, exposition(_all_metrics(gateway)), CONTENT_TYPE)
         case _:
             return HttpAnswer(_NOT_FOUND, "there are /livez, /readyz, /healthz?verbose and /metrics\n")
 
@@ -95,9 +94,9 @@ def _healthz(gateway: ObservedGateway, *, verbose: bool) -> HttpAnswer:
     return HttpAnswer(status, "\n".join([*lines, verdict, ""]))
 
 
-def _all_metrics(gateway: ObservedGateway, contributed: ContributedMetrics) -> Iterator[Metric]:
+def _all_metrics(gateway: ObservedGateway) -> Iterator[Metric]:
     yield from _own_metrics(gateway)
-    metrics, failed = contributed.collect()
+    metrics, failed = gateway.contributed_metrics.collect()
     yield from metrics
     text = "Sources of figures that failed, or did not answer in time; the log says which."
     yield _gauge("gatewright_metric_sources_failed", text, Sample(failed))

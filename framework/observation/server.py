@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from framework.errors import FrameworkError
 from framework.listening import serve_each
 from framework.log_events import OBSERVER_CUT_OFF, OBSERVER_NOT_ANSWERED
-from framework.observation.contributed import ContributedMetrics
 from framework.observation.endpoints import HttpAnswer, answer
 
 if TYPE_CHECKING:
@@ -77,7 +76,6 @@ class ObservationServer:
         self._bound: tuple[int, int] | None = None
         self._stopped = threading.Event()
         self._slots = threading.BoundedSemaphore(MOST_CLIENTS)
-        self._contributed = ContributedMetrics(gateway.registry, gateway.clock)
 
     @property
     def address(self) -> str:
@@ -175,7 +173,7 @@ class ObservationServer:
         if method not in ("GET", "HEAD"):
             return method, HttpAnswer(405, "only GET and HEAD\n")
         path, _, query = target.partition("?")
-        return method, answer(self._gateway, self._contributed, path, query)
+        return method, answer(self._gateway, path, query)
 
 
 def _encoded(found: HttpAnswer, *, with_body: bool) -> bytes:

@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from framework import component, listening, reference
+from framework.diagnosis import Examination, examine, quick_reports
 from framework.gateway import Gateway
 from framework.observation import Metric, MetricKind, MetricSource, Sample
 from framework.observation import server as server_module
@@ -229,6 +230,22 @@ def test_a_source_whose_figures_are_none_takes_nobody_elses(
     assert "example_text" not in families
 
 
+def test_a_source_that_fails_is_in_doctor_and_then_in_status_until_it_goes(harness: GatewayHarness) -> None:
+    def found(examination: Examination) -> list[str]:
+        return [one.finding.text for one in examination.problems if one.finding and one.check == "metric sources"]
+
+    assert found(examine(harness.gateway)) == []
+    harness.registry.register(MetricSource, Source())
+    broken = harness.registry.register(MetricSource, Broken(), {"kura.service.pid": "Roof"})
+    assert found(quick_reports(harness.gateway)) == [], "status asks nobody"
+    for examination in (examine(harness.gateway), quick_reports(harness.gateway)):
+        (text,) = found(examination)
+        assert text.startswith("there are no figures of Roof: ")
+        assert "KeyError: 'oh'" in text.partition("\n")[0]
+    broken.unregister()
+    assert found(quick_reports(harness.gateway)) == []
+
+
 class Hanging(MetricSource):
     def __init__(self) -> None:
         self.reached, self.release = threading.Semaphore(0), threading.Event()
@@ -255,6 +272,8 @@ def test_a_source_that_hangs_is_asked_once_and_holds_nobody_up(
             assert get(server, "/livez")[0] == 200
             assert not hanging.reached.acquire(blocking=False), "it was asked once"
             assert caplog.text.count("did not end within 2 s") == 1
+            problems = [one.finding.text for one in quick_reports(harness.gateway).problems if one.finding]
+            assert any("did not end within 2 s" in one.partition("\n")[0] for one in problems)
         finally:
             hanging.release.set()
         for thread in [one for one in threading.enumerate() if one.name == "gatewright-guard"]:
