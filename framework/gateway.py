@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -117,6 +118,8 @@ class Gateway:
         self.plugins = PluginHost(self.clock, self._installation)
         self._store: ConfigurationStore | None = None
         self._copies: StoreCopies | None = None
+        self._metrics_lock = threading.Lock()
+        self._contributed_metrics: ContributedMetrics | None = None
         self._configuration_admin: ConfigurationAdmin | None = None
         self._first_deliveries: Mapping[str, Future[DeliveryOutcome]] = {}
 
@@ -132,12 +135,15 @@ class Gateway:
         """How long it runs, in seconds, whatever the wall clock did meanwhile."""
         return self.clock.monotonic() - self._started
 
-    @functools.cached_property
+    @property
     def contributed_metrics(self) -> ContributedMetrics:
         """Figures of rooms and plugins, asked for by whoever observes the gateway, and by `doctor`."""
         from framework.observation.contributed import ContributedMetrics  # noqa: PLC0415  # only who asks pays for it
 
-        return ContributedMetrics(self.registry, self.clock)
+        with self._metrics_lock:
+            if self._contributed_metrics is None:
+                self._contributed_metrics = ContributedMetrics(self.registry, self.clock)
+        return self._contributed_metrics
 
     @property
     def configuration_admin(self) -> ConfigurationAdmin:
