@@ -29,6 +29,12 @@ _ENVIRONMENT: Final = (
     ("GATEWRIGHT_CREDENTIAL_NAME", "the file of the credential NAME, where systemd has none of that name"),
     ("NO_COLOR", "if it is set, no colours are shown"),
 )
+_LOG: Final = (
+    "Every kind of log line has a stable name, and named facts; texts may change with each version. What goes to "
+    "journald has them as the fields GATEWRIGHT_EVENT and GATEWRIGHT_ with each fact's name, so that journalctl -u "
+    "gatewright GATEWRIGHT_EVENT=enrollment.refused finds refused requests, and -o verbose shows all fields. With "
+    "--log-format json they are event and facts, under the schema that gatewright schema run prints."
+)
 
 
 def manual_page(table: CommandTable, run: argparse.ArgumentParser) -> str:
@@ -55,6 +61,7 @@ def _lines(table: CommandTable, run: argparse.ArgumentParser) -> Iterator[str]:
         yield from _command(table.parser(command), words, command.help, command.examples, command.exit_statuses)
     yield ".SH EXIT STATUS"
     yield from _definitions(sorted((str(status), text) for status, text in COMMON_EXIT_STATUSES.items()))
+    yield from (".SH LOG", _text(_LOG))
     yield from (".SH FILES", *_definitions(_FILES))
     yield from (".SH ENVIRONMENT", *_definitions(_ENVIRONMENT))
 

@@ -21,6 +21,7 @@ def test_every_command_with_its_arguments_and_exit_statuses_is_in_the_page() -> 
     assert "could not start" in run_parser().format_help()
     assert "\\-\\-look\\-for\\-next" in page
     assert "GATEWRIGHT_STATE_DIR" in page
+    assert "GATEWRIGHT_EVENT=enrollment.refused" in page
 
 
 @pytest.mark.peer("groff")

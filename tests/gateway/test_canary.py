@@ -13,12 +13,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from components.keystore import plugin as keystore_plugin
 from components.scep import plugin as scep_plugin
 from framework import cli
 from framework.admin.commands import framework_commands
 from framework.admin.server import AdminServer
+from framework.service.line_schema import line_schema
+from framework.service.log_lines import JsonLines
 from framework.testing import GatewayHarness
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ SCEP = "gatewright.scep.SCEPEnrollmentService"
 KEYSTORE = "gatewright.keystore.FilesystemKeystore~EnrollmentKeystore"
 FOLLOWS: frozenset[tuple[str, ...]] = frozenset({("events",)})
 """Commands that do not end of themselves; the events themselves are watched."""
+
+OURS = ("framework", "components", "gatewright")
+"""What the names of our loggers begin with."""
 
 MARKS = (CANARY, base64.b64encode(CANARY.encode()).decode()[:-4], CANARY.encode().hex())
 
@@ -115,6 +121,13 @@ def test_no_command_event_log_or_file_shows_a_secret(
     printed = capsys.readouterr()
     assert "client.challenge.password" in printed.out, "something was shown at all"
     watched = {"printed": printed.out + printed.err, "log": caplog.text, "events and services": "\n".join(seen)}
+    # lines as programs have them: each one of ours with a name, and all as their schema says
+    lines_in_json = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    for one in lines_in_json:
+        Draft202012Validator(line_schema()).validate(one)
+    assert [one for one in lines_in_json if one["event"] is None and one["logger"].startswith(OURS)] == []
+    assert "configuration.files-problem" in {one["event"] for one in lines_in_json}
+    watched["log in JSON"] = json.dumps(lines_in_json, ensure_ascii=False)
     files = [path for path in (*state.rglob("*"), tmp_path / "exported.json") if path.is_file()]
     assert any(path.name == "configuration.good.db" for path in files)
     for path in files:
