@@ -37,10 +37,8 @@ def perform(driver: EnrolmentDriver, action: enrolment.Action) -> None:
             _prepare_key(driver, attempt, reuse=reuse)
         case enrolment.TakeEnrolledKey(attempt):
             _take_enrolled_key(driver, attempt)
-        case enrolment.SendRequest(attempt, transaction_id, purpose, form):
-            submission.request(driver, attempt, transaction_id, purpose, form)
-        case enrolment.SendPoll(attempt, transaction_id, purpose):
-            submission.poll(driver, attempt, transaction_id, purpose)
+        case enrolment.SendRequest() | enrolment.SendPoll():
+            submission.send(driver, action)
         case enrolment.StoreIdentity(attempt):
             _store_identity(driver, attempt)
         case enrolment.Remember():

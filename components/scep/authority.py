@@ -90,7 +90,6 @@ def _record(
         url,
         tuple(sorted(reconciled.capabilities.keywords)),
         () if unchanged else tuple(one.public_bytes(Encoding.PEM).decode() for one in trust.certificates),
-        renewal_form="" if previous is None or before is None else before.renewal_form,
         warning=reconciled.warning or "",
         succeeds=known is not None and known.anchor != trust.anchor,
     )

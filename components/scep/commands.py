@@ -91,24 +91,23 @@ def _as_it_is(invocation: Invocation) -> Answer:
 
 
 def _enroll(invocation: Invocation) -> Answer:
-    service = _needed_service(invocation)
+    service = needed_service(invocation)
     return _asked(invocation, service, service.enroll)
 
 
 def _renew(invocation: Invocation) -> Answer:
-    service = _needed_service(invocation)
+    service = needed_service(invocation)
     return _asked(invocation, service, service.renew)
 
 
 def _rekey(invocation: Invocation) -> Answer:
-    service = _needed_service(invocation)
+    service = needed_service(invocation)
     return _asked(invocation, service, service.rekey)
 
 
 def _asked(invocation: Invocation, service: EnrollmentService, ask: Callable[[], None]) -> Answer:
     """Ask for it; with `--wait` show each step until it is done. How the enrolment is then, or if nothing can begin."""
-    if service.status().state is State.DISABLED:
-        raise CommandError(f"the enrolment is disabled: gatewright config set {PID} enabled=true")
+    refuse_if_disabled(service)
     misconfigured = service.status().state is State.MISCONFIGURED
     if not invocation.options.wait and not misconfigured:
         ask()
@@ -168,7 +167,7 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _poll(invocation: Invocation) -> Answer:
-    service = _needed_service(invocation)
+    service = needed_service(invocation)
     if service.status().state is not State.PENDING:
         raise CommandError("no request is pending at the CA; gatewright cert status says how it is")
     service.poll()
@@ -176,7 +175,7 @@ def _poll(invocation: Invocation) -> Answer:
 
 
 def _ca(invocation: Invocation) -> Answer:
-    service = _needed_service(invocation)
+    service = needed_service(invocation)
     if invocation.options.look_for_next:
         if service.client_certificate is None:
             raise CommandError("there is no certificate yet, so there is no CA to succeed; see gatewright cert status")
@@ -205,7 +204,7 @@ def _ca_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _inspect(invocation: Invocation) -> Answer:
-    status = _needed_service(invocation).status()
+    status = needed_service(invocation).status()
     if status.certificate is None:
         raise CommandError("there is no certificate yet; see gatewright cert status")
     public_key = status.certificate.public_key()
@@ -221,11 +220,18 @@ def _inspect(invocation: Invocation) -> Answer:
     return Answer(data, f"{fields(pairs)}\n\n{data['pem']}".rstrip())
 
 
-def _needed_service(invocation: Invocation) -> EnrollmentService:
+def needed_service(invocation: Invocation) -> EnrollmentService:
+    """The enrolment; CommandError with the reason if there is none."""
     service = _find_service(invocation)
     if service is None:
         raise CommandError("\n".join(invocation.gateway.explain(PID).sentences), MISCONFIGURED)
     return service
+
+
+def refuse_if_disabled(service: EnrollmentService) -> None:
+    """CommandError if the enrolment is disabled."""
+    if service.status().state is State.DISABLED:
+        raise CommandError(f"the enrolment is disabled: gatewright config set {PID} enabled=true")
 
 
 def _find_service(invocation: Invocation) -> EnrollmentService | None:
@@ -290,9 +296,9 @@ def status_data(status: EnrollmentStatus, now: datetime) -> dict[str, Any]:
             "kind": problem.kind,
             "message": problem.message,
             "what_to_do": problem.what_to_do,
-            "at": _iso(problem.at),
+            "at": iso(problem.at),
         },
-        "next_action": {"what": status.next_step, "at": None if status.next_at is None else _iso(status.next_at)},
+        "next_action": {"what": status.next_step, "at": None if status.next_at is None else iso(status.next_at)},
         "warnings": list(status.warnings),
         "trust": [
             {"subject": one.subject.rfc4514_string(), "sha256": fingerprint(one)} for one in status.ca_certificates
@@ -304,24 +310,27 @@ def status_data(status: EnrollmentStatus, now: datetime) -> dict[str, Any]:
     }
 
 
-def _certificate_data(certificate: x509.Certificate, keystore: str) -> dict[str, Any]:
+def issued_data(certificate: x509.Certificate) -> dict[str, Any]:
+    """What a certificate is, as JSON data."""
     return {
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
         "serial": f"{certificate.serial_number:x}",
-        "not_before": _iso(certificate.not_valid_before_utc),
-        "not_after": _iso(certificate.not_valid_after_utc),
+        "not_before": iso(certificate.not_valid_before_utc),
+        "not_after": iso(certificate.not_valid_after_utc),
         "sha256": fingerprint(certificate),
-        "alias": ENROLLED_KEY_PAIR,
-        "keystore": keystore,
     }
+
+
+def _certificate_data(certificate: x509.Certificate, keystore: str) -> dict[str, Any]:
+    return {**issued_data(certificate), "alias": ENROLLED_KEY_PAIR, "keystore": keystore}
 
 
 def _ca_data(certificate: x509.Certificate) -> dict[str, Any]:
     return {
         "subject": certificate.subject.rfc4514_string(),
-        "not_before": _iso(certificate.not_valid_before_utc),
-        "not_after": _iso(certificate.not_valid_after_utc),
+        "not_before": iso(certificate.not_valid_before_utc),
+        "not_after": iso(certificate.not_valid_after_utc),
         "sha256": fingerprint(certificate),
     }
 
@@ -352,7 +361,8 @@ def _text(data: dict[str, Any]) -> str:
     return fields(pairs)
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """A moment in ISO 8601, UTC, to the second."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from components.keystore import KeystoreService, guarded
 from components.keystore.crl import CrlSource
-from components.scep import enrolment
+from components.scep import enrolment, inquiry
 from components.scep.actions import perform
 from components.scep.crl_source import ScepCrlSource
 from components.scep.driver import EnrolmentDriver
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from components.scep.transaction import FoundCertificate, FoundCrl, Refused
     from framework import ComponentContext, ConfigurationChange, DeactivationReason
 
 PID: Final = "gatewright.scep.SCEPEnrollmentService"
@@ -78,6 +79,14 @@ class SCEPEnrollmentComponent(EnrollmentService):
     def force_rollover(self) -> None:
         """See `EnrollmentService.force_rollover`."""
         self._ask(enrolment.RolloverAsked)
+
+    def fetch_certificate(self, serial_number: int) -> FoundCertificate | Refused:
+        """See `EnrollmentService.fetch_certificate`."""
+        return inquiry.fetch_certificate(self._driver, serial_number)
+
+    def fetch_crl(self) -> FoundCrl | Refused:
+        """See `EnrollmentService.fetch_crl`."""
+        return inquiry.fetch_crl(self._driver)
 
     def _ask(self, make: Callable[[datetime], enrolment.Event]) -> None:
         self._context.post(lambda: self._driver.ask(make(self._driver.now())))

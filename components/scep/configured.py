@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from components.keystore import KeystoreError, UnsupportedOperationError
 from components.scep.enrolment import Configured
 from components.scep.settings import EnrollmentSettings, SettingsError, read_settings
+from components.scep.transaction import SecurityProfile
 from metatype import Secret
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def read_configuration(
         rollover=settings is not None and settings.rollover,
         lead_hours=properties["certificate.expiration.check.time"],
         has_challenge=settings is not None and bool(settings.challenge),
+        profile=SecurityProfile(properties["security.profile"]),
         device=hmac.new(digest_key, b"device", "sha256").hexdigest(),
     )
 

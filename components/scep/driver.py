@@ -202,9 +202,7 @@ class EnrolmentDriver:
     @property
     def trust_record(self) -> Trust:
         """What is remembered of the server under that trust; ScepError if there is none."""
-        journal = self.enrollment.journal
-        staged = journal.staged if enrolment.staged_is_current(self.enrollment) else None
-        record = staged or journal.trust
+        record = enrolment.record_of_server(self.enrollment)
         if record is None:
             raise ScepError("there is no trust to make a request under")
         return record

@@ -113,6 +113,13 @@ class OverdueTryError(ScepError):
         self.limit_s = limit_s
 
 
+class NotEnrolledError(ScepError):
+    """The CA is asked something that takes an enrolled certificate, and there is none."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no enrolled certificate yet to ask the CA with")
+
+
 class AnswerError(ScepError):
     """The server's answer is not one that SCEP knows."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.keystore import KeystoreError, create_csr
-from components.scep.enrolment import Purpose
+from components.scep.enrolment import Purpose, SendRequest
 from components.scep.errors import UntrustedCaError
 from components.scep.message import MessageType
 from components.scep.transaction import (
@@ -15,8 +15,8 @@ from components.scep.transaction import (
     Reply,
     build_poll,
     build_request,
+    choose_algorithms,
     read_reply,
-    weaker_algorithms,
 )
 from components.scep.trust import CaTrust, CertificatePin, Pin, fingerprint, verify_ca_certificates
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from components.keystore import PrivateKeyEntry
+    from components.scep.enrolment import SendPoll
     from components.scep.identity import StoredIdentity
     from components.scep.settings import EnrollmentSettings
     from components.scep.transaction import Algorithms, RenewalForm
@@ -81,40 +82,31 @@ class Exchange:
             alternative_names=self.settings.alternative_names,
         )
 
-    def weaker(self) -> Exchange | None:
-        """The same request in what NDES can do when it claims more (RFC 8894 3.5.2); None if that may not be sent."""
-        algorithms = weaker_algorithms(self.request.algorithms, self.settings.profile)
-        if algorithms is None or self.is_poll:
-            return None
-        identity = self.request.transaction_id
-        request = _build(self.parties, self.settings, self.trust, self.capabilities, identity, self.form, algorithms)
-        return replace(self, request=request)
-
 
 def open_exchange(
     stored: StoredIdentity,
     settings: EnrollmentSettings,
     trust: CaTrust,
     capabilities: Capabilities,
-    transaction_id: str,
-    purpose: Purpose,
-    form: RenewalForm | None,
-    *,
-    poll: bool = False,
+    action: SendRequest | SendPoll,
 ) -> Exchange:
-    """Build the request for a purpose, or the poll for it, from what the keystore holds.
+    """Build the request or the poll that was decided on, from what the keystore holds.
 
     Raises:
         KeystoreError: A key that it takes has gone.
     """
+    purpose, transaction_id = action.purpose, action.transaction_id
     certified = stored.enrolled if purpose is Purpose.RENEW else stored.requested
     signer = stored.requested if purpose is Purpose.ENROLL else stored.enrolled
     if certified is None or signer is None:
         raise KeystoreError("the key of the request (sce-request-key-pair) has gone from the keystore")
     replaces = None if purpose is Purpose.ENROLL else signer.chain[0]
     parties = Parties(certified, signer, settings.subject if replaces is None else replaces.subject, replaces)
-    if not poll:
-        request = _build(parties, settings, trust, capabilities, transaction_id, form, None)
+    algorithms = choose_algorithms(capabilities, settings.profile, weaker=action.weaker)
+    form = None
+    if isinstance(action, SendRequest):
+        form = action.form
+        request = _build(parties, settings, trust, capabilities, transaction_id, form, algorithms)
     else:
         request = build_poll(
             trust=trust,
@@ -124,6 +116,7 @@ def open_exchange(
             signer_certificate=signer.chain[0],
             subject=parties.subject,
             transaction_id=transaction_id,
+            algorithms=algorithms,
         )
     return Exchange(request, purpose, form, parties, trust, capabilities, settings)
 
@@ -164,7 +157,7 @@ def _build(
     capabilities: Capabilities,
     transaction_id: str,
     form: RenewalForm | None,
-    algorithms: Algorithms | None,
+    algorithms: Algorithms,
 ) -> PkiRequest:
     with_challenge = form is None or form.challenge
     return build_request(

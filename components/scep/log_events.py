@@ -36,10 +36,7 @@ KEY_TAKEN_UP: Final = LogEvent(
 REQUESTED: Final = LogEvent(
     "enrollment.requested", "certificate requested from %(url)s (%(request)s), transaction %(transaction)s"
 )
-REQUESTED_WEAKER: Final = LogEvent(
-    "enrollment.requested-weaker",
-    "the reply cannot be opened: the request is sent once more in what older servers can do",
-)
+REPLY_SEALED: Final = LogEvent("enrollment.reply-sealed", "the CA's reply cannot be opened")
 REQUEST_UNKNOWN: Final = LogEvent(
     "enrollment.request-unknown", "the CA does not know the request that it was asked about"
 )

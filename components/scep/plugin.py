@@ -26,8 +26,9 @@ def gatewright_commands() -> tuple[Command, ...]:
     """The `cert` commands, and `scep probe`."""
     from components.scep.commands import COMMANDS  # noqa: PLC0415  # costly; the module stays light
     from components.scep.probe_command import PROBE_COMMANDS  # noqa: PLC0415  # costly too
+    from components.scep.retrieval_commands import RETRIEVAL_COMMANDS  # noqa: PLC0415  # costly too
 
-    return (*COMMANDS, *PROBE_COMMANDS)
+    return (*COMMANDS, *RETRIEVAL_COMMANDS, *PROBE_COMMANDS)
 
 
 @hookimpl

@@ -132,6 +132,31 @@ def inspected() -> AnswerSchema:
     )
 
 
+_FETCHED: Final = {
+    "warnings": listing("what is weak or odd about the reply", text("a warning")),
+    "pem": text("the thing itself (PEM)"),
+    "file": nullable(text("with -o: the file that it was written to")),
+}
+
+
+def fetched_certificate() -> AnswerSchema:
+    """Of `cert get`."""
+    return AnswerSchema(record("a certificate that the CA has issued", {**_ISSUED, **_FETCHED}))
+
+
+def fetched_crl() -> AnswerSchema:
+    """Of `cert crl`."""
+    answer = {
+        "issuer": text("the CA (RFC 4514)"),
+        "number": nullable(whole("its CRL number")),
+        "this_update": moment("when it was issued"),
+        "next_update": nullable(moment("when the next one is due")),
+        "revoked": whole("how many certificates are on it"),
+        **_FETCHED,
+    }
+    return AnswerSchema(record("the CA's CRL", answer))
+
+
 def probed() -> AnswerSchema:
     """Of `scep probe`."""
     described = {

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from components.scep.enrolment import Problem, State, Verdict
+    from components.scep.transaction import FoundCertificate, FoundCrl, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,21 @@ class EnrollmentService(abc.ABC):
     @abc.abstractmethod
     def force_rollover(self) -> None:
         """Look for the CA's successor now, and move to it if there is one; nothing without a certificate."""
+
+    @abc.abstractmethod
+    def fetch_certificate(self, serial_number: int) -> FoundCertificate | Refused:
+        """The certificate of that number from the CA (GetCert, RFC 8894 3.3.4); waits for the server, on any thread.
+
+        Raises:
+            NotEnrolledError: There is no certificate to ask with.
+            OperationUnsupportedError: The server does not know GetCert.
+            ScepError: The server cannot be reached, or its reply does not hold.
+            KeystoreError: The keystore cannot be read.
+        """
+
+    @abc.abstractmethod
+    def fetch_crl(self) -> FoundCrl | Refused:
+        """The CRL that the certificate would be on (GetCRL, RFC 8894 3.3.4); errors as of `fetch_certificate`."""
 
     @property
     def client_certificate(self) -> x509.Certificate | None:

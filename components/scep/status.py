@@ -38,6 +38,11 @@ def status_of(
     trust, request = enrollment.journal.staged or enrollment.journal.trust, enrollment.journal.request
     if trust is not None and trust.warning:
         warnings.append(trust.warning)
+    if trust is not None and trust.weaker:
+        warnings.append(
+            "the server answers what it offers (GetCACaps) with what nobody can open, so requests are sent in 3DES and "
+            "SHA-1, which are weak (security.profile=legacy): ask its operator to mend that, or to offer no more"
+        )
     if certificate is not None and certificate.not_valid_before_utc > now + CLOCK_SKEW:
         warnings.append(
             f"the certificate is valid from {certificate.not_valid_before_utc}, and it is {now} by this "

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from components.scep import enrolment, wording
 from components.scep.driver import jitter
+from components.scep.enrolment import State
 from components.scep.errors import EnvelopeError, HttpStatusError, OperationUnsupportedError
 from components.scep.exchange import Exchange, open_exchange
 from components.scep.log_events import (
     ISSUED,
     RENEWAL_FORM_REFUSED,
     RENEWAL_FORM_UNANSWERED,
+    REPLY_SEALED,
     REQUEST_UNKNOWN,
     REQUESTED,
-    REQUESTED_WEAKER,
 )
 from components.scep.transaction import Capabilities, Issued, Pending, Refused, new_transaction_id
 
@@ -22,40 +23,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from components.scep.driver import EnrolmentDriver
-    from components.scep.enrolment import Purpose
-    from components.scep.transaction import RenewalForm, Reply
+    from components.scep.transaction import Reply
     from framework import BackgroundResult
 
 _BAD_CERT_ID: Final = 4
 
 
-def request(
-    driver: EnrolmentDriver, attempt: int, transaction_id: str, purpose: Purpose, form: RenewalForm | None
-) -> None:
-    """Send a request for a certificate."""
-    _send(driver, attempt, _exchange(driver, transaction_id, purpose, form))
-
-
-def poll(driver: EnrolmentDriver, attempt: int, transaction_id: str, purpose: Purpose) -> None:
-    """Ask whether the CA has decided about a request."""
-    _send(driver, attempt, _exchange(driver, transaction_id, purpose, None, poll=True))
-
-
-def _exchange(
-    driver: EnrolmentDriver, transaction_id: str, purpose: Purpose, form: RenewalForm | None, *, poll: bool = False
-) -> Exchange:
-    capabilities = Capabilities(frozenset(driver.trust_record.capabilities))
+def send(driver: EnrolmentDriver, action: enrolment.SendRequest | enrolment.SendPoll) -> None:
+    """Send a request for a certificate, or ask whether the CA has decided about one."""
+    attempt, record = action.attempt, driver.trust_record
+    capabilities = Capabilities(frozenset(record.capabilities))
     stored = driver.store.look()
-    return open_exchange(
-        stored, driver.settings, driver.trust_of(stored), capabilities, transaction_id, purpose, form, poll=poll
-    )
-
-
-def _send(driver: EnrolmentDriver, attempt: int, exchange: Exchange) -> None:
-    url, sent = driver.trust_record.url, exchange.request
-    client = driver.client(url)
+    exchange = open_exchange(stored, driver.settings, driver.trust_of(stored), capabilities, action)
+    sent, client = exchange.request, driver.client(record.url)
     kind = sent.message_type.name.replace("_", " ").lower()
-    driver.step(REQUESTED, {"url": url, "request": kind, "transaction": sent.transaction_id})
+    how = f"{kind}, in {sent.algorithms}" if action.weaker else kind
+    driver.step(REQUESTED, {"url": record.url, "request": how, "transaction": sent.transaction_id})
 
     def done(result: BackgroundResult[bytes]) -> None:
         error = result.error
@@ -75,12 +58,11 @@ def _read(driver: EnrolmentDriver, attempt: int, data: bytes, exchange: Exchange
     now = driver.now()
     try:
         reply = exchange.read(data, now)
-    except EnvelopeError:
-        weaker = exchange.weaker()
-        if weaker is None:
-            raise
-        driver.step(REQUESTED_WEAKER)
-        _send(driver, attempt, weaker)
+    except EnvelopeError as error:
+        driver.step(REPLY_SEALED)
+        driver.feed(enrolment.ReplySealed(attempt, wording.problem_of(error, now), jitter()))
+        if attempt == driver.enrollment.attempt and driver.enrollment.state is not State.REQUESTING:
+            driver.failures += 1  # nothing else is to be sent
         return
     _take_reply(driver, attempt, exchange, reply, now)
 

@@ -129,6 +129,9 @@ CALLS = (
     Call("cert rekey"),
     Call("cert ca"),
     Call("cert ca --look-for-next", fails=True),
+    Call("cert get 1", fails=True),
+    Call("cert get nonsense", fails=True),
+    Call("cert crl", fails=True),
     Call("scep probe http://127.0.0.1:1", fails=True),
     Call("scep probe nonsense:", fails=True),
     Call(f"metatype show {SCEP}"),
@@ -207,11 +210,11 @@ def test_what_an_enrolled_gateway_answers_is_what_the_schemas_say(
     gateway.wait_for("enrolled")
     for line in (
         *("status", "doctor", "cert status", "cert inspect", "cert ca", "keystore list", "config export"),
-        *("scep probe", "cert renew --wait", "cert rekey --wait", "cert poll"),
+        *("scep probe", "cert renew --wait", "cert rekey --wait", "cert poll", "cert get 1", "cert crl"),
         "keystore show EnrollmentKeystore scep-enrolled-key-pair",
     ):
         ask(gateway, line.split())
-        check_answer(line.split(), capsys.readouterr().out, is_error=line == "cert poll")
+        check_answer(line.split(), capsys.readouterr().out, is_error=line in {"cert poll", "cert get 1", "cert crl"})
 
 
 def test_events_are_what_their_schema_says(gateway: Any) -> None:

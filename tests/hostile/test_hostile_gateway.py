@@ -32,6 +32,7 @@ FAULTS = {
     "forged-signature": "invalid-response",
     "wrong-content": "invalid-response",
     "wrong-recipient": "invalid-response",
+    "3des-only": "invalid-response",
     "wrong-key": "invalid-response",
     "wrong-issuer": "invalid-response",
     "ca-issued": "invalid-response",
@@ -67,6 +68,7 @@ FAULTS = {
     "no-capabilities": "enrolled",
     "weak-capabilities": "enrolled",
     "wrong-content-type": "enrolled",
+    "requests-only": "enrolled",
 }
 """Each fault of the menu, and the state that the gateway shows; the profile is the standard one."""
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from components.scep.message import Cipher, Digest, FailInfo, PkiStatus, encode_certificates, envelope
+from components.scep.message import Cipher, Digest, FailInfo, MessageType, PkiStatus, encode_certificates, envelope
 from tools.scep_ca.ber_output import constructed, indefinite
 from tools.scep_ca.identities import Identity
 
@@ -64,6 +64,7 @@ class Fault:
         plan: Falsifies a granting reply before it is encoded.
         octets: Falsifies any reply after it was encoded.
         answer: Falsifies the answer to an operation, which it is given by name.
+        unknown: The message types that it answers with an HTTP error.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Fault:
     plan: Callable[[ReplyPlan, Surroundings], ReplyPlan] | None = None
     octets: Callable[[bytes], bytes] | None = None
     answer: Callable[[HttpAnswer, str, Surroundings], HttpAnswer] | None = None
+    unknown: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -116,6 +118,10 @@ class FaultySide:
             return self._first_reply
         self._first_reply = self._first_reply or data
         return data
+
+    def knows(self, message_type: int) -> bool:
+        """Whether messages of this type are answered in SCEP."""
+        return not any(message_type in fault.unknown for fault in self._faults)
 
     def answer(self, answer: HttpAnswer, operation: str, surroundings: Surroundings) -> HttpAnswer:
         """An answer over HTTP, with what is to be wrong with it."""
@@ -195,6 +201,10 @@ def _changed_content(plan: ReplyPlan, _: Surroundings) -> ReplyPlan:
 
 def _for_another(plan: ReplyPlan, around: Surroundings) -> ReplyPlan:
     return replace(plan, recipient=around.stranger.certificate)
+
+
+def _sealed_unless_3des(plan: ReplyPlan, around: Surroundings) -> ReplyPlan:
+    return plan if plan.cipher is Cipher.DES3 else _for_another(plan, around)
 
 
 def _for_another_key(plan: ReplyPlan, around: Surroundings) -> ReplyPlan:
@@ -298,6 +308,7 @@ _ALL: Final = (
     Fault("forged-signature", "the reply is signed in the CA's name with another key", _forged),
     Fault("wrong-content", "the envelope does not hold what it should", _changed_content),
     Fault("wrong-recipient", "the envelope is for somebody else", _for_another),
+    Fault("3des-only", "the envelope can be opened only if the request was in 3DES", _sealed_unless_3des),
     Fault("wrong-key", "the certificate is for another key", _for_another_key),
     Fault("wrong-issuer", "the certificate is issued by a CA that nobody knows", _other_issuer),
     Fault("ca-issued", "the certificate is a CA's", _ca_issued),
@@ -330,6 +341,11 @@ _ALL: Final = (
         "no-capabilities",
         "GetCACaps is not found",
         answer=_on("GetCACaps", lambda _: _text(http.HTTPStatus.NOT_FOUND, b"no such operation\n")),
+    ),
+    Fault(
+        "requests-only",
+        "CertPoll, GetCert and GetCRL get an HTTP error",
+        unknown=frozenset({MessageType.CERT_POLL, MessageType.GET_CERT, MessageType.GET_CRL}),
     ),
     Fault(
         "weak-capabilities",

@@ -206,6 +206,8 @@ class ScepCa:
             raise MessageTooDamagedError("the transactionID is no PrintableString of 1 to 128 characters")
         if attributes.sender_nonce is None or len(attributes.sender_nonce) != NONCE_BYTES:
             raise MessageTooDamagedError(f"the senderNonce must have {NONCE_BYTES} bytes")
+        if not self._faults.knows(attributes.message_type):
+            raise MessageTooDamagedError(f"messageType {attributes.message_type} is not known here")
         try:
             plan = self._granted(message)
         except RequestRefusedError as refusal:

@@ -20,6 +20,7 @@ from components.scep.enrolment.events import (
     PollUnsupported,
     PrepareKey,
     Remember,
+    ReplySealed,
     RequestUnknown,
     RolloverAsked,
     SeekNextCa,
@@ -50,7 +51,7 @@ from components.scep.enrolment.facts import (
 from components.scep.enrolment.journal import (
     JournalFile,
 )
-from components.scep.enrolment.knowledge import staged_is_current, trust_is_current
+from components.scep.enrolment.knowledge import record_of_server, staged_is_current, trust_is_current
 from components.scep.enrolment.machine import (
     RETRIED,
     UNDER_WAY,
@@ -94,6 +95,7 @@ __all__ = [
     "Problem",
     "Purpose",
     "Remember",
+    "ReplySealed",
     "Request",
     "RequestUnknown",
     "RolloverAsked",
@@ -113,6 +115,7 @@ __all__ = [
     "Verdict",
     "WakeAt",
     "next_check",
+    "record_of_server",
     "staged_is_current",
     "step",
     "trust_is_current",

@@ -101,6 +101,15 @@ class FormUnanswered:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplySealed:
+    """The CA's reply cannot be opened: NDES answers so what is sent in algorithms that it only claims to know."""
+
+    attempt: int
+    problem: Problem
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True)
 class PollUnsupported:
     """The server does not know CertPoll: from now on the same request is sent again."""
 
@@ -203,6 +212,7 @@ Event = (
     | NextCaSought
     | FormRefused
     | FormUnanswered
+    | ReplySealed
     | PollUnsupported
     | RequestUnknown
     | SupersededDropped
@@ -273,21 +283,24 @@ class SendRequest:
     Attributes:
         purpose: What it is for: it says which key is certified, and which one signs.
         form: The form of a renewal; None for an enrolment.
+        weaker: Whether it is sent in what older servers can do.
     """
 
     attempt: int
     transaction_id: str
     purpose: Purpose = Purpose.ENROLL
     form: RenewalForm | None = None
+    weaker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SendPoll:
-    """Ask (CertPoll) whether the CA has decided about the request, check the reply."""
+    """Ask (CertPoll) whether the CA has decided about the request, check the reply; `weaker` as in `SendRequest`."""
 
     attempt: int
     transaction_id: str
     purpose: Purpose = Purpose.ENROLL
+    weaker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.scep.transaction import SecurityProfile
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -57,6 +59,7 @@ class Configured:
         lead_hours: How long before it expires a certificate is renewed; half of its life at most.
         has_challenge: Whether there is a challenge password.
         device: What tells this gateway from others, to spread renewals.
+        profile: Which algorithms may be sent.
     """
 
     enabled: bool
@@ -71,6 +74,7 @@ class Configured:
     lead_hours: int = 240
     has_challenge: bool = False
     device: str = ""
+    profile: SecurityProfile = SecurityProfile.STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class Trust:
         renewal_form: The form of a renewal that it took, or empty.
         warning: What it suddenly offers no more, or empty.
         succeeds: Whether it takes the place of a CA that is trusted on until it expires.
+        weaker: Whether it only does what older servers can do, whatever it says, and is sent that at once.
     """
 
     bootstrap_identity: str
@@ -149,6 +154,7 @@ class Trust:
     renewal_form: str = ""
     warning: str = ""
     succeeds: bool = False
+    weaker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,7 @@ class Request:
         digest: What it asks for: `Configured.digest` when it began, or empty if that is not known.
         refused: What the CA said when it refused the renewal in the forms that were tried, or None.
         unanswered: What the HTTP server said instead of the CA in one of these forms, or None.
+        weaker: Whether it is sent in what older servers can do, though the server offers more.
     """
 
     transaction_id: str
@@ -184,6 +191,7 @@ class Request:
     digest: str = ""
     refused: Problem | None = None
     unanswered: Problem | None = None
+    weaker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from components.scep.enrolment.facts import Purpose, State
 from components.scep.enrolment.reasons import purpose_now
+from components.scep.transaction import Capabilities, has_weaker
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from components.scep.enrolment.events import Enrollment
+    from components.scep.enrolment.facts import Trust
 
 
 def trust_is_current(enrollment: Enrollment) -> bool:
@@ -28,6 +30,41 @@ def staged_is_current(enrollment: Enrollment) -> bool:
     """Whether the staged CA certificates were."""
     staged = enrollment.journal.staged
     return staged is not None and staged.bootstrap_identity == enrollment.configured.bootstrap_identity
+
+
+def record_of_server(enrollment: Enrollment) -> Trust | None:
+    """What is remembered of the server that requests go to: with the staged trust, else with the one that is stored."""
+    return enrollment.journal.staged if staged_is_current(enrollment) else enrollment.journal.trust
+
+
+def with_experience(trust: Trust, known: Trust | None) -> Trust:
+    """New trust with what is known of the same server.
+
+    How it takes renewals; and how little it can do of what it offers, as long as it offers the same.
+    """
+    if known is None or (known.url, known.bootstrap_identity) != (trust.url, trust.bootstrap_identity):
+        return trust
+    same_offer = known.capabilities == trust.capabilities
+    return replace(trust, renewal_form=known.renewal_form, weaker=known.weaker and same_offer)
+
+
+def may_be_weaker(enrollment: Enrollment) -> bool:
+    """Whether there is something weaker to send than what the server offers, and the profile permits it."""
+    record = record_of_server(enrollment)
+    if record is None:
+        return False
+    return has_weaker(Capabilities(frozenset(record.capabilities)), enrollment.configured.profile)
+
+
+def without_weaker(enrollment: Enrollment) -> Enrollment:
+    """The same as if the server had never failed over what it offers."""
+    journal = enrollment.journal
+    return with_journal(
+        enrollment,
+        trust=None if journal.trust is None else replace(journal.trust, weaker=False),
+        staged=None if journal.staged is None else replace(journal.staged, weaker=False),
+        request=None if journal.request is None else replace(journal.request, weaker=False),
+    )
 
 
 def blocked(enrollment: Enrollment) -> State | None:

@@ -32,6 +32,7 @@ from components.scep.enrolment.events import (
     PollUnsupported,
     PrepareKey,
     Remember,
+    ReplySealed,
     RequestUnknown,
     RolloverAsked,
     SeekNextCa,
@@ -47,10 +48,14 @@ from components.scep.enrolment.facts import Purpose, State
 from components.scep.enrolment.knowledge import (
     aim_of,
     blocked,
+    may_be_weaker,
+    record_of_server,
     renewed,
     staged_is_current,
     trust_is_current,
+    with_experience,
     with_journal,
+    without_weaker,
 )
 from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PAUSE_S
 
@@ -75,9 +80,14 @@ def step(enrollment: Enrollment, event: Event) -> Step:
     """Take one event in; give the new state and what is to be done now, in order."""
     match event:
         case Began(now):
-            return _begin(enrollment, now)
+            enrollment, noted = _forget_what_is_forbidden(enrollment)
+            enrollment, actions = _begin(enrollment, now)
+            return enrollment, (*noted, *actions)
         case SettingsChanged(now, configured):
-            return _change(enrollment, configured, now)
+            before = enrollment.configured
+            enrollment, noted = _forget_what_is_forbidden(replace(enrollment, configured=configured))
+            enrollment, actions = _change(enrollment, before, now)
+            return enrollment, (*noted, *actions)
         case TimerDue(now):
             return _wake(enrollment, now)
         case EnrollAsked(now, purpose):
@@ -103,10 +113,8 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
             return _take_next_ca(enrollment, trust, outcome, now)
         case KeyReady(_, key, transaction_id):
             return requesting.send(enrollment, key, transaction_id)
-        case FormRefused() | FormUnanswered():
-            return requesting.leave_form(enrollment, event)
-        case PollUnsupported() | RequestUnknown():
-            return requesting.leave_poll(enrollment, event)
+        case FormRefused() | FormUnanswered() | ReplySealed() | PollUnsupported() | RequestUnknown():
+            return requesting.go_on(enrollment, event)
         case CertificateIssued(attempt, warnings):
             return with_journal(enrollment, warnings=warnings), (StoreIdentity(attempt),)
         case IdentityStored(_, keystore, now):
@@ -119,6 +127,15 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
             return requesting.fail(enrollment, problem, jitter)
         case _:
             return enrollment, ()
+
+
+def _forget_what_is_forbidden(enrollment: Enrollment) -> Step:
+    """Forget that the server was sent weaker algorithms as soon as the profile permits none, even if it does again."""
+    record, request = record_of_server(enrollment), enrollment.journal.request
+    is_weaker = (record is not None and record.weaker) or (request is not None and request.weaker)
+    if not is_weaker or may_be_weaker(enrollment):
+        return enrollment, ()
+    return without_weaker(enrollment), (Remember(),)
 
 
 def _begin(enrollment: Enrollment, now: datetime) -> Step:
@@ -156,9 +173,8 @@ def _completes(request: Request, identity: IdentityFacts) -> bool:
     return identity.key_sha256 == request.key_sha256 and identity.sha256 != request.replaces
 
 
-def _change(enrollment: Enrollment, configured: Configured, now: datetime) -> Step:
-    before = enrollment.configured
-    enrollment = replace(enrollment, configured=configured)
+def _change(enrollment: Enrollment, before: Configured, now: datetime) -> Step:
+    configured = enrollment.configured
     same = (configured.digest, configured.enabled, configured.problems) == (
         before.digest,
         before.enabled,
@@ -236,9 +252,9 @@ def _rest(enrollment: Enrollment, now: datetime) -> Step:
 
 def _take_trust(enrollment: Enrollment, trust: Trust) -> Step:
     known = enrollment.journal.trust
+    trust = with_experience(trust, known)
     if not trust.certificates and known is not None:
-        renewed_trust = replace(trust, renewal_form=known.renewal_form)
-        return _go_on_to_key(with_journal(enrollment, trust=renewed_trust, staged=None))
+        return _go_on_to_key(with_journal(enrollment, trust=trust, staged=None))
     enrollment = with_journal(enrollment, staged=trust, request=None)
     if enrollment.keystore.identity is not None:
         return _go_on_to_key(enrollment)
@@ -271,7 +287,8 @@ def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now
     """Stage the CA's successor, and have the identity renewed under it; both CAs are trusted until the old expires."""
     enrollment = with_journal(enrollment, ca_checked_at=now, ca_check=outcome)
     if trust is not None:
-        enrollment = with_journal(enrollment, staged=replace(trust, succeeds=True), request=None)
+        staged = replace(with_experience(trust, enrollment.journal.trust), succeeds=True)
+        enrollment = with_journal(enrollment, staged=staged, request=None)
     enrollment, actions = _proceed(enrollment, now)
     return enrollment, (Remember(), *actions)
 
@@ -279,9 +296,8 @@ def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now
 def _finish(enrollment: Enrollment, now: datetime) -> Step:
     journal = enrollment.journal
     trust = replace(journal.staged, certificates=(), succeeds=False) if journal.staged is not None else journal.trust
-    worked = requesting.form_that_worked(enrollment)
-    if trust is not None and worked is not None:
-        trust = replace(trust, renewal_form=worked)
+    if trust is not None:
+        trust = requesting.learn(enrollment, trust)
     enrollment = renewed(
         replace(
             enrollment,

@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from components.scep.enrolment.events import (
+    FormRefused,
     FormUnanswered,
     PrepareKey,
     Remember,
+    ReplySealed,
     RequestUnknown,
     SendPoll,
     SendRequest,
@@ -17,12 +19,13 @@ from components.scep.enrolment.events import (
     WakeAt,
 )
 from components.scep.enrolment.facts import Problem, Purpose, Request, State
-from components.scep.enrolment.knowledge import staged_is_current, with_journal
+from components.scep.enrolment.knowledge import may_be_weaker, record_of_server, with_journal, without_weaker
 from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PENDING, poll_pause_s, retry_pause_s
+from components.scep.message import FailInfo
 from components.scep.transaction import Capabilities, renewal_forms
 
 if TYPE_CHECKING:
-    from components.scep.enrolment.events import Action, Enrollment, FormRefused, PollUnsupported
+    from components.scep.enrolment.events import Action, Enrollment, PollUnsupported
     from components.scep.enrolment.facts import KeyFacts, Trust
     from components.scep.transaction import RenewalForm
 
@@ -74,7 +77,7 @@ def send(enrollment: Enrollment, key: KeyFacts, transaction_id: str) -> tuple[En
     request, identity = enrollment.journal.request, enrollment.keystore.identity
     if request is None or request.key_sha256 != key.sha256:
         replaces = None if identity is None else identity.sha256
-        configured = enrollment.configured
+        configured, record = enrollment.configured, record_of_server(enrollment)
         request = Request(
             transaction_id,
             key.sha256,
@@ -82,13 +85,39 @@ def send(enrollment: Enrollment, key: KeyFacts, transaction_id: str) -> tuple[En
             configured.bootstrap_identity,
             enrollment.aim,
             digest=configured.digest,
+            weaker=record is not None and record.weaker and may_be_weaker(enrollment),
         )
     if enrollment.aim is not Purpose.RENEW:
         enrollment = replace(enrollment, keystore=replace(enrollment.keystore, request_key=key))
     return _dispatch(enrollment, request)
 
 
-def leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> tuple[Enrollment, tuple[Action, ...]]:
+def go_on(
+    enrollment: Enrollment, event: FormRefused | FormUnanswered | ReplySealed | PollUnsupported | RequestUnknown
+) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Go on with a request that did not succeed as it was sent."""
+    match event:
+        case FormRefused() | FormUnanswered():
+            return _leave_form(enrollment, event)
+        case ReplySealed():
+            return _weaken(enrollment, event)
+        case _:
+            return _leave_poll(enrollment, event)
+
+
+def _weaken(enrollment: Enrollment, event: ReplySealed) -> tuple[Enrollment, tuple[Action, ...]]:
+    """Go on with a request whose reply cannot be opened: once more in what older servers can do (RFC 8894 3.5.2).
+
+    The server is remembered for it when that brings the certificate. If it brings another such reply, it is no help,
+    and what is offered is sent again later, also to a server that it had helped with before.
+    """
+    request = enrollment.journal.request
+    if request is not None and not request.weaker and may_be_weaker(enrollment):
+        return _dispatch(enrollment, replace(request, weaker=True))
+    return fail(without_weaker(enrollment), event.problem, event.jitter)
+
+
+def _leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> tuple[Enrollment, tuple[Action, ...]]:
     """Go on with a renewal that did not succeed in its form.
 
     A form that was refused is followed by the next one at once. When all were tried, the renewal is refused if the
@@ -103,6 +132,9 @@ def leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> t
             left = _next_form(enrollment, replace(request, unanswered=event.problem), event.transaction_id)
             enrollment = with_journal(enrollment, request=left)
         return fail(enrollment, event.problem, event.jitter)
+    if _wants_better(enrollment, request, event.problem):
+        better = without_weaker(enrollment)
+        return _dispatch(better, replace(request, transaction_id=event.transaction_id, weaker=False))
     request = replace(request, refused=event.problem) if event.by_ca else replace(request, unanswered=event.problem)
     following = _next_form(enrollment, request, event.transaction_id)
     if following.form > request.form:
@@ -113,6 +145,13 @@ def leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> t
     return fail(with_journal(enrollment, request=following), unanswered, event.jitter)
 
 
+def _wants_better(enrollment: Enrollment, request: Request, problem: Problem) -> bool:
+    """Whether a server that was remembered for weaker algorithms takes them no more; the challenge goes out once."""
+    record, form = record_of_server(enrollment), _form(enrollment, request)
+    remembered = record is not None and record.weaker and request.weaker
+    return remembered and form is not None and not form.challenge and problem.kind == FailInfo.BAD_ALG.label
+
+
 def _next_form(enrollment: Enrollment, request: Request, transaction_id: str) -> Request:
     """The request in its next form; in the first one again, and as if nothing had been said, after the last."""
     begun_anew = replace(request, transaction_id=transaction_id, pending_since=None, polls=0)
@@ -121,7 +160,7 @@ def _next_form(enrollment: Enrollment, request: Request, transaction_id: str) ->
     return replace(begun_anew, form=0, refused=None, unanswered=None)
 
 
-def leave_poll(
+def _leave_poll(
     enrollment: Enrollment, event: PollUnsupported | RequestUnknown
 ) -> tuple[Enrollment, tuple[Action, ...]]:
     """Go on with a request that the server cannot be asked about.
@@ -146,11 +185,13 @@ def leave_poll(
     return fail(enrollment, pending, 1.0)
 
 
-def form_that_worked(enrollment: Enrollment) -> str | None:
-    """The name of the form in which the server took the renewal, or None if it was none."""
+def learn(enrollment: Enrollment, trust: Trust) -> Trust:
+    """What the request that brought the certificate tells of the server: in which form it took it, and how weak."""
     request = enrollment.journal.request
-    form = None if request is None else _form(enrollment, request)
-    return None if form is None else _name(form)
+    if request is None:
+        return trust
+    form = _form(enrollment, request)
+    return replace(trust, weaker=request.weaker, renewal_form=trust.renewal_form if form is None else _name(form))
 
 
 def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrollment, tuple[Action, ...]]:
@@ -161,6 +202,8 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
         with_journal(enrollment, problem=problem, digest=enrollment.configured.digest), state=problem.state
     )
     if problem.state not in _WAITING:
+        if problem.kind == FailInfo.BAD_ALG.label:
+            enrollment = without_weaker(enrollment)
         ended = with_journal(enrollment, request=None, staged=_without_successor(enrollment), attempts=0)
         look_again = () if enrollment.keystore.identity is None else (WakeAt(problem.at + CHECK_INTERVAL),)
         return with_journal(ended, next_attempt_at=None), (Remember(), *look_again)
@@ -205,11 +248,12 @@ def _dispatch(enrollment: Enrollment, request: Request) -> tuple[Enrollment, tup
         with_journal(enrollment, request=request, digest=enrollment.configured.digest), state=State.REQUESTING
     )
     if request.pending_since is not None and request.polled:
-        return enrollment, (Remember(), SendPoll(enrollment.attempt, request.transaction_id, request.purpose))
+        poll = SendPoll(enrollment.attempt, request.transaction_id, request.purpose, request.weaker)
+        return enrollment, (Remember(), poll)
     form = _form(enrollment, request)
     return enrollment, (
         Remember(),
-        SendRequest(enrollment.attempt, request.transaction_id, request.purpose, form),
+        SendRequest(enrollment.attempt, request.transaction_id, request.purpose, form, request.weaker),
     )
 
 
@@ -222,8 +266,7 @@ def _form(enrollment: Enrollment, request: Request) -> RenewalForm | None:
 
 def _forms(enrollment: Enrollment) -> tuple[RenewalForm, ...]:
     """The forms of a renewal: first the one that this server has taken before."""
-    journal = enrollment.journal
-    trust = journal.staged if staged_is_current(enrollment) and journal.staged is not None else journal.trust
+    trust = record_of_server(enrollment)
     capabilities = Capabilities(frozenset(() if trust is None else trust.capabilities))
     forms = renewal_forms(capabilities, has_challenge=enrollment.configured.has_challenge)
     known = [form for form in forms if trust is not None and _name(form) == trust.renewal_form]

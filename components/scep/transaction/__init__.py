@@ -4,7 +4,7 @@ from components.scep.transaction.algorithms import (
     Algorithms,
     SecurityProfile,
     choose_algorithms,
-    weaker_algorithms,
+    has_weaker,
 )
 from components.scep.transaction.capabilities import Capabilities, Reconciled, reconcile
 from components.scep.transaction.refusal import Refused
@@ -49,6 +49,7 @@ __all__ = [
     "build_poll",
     "build_request",
     "choose_algorithms",
+    "has_weaker",
     "new_transaction_id",
     "read_get_cert_reply",
     "read_get_crl_reply",
@@ -56,5 +57,4 @@ __all__ = [
     "read_reply",
     "reconcile",
     "renewal_forms",
-    "weaker_algorithms",
 ]

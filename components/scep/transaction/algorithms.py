@@ -28,31 +28,37 @@ class Algorithms:
     cipher: Cipher
     digest: Digest
 
+    def __str__(self) -> str:
+        """Both by their names."""
+        return f"{self.cipher.value} and {self.digest.value}"
+
 
 _WEAK_CIPHERS: Final = (Cipher.DES, Cipher.DES3)
 _WEAKEST: Final = Algorithms(Cipher.DES3, Digest.SHA1)
 
 
-def choose_algorithms(capabilities: Capabilities, profile: SecurityProfile) -> Algorithms:
-    """What is sent to a server of these capabilities (RFC 8894 2.9).
+def choose_algorithms(capabilities: Capabilities, profile: SecurityProfile, *, weaker: bool = False) -> Algorithms:
+    """What is sent to a server of these capabilities (RFC 8894 2.9); `weaker` to one that does less than it offers.
 
     AES-128-CBC, and SHA-256 unless only SHA-512 is offered. The profile `legacy` sends 3DES and SHA-1 to a
     server that does not offer the better; the others send the better though nobody offers it.
     """
     legacy = profile is SecurityProfile.LEGACY
+    if legacy and weaker:
+        return _WEAKEST
     cipher = Cipher.DES3 if legacy and not capabilities.aes else Cipher.AES128
     if capabilities.sha512 and not capabilities.sha256:
         return Algorithms(cipher, Digest.SHA512)
     return Algorithms(cipher, Digest.SHA1 if legacy and not capabilities.sha2 else Digest.SHA256)
 
 
-def weaker_algorithms(used: Algorithms, profile: SecurityProfile) -> Algorithms | None:
-    """What to try once more with if a server could not handle what it had offered, or None.
+def has_weaker(capabilities: Capabilities, profile: SecurityProfile) -> bool:
+    """Whether there is something weaker to try where a server could not handle what it had offered.
 
     NDES claims AES and then answers with what nobody can decrypt; RFC 8894 3.5.2 has the transaction tried once
     again with 3DES and SHA-1. Only the profile `legacy` sends that.
     """
-    return _WEAKEST if profile is SecurityProfile.LEGACY and used != _WEAKEST else None
+    return choose_algorithms(capabilities, profile, weaker=True) != choose_algorithms(capabilities, profile)
 
 
 def cipher_warnings(cipher: Cipher, profile: SecurityProfile) -> tuple[str, ...]:

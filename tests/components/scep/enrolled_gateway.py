@@ -16,6 +16,7 @@ from tools.scep_ca import CaParameters, IssuancePolicy, ScepCa, ScepCaServer
 
 if TYPE_CHECKING:
     import contextlib
+    from collections.abc import Iterable
     from pathlib import Path
 
     from cryptography import x509
@@ -35,12 +36,15 @@ class CertificateAuthority:
         directory: Path,
         clock: FakeClock,
         parameters: CaParameters | None = None,
+        faults: Iterable[str] = (),
         **policy: Any,
     ) -> None:
         self._stack, self._clock = stack, clock
         terms: dict[str, Any] = {"validity": timedelta(days=90), **policy}
         issuance = IssuancePolicy(Secret(CHALLENGE), **terms)
-        self.ca = stack.enter_context(ScepCa.open(directory, issuance, parameters=parameters, clock=clock))
+        self.ca = stack.enter_context(
+            ScepCa.open(directory, issuance, parameters=parameters, faults=faults, clock=clock)
+        )
         self.server = stack.enter_context(ScepCaServer(self.ca))
 
     @property

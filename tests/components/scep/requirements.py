@@ -47,6 +47,7 @@ REQUIREMENTS: dict[str, str] = {
     # The mission
     "mission: aliases": "scep-cacerts_ and on, sce-request-key-pair, scep-enrolled-key-pair",
     "mission: asynchronous granting": "a request that waits for a person is polled",
+    "mission: certificate query": "a certificate that the CA has issued is fetched by its serial number",
     "mission: CRL retrieval": "GetCRL, beside distribution points",
     "mission: KeystoreService target filter": "it selects the keystore, now and when it is changed",
     "mission: enabled": "disabled, nothing is asked",

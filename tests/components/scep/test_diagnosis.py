@@ -32,6 +32,7 @@ from tools.scep_ca import CaParameters, IssuancePolicy, ScepCa, ScepCaServer
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from components.scep.transaction import FoundCertificate, FoundCrl, Refused
     from framework.plugins.context import PluginContext
 
 SETTINGS: dict[str, Any] = {
@@ -63,6 +64,12 @@ class Enrolment(EnrollmentService):
         return self._status
 
     def enroll(self) -> None:
+        raise NotImplementedError
+
+    def fetch_certificate(self, serial_number: int) -> FoundCertificate | Refused:
+        raise NotImplementedError
+
+    def fetch_crl(self) -> FoundCrl | Refused:
         raise NotImplementedError
 
     renew = rekey = poll = force_rollover = enroll

@@ -19,6 +19,7 @@ from components.scep.enrolment import (
     Event,
     FormRefused,
     LocateServer,
+    PollUnsupported,
     PrepareKey,
     Remember,
     SeekNextCa,
@@ -98,6 +99,7 @@ class Operation:
         hears: What has to come of them, beside what tells that they were done.
         policy: What the CA's terms differ in.
         ca_days: How long the CA's first certificate is valid.
+        faults: What the CA does wrong.
         cas: How many CAs are trusted in the end.
     """
 
@@ -111,6 +113,7 @@ class Operation:
     policy: dict[str, Any] = field(default_factory=dict)
     ca_days: int = 3650
     cas: int = 1
+    faults: tuple[str, ...] = ()
 
 
 def _nothing(_: EnrolledGateway, __: CertificateAuthority) -> None:
@@ -123,6 +126,18 @@ def _enrol(gateway: EnrolledGateway, _: CertificateAuthority) -> None:
 
 def _enrol_and_approve(gateway: EnrolledGateway, authority: CertificateAuthority) -> None:
     gateway.start()
+    for request in authority.ca.pending():
+        authority.ca.approve(request.transaction_id)
+    gateway.harness.advance(3600)
+
+
+def _wait_for_approval(gateway: EnrolledGateway, _: CertificateAuthority) -> None:
+    gateway.start()
+
+
+def _have_it_approved(gateway: EnrolledGateway, authority: CertificateAuthority) -> None:
+    """Let it be asked about once, which the server does not know, then approve it."""
+    gateway.harness.advance(120)
     for request in authority.ca.pending():
         authority.ca.approve(request.transaction_id)
     gateway.harness.advance(3600)
@@ -180,6 +195,17 @@ OPERATIONS = (
         (LocateServer, StoreTrust, PrepareKey, Remember, SendRequest, StoreIdentity, WakeAt),
     ),
     Operation("polling", _nothing, _enrol_and_approve, 1, 1, (SendPoll,), policy={"approval": True}),
+    Operation(
+        "polling a server without CertPoll",
+        _wait_for_approval,
+        _have_it_approved,
+        1,
+        1,
+        (SendPoll, SendRequest),
+        hears=(PollUnsupported,),
+        policy={"approval": True},
+        faults=("requests-only",),
+    ),
     Operation("renewal", _reach_the_window, _let_it_renew, 2, 1, (LocateServer, TakeEnrolledKey, SendRequest)),
     Operation(
         "renewal in another form",
@@ -216,7 +242,8 @@ class Trial:
             (ca / "ca.key").write_bytes(self.ca_key)
             clock = FakeClock(SystemClock().now())
             parameters = CaParameters(validity=timedelta(days=self.operation.ca_days))
-            authority = CertificateAuthority(stack, ca, clock, parameters, **self.operation.policy)
+            faults, policy = self.operation.faults, self.operation.policy
+            authority = CertificateAuthority(stack, ca, clock, parameters, faults, **policy)
             gateway = EnrolledGateway(stack, self.directory / "state", clock, authority)
             self.killer.arm(None, after=False)
             self.operation.prepare(gateway, authority)

@@ -231,7 +231,7 @@ def test_a_try_that_fails_in_a_way_nobody_foresaw_is_told_and_made_again(
 def test_a_try_of_which_nothing_comes_is_given_up_and_made_again(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway, authority = begin()
     with monkeypatch.context() as silent:
-        silent.setattr(submission, "request", lambda *_: None)
+        silent.setattr(submission, "send", lambda *_: None)
         gateway.service.renew()
         gateway.harness.settle()
         assert gateway.status["state"] == "requesting"

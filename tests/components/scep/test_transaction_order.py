@@ -57,11 +57,12 @@ from components.scep.transaction import (
     build_get_crl,
     build_poll,
     build_request,
+    choose_algorithms,
+    has_weaker,
     read_next_ca,
     read_reply,
     reconcile,
     renewal_forms,
-    weaker_algorithms,
 )
 from components.scep.trust import CaTrust
 from tests.components.scep import ber
@@ -277,11 +278,14 @@ def test_what_is_remembered_of_a_server_does_not_grow_without_end() -> None:
 
 
 def test_quirk_20_rfc8894_3_5_2_one_more_try_in_3des_and_sha1_where_the_profile_sends_that() -> None:
-    weak, strong = Algorithms(Cipher.DES3, Digest.SHA1), Algorithms(Cipher.AES128, Digest.SHA256)
-    assert weaker_algorithms(strong, SecurityProfile.LEGACY) == weak
-    assert weaker_algorithms(weak, SecurityProfile.LEGACY) is None
+    strong, weak = Capabilities.parse("AES\nSHA-256"), Capabilities.parse("DES3\nSHA-1")
+    chosen = choose_algorithms(strong, SecurityProfile.LEGACY, weaker=True)
+    assert chosen == Algorithms(Cipher.DES3, Digest.SHA1)
+    assert has_weaker(strong, SecurityProfile.LEGACY)
+    assert not has_weaker(weak, SecurityProfile.LEGACY)
     for profile in (SecurityProfile.STANDARD, SecurityProfile.STRICT):
-        assert weaker_algorithms(strong, profile) is None
+        assert not has_weaker(strong, profile)
+        assert choose_algorithms(strong, profile, weaker=True) == choose_algorithms(strong, profile)
 
 
 def test_quirk_26_a_renewal_that_brings_the_old_certificate_is_noticed(exchange: Exchange, pki: Pki) -> None:
