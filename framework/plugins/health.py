@@ -60,13 +60,17 @@ class HealthCheck:
 
     Attributes:
         name: What is checked, in a few words.
-        run: Looks and tells; None, or nothing, if all is well. It is called on a thread of its own, and has 5 s.
+        run: Looks and tells; None, or nothing, if all is well. It is called on a thread of its own, and has 5 s. Among
+            its findings may be further checks, one for each of several things: they are run side by side, each on a
+            thread of its own, so that one that hangs hides nothing of the others; all are told under this one's name.
         thorough: It takes its time, or asks the network: only `gatewright doctor` runs it, and it has 30 s.
+        fix: What to do if it does not end, or raises; if None, its authors are to be told.
     """
 
     name: str
-    run: Callable[[PluginContext], Finding | Iterable[Finding] | None]
+    run: Callable[[PluginContext], Finding | Iterable[Finding | HealthCheck] | None]
     thorough: bool = False
+    fix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

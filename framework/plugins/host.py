@@ -7,7 +7,7 @@ import importlib
 import logging
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import pluggy
 
@@ -16,13 +16,13 @@ from framework.errors import FrameworkError
 from framework.log_events import PLUGIN_LEFT_SOMETHING, PLUGIN_NOT_STOPPED, PLUGIN_QUARANTINED
 from framework.plugins import loading, modules
 from framework.plugins.guard import GuardedCall, GuardError
-from framework.plugins.health import Finding, HealthReport, Severity
+from framework.plugins.health import Finding, HealthCheck, HealthReport, Severity
 from framework.plugins.hooks import PROJECT, Hooks
 from framework.plugins.plugin import Plugin, PluginError, QuarantinedPlugin, Removal
 from metatype import MetatypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from importlib.metadata import EntryPoint
 
     from framework.plugins.context import PluginContext
@@ -79,7 +79,7 @@ class PluginHost:
         self._plugins: tuple[Plugin, ...] = ()
         self._quarantined: tuple[QuarantinedPlugin, ...] = ()
         self._contexts: dict[str, PluginContext] = {}
-        self._hanging: dict[tuple[str, str], GuardedCall[tuple[object, ...]]] = {}
+        self._hanging: dict[tuple[str, ...], _Asked] = {}
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Hooks)
 
@@ -166,21 +166,34 @@ class PluginHost:
         """Ask all plugins for their health, side by side; with `thorough` also what takes time."""
         seconds = THOROUGH_DEADLINE_S if thorough else HEALTH_DEADLINE_S
         deadline = self._clock.monotonic() + seconds
-        running: list[tuple[Plugin, str, GuardedCall[tuple[object, ...]]]] = []
+        running: list[_Asked] = []
         for plugin in self._plugins:
             context = self._contexts.get(plugin.name)
-            for check in plugin.health_checks if context is not None else ():
-                if check.thorough and not thorough:
-                    continue
-                hanging = self._hanging.get((plugin.name, check.name))
-                if hanging is not None and not hanging.done:
-                    call = hanging
-                else:
-                    work = _asking(check.run, context)
-                    call = GuardedCall(self._clock, f"the health check {check.name!r} of {plugin.name}", work)
-                running.append((plugin, check.name, call))
-        found = (self._health_of(plugin, check, call, deadline, seconds) for plugin, check, call in running)
-        return tuple(report for reports in found for report in reports)
+            if context is not None:
+                chosen = (check for check in plugin.health_checks if thorough or not check.thorough)
+                running += [self._ask(plugin, context, (check,)) for check in chosen]
+        return tuple(report for asked in running for report in self._health_of(asked, deadline, seconds))
+
+    def _ask(self, plugin: Plugin, context: PluginContext, checks: tuple[HealthCheck, ...]) -> _Asked:
+        """Begin with a check, the last of these, which the others have led to; one that hangs is not begun again."""
+        key = (plugin.name, *(check.name for check in checks))
+        hanging = self._hanging.get(key)
+        if hanging is not None and not hanging.call.done:
+            return hanging
+
+        def ask() -> tuple[object, ...]:
+            answer: Any = checks[-1].run(context)
+            if answer is None:
+                return ()
+            several = isinstance(answer, Iterable) and not isinstance(answer, Finding | str)
+            further = len(checks) == 1
+            return tuple(
+                self._ask(plugin, context, (*checks, one)) if further and isinstance(one, HealthCheck) else one
+                for one in (answer if several else (answer,))
+            )
+
+        what = f"the health check {' of '.join(repr(check.name) for check in checks)} of {plugin.name}"
+        return _Asked(plugin, checks, GuardedCall(self._clock, what, ask))
 
     def quarantine(self, plugin: Plugin, reason: str) -> None:
         """Note that a plugin is not taken, and forget what it contributed."""
@@ -313,24 +326,26 @@ class PluginHost:
         modules.forget(own)
         return own
 
-    def _health_of(
-        self, plugin: Plugin, check: str, call: GuardedCall[tuple[object, ...]], deadline: float, seconds: float
-    ) -> list[HealthReport]:
+    def _health_of(self, asked: _Asked, deadline: float, seconds: float) -> list[HealthReport]:
+        plugin, name = asked.plugin, asked.checks[0].name
         try:
-            answers = call.result(deadline, seconds)
+            answers = asked.call.result(deadline, seconds)
         except GuardError as error:
             if error.hung:
-                self._hanging[plugin.name, check] = call
-            fix = f"tell the authors of {plugin.distribution or plugin.name}"
-            return [HealthReport(plugin.name, check, Finding(Severity.ERROR, str(error), fix))]
+                self._hanging[(plugin.name, *(check.name for check in asked.checks))] = asked
+            fix = asked.checks[-1].fix or f"tell the authors of {plugin.distribution or plugin.name}"
+            return [HealthReport(plugin.name, name, Finding(Severity.ERROR, str(error), fix))]
         reports = []
         for answer in answers:
+            if isinstance(answer, _Asked):
+                reports += [one for one in self._health_of(answer, deadline, seconds) if one.finding is not None]
+                continue
             finding = answer
             if not isinstance(finding, Finding):
-                text = f"the health check {check!r} answered {answer!r}, which is no Finding"
+                text = f"the health check {name!r} answered {answer!r}, which is no Finding"
                 finding = Finding(Severity.ERROR, text)
-            reports.append(HealthReport(plugin.name, finding.check or check, finding))
-        return reports or [HealthReport(plugin.name, check, None)]
+            reports.append(HealthReport(plugin.name, finding.check or name, finding))
+        return reports or [HealthReport(plugin.name, name, None)]
 
     def _installed(self, name: str) -> EntryPoint:
         everything = loading.installed_plugins()
@@ -375,16 +390,9 @@ class PluginHost:
             self._busy = False
 
 
-def _asking(
-    run: Callable[[Any], Finding | Iterable[Finding] | None], context: PluginContext | None
-) -> Callable[[], tuple[object, ...]]:
-    """Ask a check, and go through its answers, all on the thread that is its own."""
+class _Asked(NamedTuple):
+    """A health check that was begun, and those that led to it, which it is told under."""
 
-    def ask() -> tuple[object, ...]:
-        answer: Any = run(context)
-        if answer is None:
-            return ()
-        several = isinstance(answer, Iterable) and not isinstance(answer, Finding | str)
-        return tuple(answer) if several else (answer,)
-
-    return ask
+    plugin: Plugin
+    checks: tuple[HealthCheck, ...]
+    call: GuardedCall[tuple[object, ...]]

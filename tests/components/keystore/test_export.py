@@ -37,7 +37,6 @@ from components.keystore.export.settings import ExportSettings
 from components.keystore.export.upkeep import GRACE_S, RETRY_S
 from components.keystore.filesystem import FilesystemKeystore
 from components.keystore.pkcs11 import PKCS11Keystore
-from components.keystore.plugin import gatewright_health_checks
 from framework import ConfigurationError
 from framework.declarative_services import description_of
 from framework.testing import GatewayHarness
@@ -220,9 +219,7 @@ def test_only_chosen_entries_are_exported_and_a_missing_one_is_told(gateway: Gat
     assert names(target) == {"own.crt", "own.key", "own.pem", "scep-cacerts_0.crt", "trusted.bundle"}
     assert "there is no entry later" in problems(gateway)
     assert service(gateway).health().state is HealthState.DEGRADED
-    (finding,) = (
-        check.run(gateway_context(gateway)) for check in gatewright_health_checks() if check.name == "keystores"
-    )
+    (finding,) = (one.finding for one in gateway.gateway.plugins.check_health() if one.check == "keystores")
     assert "there is no entry later" in repr(finding)
 
 

@@ -239,4 +239,4 @@ def test_status_shows_what_health_checks_find_and_which_handlers_were_denied(
     assert "plugin acme-health:plugin: warning: too cold (heat it)" in problems
     assert "ValueError: no idea" in problems
     assert "a handler of events of acme-health:plugin gets none: KeyError: 'oh'" in problems
-    assert [one["check"] for one in status["health"] if one["finding"] is None] == ["fine"]
+    assert [one["check"] for one in status["health"] if one["finding"] is None] == ["metric sources", "fine"]

@@ -9,12 +9,23 @@ import pytest
 
 from framework import hookimpl
 from framework.fake_clock import FakeClock
-from framework.plugins import Finding, GuardedCall, GuardError, HealthCheck, HealthReport, PluginContext, PluginHost
+from framework.plugins import (
+    Finding,
+    GuardedCall,
+    GuardError,
+    HealthCheck,
+    HealthReport,
+    PluginContext,
+    PluginHost,
+    Severity,
+)
 from framework.plugins.host import HEALTH_DEADLINE_S
 from framework.plugins.loading import IMPORT_DEADLINE_S
 from framework.testing import GatewayHarness
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.framework.plugins.conftest import Install
 
 _PATIENCE_S = 30
@@ -124,6 +135,50 @@ def test_a_plugin_that_fails_when_the_gateway_has_started_is_taken_out_again(ins
         harness.settle()
         assert harness.state("acme.Unlucky") == "unknown"
         assert harness.gateway.plugins.quarantined[0].name == "acme-unlucky:plugin"
+
+
+def test_of_checks_side_by_side_one_that_hangs_hides_nothing_of_the_others() -> None:
+    release, reached = threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    def hang(_context: PluginContext) -> None:
+        calls.append("hang")
+        reached.set()
+        release.wait(_PATIENCE_S)
+
+    def each(_context: PluginContext) -> Iterator[Finding | HealthCheck]:
+        yield HealthCheck("first", hang, fix="look at the first")
+        yield HealthCheck("second", lambda _: Finding(Severity.WARNING, "second: is cold"))
+        yield HealthCheck("third", lambda _: None)
+
+    class Several:
+        @hookimpl
+        def gatewright_health_checks(self) -> list[HealthCheck]:
+            return [HealthCheck("vaults", each)]
+
+    with GatewayHarness() as harness:
+        host = harness.gateway.plugins
+        host.add_object("several", Several())
+        try:
+            for _ in range(2):
+                reports: list[HealthReport] = []
+                asker = threading.Thread(target=lambda found=reports: found.extend(host.check_health()))
+                asker.start()
+                assert reached.wait(_PATIENCE_S)
+                while len(guards := [one for one in threading.enumerate() if one.name == "gatewright-guard"]) > 1:
+                    guards[0].join(0.01)
+                    guards[-1].join(0.01)
+                while asker.is_alive():
+                    harness.clock.advance(HEALTH_DEADLINE_S)
+                    asker.join(0.01)
+                assert [one.check for one in reports] == ["vaults", "vaults"]
+                hung, cold = [one.finding for one in reports if one.finding]
+                assert hung.text.startswith("the health check 'vaults' of 'first' of several did not end within 5 s")
+                assert (hung.severity, hung.fix) == (Severity.ERROR, "look at the first")
+                assert cold.text == "second: is cold"
+            assert calls == ["hang"], "it is not begun again while it hangs"
+        finally:
+            release.set()
 
 
 def test_a_health_check_that_hangs_is_reported_and_not_started_again_until_it_ends() -> None:
