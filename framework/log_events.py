@@ -91,6 +91,7 @@ GATEWAY_FAILED: Final = LogEvent("gateway.failed", "gatewright: %(error)s")
 MANAGER_NOT_TOLD: Final = LogEvent(
     "service-manager.not-told", "the service manager cannot be told (%(message)s): %(error)s"
 )
+LINES_LOST: Final = LogEvent("log.lines-lost", "journald took nothing for a while: %(lines)d log lines are lost")
 
 # Components
 ACTIVATION_FAILED: Final = LogEvent("component.activation-failed", "%(pid)s could not be activated; it is retried")

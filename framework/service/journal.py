@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import select
 import socket
 from typing import TYPE_CHECKING, Final, TextIO
 
+from framework.log_events import LINES_LOST
 from framework.service.log_lines import (
     JOURNAL_SOCKET,
     JOURNAL_TEXT,
@@ -24,14 +26,19 @@ if TYPE_CHECKING:
 
 IDENTIFIER: Final = "gatewright"
 LONGEST_FIELD_NAME: Final = 64
+PATIENCE_S: Final = 1.0
+"""How long a stream that takes nothing is waited for, in seconds, before lines are lost."""
+
+_LOGGER: Final = "framework.service"
 _PREFIX: Final = "GATEWRIGHT_"
 
 
 class JournalHandler(logging.StreamHandler[TextIO]):
     """Sends each record to journald as fields.
 
-    Nothing is waited for: where the socket is not there or is full, or a record is too large for a datagram, the record
-    goes to the stream, as lines with their priority.
+    Where its socket is not there or is full, or a record is too large for a datagram, the record goes to the stream, as
+    lines with their priority. Where journald takes nothing from the stream either, since its disk does not answer, it
+    is waited for once, for `PATIENCE_S` seconds; then records are counted, and their number is told when it goes on.
 
     Args:
         stream: The stream that systemd connected with journald.
@@ -44,13 +51,30 @@ class JournalHandler(logging.StreamHandler[TextIO]):
         self._address = address
         self._socket: socket.socket | None = None
         self._text = TextLines(JOURNAL_TEXT)
+        self._lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record, or write its lines."""
+        if not (self._is_sent(record) or self._is_written(record)):
+            self._lost += 1
+        elif self._lost:
+            facts, self._lost = {"lines": self._lost}, 0
+            self.emit(logging.LogRecord(_LOGGER, logging.WARNING, __file__, 0, LINES_LOST, (facts,), None, "emit"))
+
+    def _is_sent(self, record: logging.LogRecord) -> bool:
         try:
             self._send(b"".join(_encoded(name, value) for name, value in self._fields(record)))
         except Exception:  # noqa: BLE001  # whatever is wrong with the socket, or with what foreign code logs
-            super().emit(record)
+            return False
+        return True
+
+    def _is_written(self, record: logging.LogRecord) -> bool:
+        poll = select.poll()
+        poll.register(self.stream, select.POLLOUT)
+        if not poll.poll(0 if self._lost else PATIENCE_S * 1000):
+            return False
+        super().emit(record)
+        return True
 
     def close(self) -> None:
         """Close the socket; the stream stays."""

@@ -17,7 +17,8 @@ JOURNALD = Path("/lib/systemd/systemd-journald")
 
 SCRIPT = """\
 mount -t tmpfs none /run || exit 77
-mkdir -p /run/systemd/journal /run/log/journal
+mkdir -p /run/systemd/journal /run/log/journal /run/systemd/journald.conf.d
+printf '[Journal]\\nAudit=\\nReadKMsg=no\\n' > /run/systemd/journald.conf.d/own.conf
 {journald} >/dev/null 2>&1 &
 until [ -S /run/systemd/journal/socket ]; do kill -0 $! || exit 77; done
 {python} -c {program}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -153,6 +154,35 @@ def test_nobody_waits_for_a_journald_that_takes_nothing(journal: Journal) -> Non
     assert journal.written() == f"<6>example.room: line {sent - 1}\n"
     heard = [journal.heard()["GATEWRIGHT_1"] for _ in range(sent - 1)]
     assert heard == [[str(number)] for number in range(sent - 1)], "no line is lost, none comes twice"
+
+
+def test_a_journald_that_stands_still_keeps_nobody_and_tells_how_many_lines_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("framework.service.journal.PATIENCE_S", 0)
+    ours, its = socket.socketpair()
+    with ours, its, ours.makefile("w") as stream:
+        status = os.fstat(ours.fileno())
+        address = str(tmp_path / "not there")
+        handler = log_handler(None, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, stream, address)
+        logged = 5_000
+        for number in range(logged):
+            handler.handle(logging.LogRecord("a", logging.INFO, "", 0, "line %d", (number,), None))
+        its.settimeout(0.0)
+        written = read_all(its).splitlines()
+        assert written == [f"<6>a: line {number}" for number in range(len(written))]
+        handler.handle(logging.LogRecord("a", logging.INFO, "", 0, "it goes on", (), None))
+        lost = f"<4>framework.service: journald took nothing for a while: {logged - len(written)} log lines are lost"
+        assert read_all(its).splitlines() == ["<6>a: it goes on", lost]
+        handler.close()
+
+
+def read_all(stream: socket.socket) -> str:
+    parts: list[bytes] = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            parts.append(stream.recv(1 << 20))
+    return b"".join(parts).decode()
 
 
 def test_no_line_is_lost_without_a_descriptor_for_the_socket(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

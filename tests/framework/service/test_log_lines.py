@@ -16,6 +16,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from framework import LogEvent, Secret
+from framework.recent_log import RecentLog
 from framework.service import LOG_FORMATS, log_handler
 from framework.service.line_schema import line_schema
 
@@ -140,6 +141,16 @@ def test_no_line_is_lost_because_its_facts_do_not_fit(
     assert event.partition("%")[2].partition("s")[0] in written
     assert all(one in written for one in ("five", "one") if one in str(facts))
     assert capsys.readouterr().err == "", "as logging tells of its own failures: with all facts as they are"
+
+
+def test_the_latest_lines_are_kept_with_their_names_whatever_their_facts() -> None:
+    recent = RecentLog()
+    for message, facts in ((VALVE_STUCK, ({"valves": ["one"], "seconds": 1},)), ("no %d", ("number",))):
+        recent.handle(logging.LogRecord("example.room", logging.ERROR, "", 0, message, facts, None))
+    named, other = recent.lines()
+    assert named.startswith("[valve.stuck] ")
+    assert named.endswith("ERROR MainThread example.room: one: stuck for 1 s")
+    assert other.endswith("no %d (1=number)")
 
 
 def test_text_is_as_ever() -> None:
