@@ -29,6 +29,7 @@ from components.scep.enrolment import (
     StoreTrust,
     TakeEnrolledKey,
     WakeAt,
+    timing,
 )
 from framework.clock import SystemClock
 from framework.testing import FakeClock
@@ -145,11 +146,11 @@ def _have_it_approved(gateway: EnrolledGateway, authority: CertificateAuthority)
 
 def _reach_the_window(gateway: EnrolledGateway, _: CertificateAuthority) -> None:
     gateway.start()
-    gateway.days(79)
+    gateway.days(22)
 
 
 def _let_it_renew(gateway: EnrolledGateway, _: CertificateAuthority) -> None:
-    gateway.days(7)
+    gateway.days(1.2)
 
 
 def _live_two_days(gateway: EnrolledGateway, _: CertificateAuthority) -> None:
@@ -185,6 +186,9 @@ def _see_its_end(gateway: EnrolledGateway, _: CertificateAuthority) -> None:
     gateway.days(2)
 
 
+A_MONTH: dict[str, Any] = {"validity": timedelta(days=30)}
+"""Its renewals are spread over the 5 days from the 20th on; with a fixed fraction, one comes at noon of the 23rd."""
+
 OPERATIONS = (
     Operation(
         "first enrolment",
@@ -206,7 +210,15 @@ OPERATIONS = (
         policy={"approval": True},
         faults=("requests-only",),
     ),
-    Operation("renewal", _reach_the_window, _let_it_renew, 2, 1, (LocateServer, TakeEnrolledKey, SendRequest)),
+    Operation(
+        "renewal",
+        _reach_the_window,
+        _let_it_renew,
+        2,
+        1,
+        (LocateServer, TakeEnrolledKey, SendRequest),
+        policy=A_MONTH,
+    ),
     Operation(
         "renewal in another form",
         _reach_the_window,
@@ -215,7 +227,7 @@ OPERATIONS = (
         1,
         (SendRequest,),
         hears=(FormRefused,),
-        policy={"renewal_challenge": True},
+        policy={"renewal_challenge": True, **A_MONTH},
     ),
     Operation("rekey", _live_two_days, _rekey, 2, 2, (SendRequest,)),
     Operation("rollover", _have_the_next_ca, _follow_the_ca, 2, 1, (SeekNextCa, SendRequest), cas=2),
@@ -310,6 +322,7 @@ def ca_key() -> bytes:
 @pytest.fixture
 def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(timing, "fraction", lambda *_: 0.5)  # all lives do the same at the same moments
     killer = Killer()
     killer.install(monkeypatch)
     return killer
