@@ -16,6 +16,9 @@ from framework.clock import SystemClock
 
 NOW = SystemClock().now().replace(microsecond=0)
 DAY = timedelta(days=1)
+_POLL_S = 0.01
+"""So soon a server notices that it is to end; half a second, as it is by default, adds up."""
+
 USAGES = (
     *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
     *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
@@ -91,7 +94,7 @@ class Publisher:
             def log_message(self, *_: object) -> None: ...
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(_POLL_S,))
         self.thread.start()
 
     def url(self, path: str) -> str:

@@ -196,7 +196,7 @@ def test_a_server_that_is_slow_at_each_path_has_one_deadline_for_all() -> None:
             """Say nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         settings = {**SETTINGS, "server.url": f"http://127.0.0.1:{server.server_port}"}
         context = Context(Enrolment(status_of(None)), MemoryKeystore(), settings)
         context.clock = clock
