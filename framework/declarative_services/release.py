@@ -36,6 +36,9 @@ class ReleaseLedger:
         """`owner` takes its service away."""
         self._withdrawn[owner] = service
         self._owners[service] = owner
+        for awaited, waiting in tuple(self._waiting.items()):
+            if any(by is not None for _, by in waiting):
+                self._settle(awaited)  # its holder may be who goes now
 
     def withdrawn_by(self, owner: str) -> ServiceReference | None:
         """The service that `owner` takes away now, or None."""
@@ -59,9 +62,9 @@ class ReleaseLedger:
                 self._holders.pop(service, None)
             self._settle(service)
 
-    def when_released(self, service: ServiceReference, then: Callable[[], None], *, but: str | None = None) -> None:
-        """Call `then` as soon as nobody holds the service, `but` for one who takes it away itself."""
-        self._waiting.setdefault(service, []).append((then, but))
+    def when_released(self, service: ServiceReference, then: Callable[[], None], *, by: str | None = None) -> None:
+        """Call `then` as soon as nobody but `by` holds the service: who takes away one that it registered itself."""
+        self._waiting.setdefault(service, []).append((then, by))
         self._settle(service)
 
     def _settle(self, service: ServiceReference) -> None:
@@ -69,18 +72,18 @@ class ReleaseLedger:
         if waiting is None:
             return
         still: list[tuple[Callable[[], None], str | None]] = []
-        for then, but in waiting:
-            if self._is_held(service, but):
-                still.append((then, but))
+        for then, by in waiting:
+            if self._is_held(service, by):
+                still.append((then, by))
             else:
                 then()
         if still:
             self._waiting[service] = still
 
-    def _is_held(self, service: ServiceReference, but: str | None) -> bool:
-        owner = self._owners.get(service)
+    def _is_held(self, service: ServiceReference, by: str | None) -> bool:
+        owner = self._owners.get(service, by)
         return any(
-            holder != but and (owner is None or not self._waits_for(holder, owner))
+            holder != by and (owner is None or not self._waits_for(holder, owner))
             for holder in self._holders.get(service, ())
         )
 

@@ -303,7 +303,7 @@ class ComponentRuntime:
             return
         released = threading.Event()
         owner = None if current is None else current.name
-        self._dispatcher.post(lambda: self._ledger.when_released(service, released.set, but=owner))
+        self._dispatcher.post(lambda: self._ledger.when_released(service, released.set, by=owner))
         if not self._pool.wait_for(released, RELEASE_DEADLINE_S):
             _log.warning(SERVICE_STILL_HELD, {"holders": self._ledger.holders(service), "service": service})
 

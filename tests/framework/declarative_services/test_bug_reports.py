@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from framework import ComponentContext, ConfigurationChange, DeactivationReason, Secret, component, reference
 from framework.declarative_services import MailboxFullError
 from framework.declarative_services.context import MOST_WAITING
@@ -13,8 +15,6 @@ from framework.testing import GatewayHarness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pytest
 
     from framework import ServiceEvent, ServiceRegistration
 
@@ -322,6 +322,34 @@ def test_two_holders_of_one_service_are_both_ended_before_it_goes() -> None:
         harness.settle()
         registration.unregister()
         assert len(ended) == 20
+
+
+@pytest.mark.parametrize("stops_first", ["test.Holder", "test.Registering"])
+def test_components_that_hold_what_each_other_offers_go_without_waiting(
+    stops_first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One of the services is a component's own, the other one is registered by a component while it is active."""
+
+    class Inner:
+        """What is registered."""
+
+    @component("test.Holder", provides=Store)
+    class Holder(Store):
+        inner = reference(Inner, cardinality="0..1", policy="dynamic")
+
+    @component("test.Registering")
+    class Registering:
+        store = reference(Store)
+
+        def activate(self, context: ComponentContext) -> None:
+            context.register(Inner, Inner())
+
+    components = sorted((Holder, Registering), key=lambda one: f"test.{one.__name__}" != stops_first)
+    with GatewayHarness(components=components) as harness:
+        (inner,) = harness.explain("test.Holder").data["references"]
+        assert [one["bound"] for one in inner["candidates"]] == [True]
+        assert harness.state("test.Registering") == "active"
+    assert "still hold" not in caplog.text
 
 
 def test_a_hanging_callback_is_shown_with_its_stack_and_keeps_nobody_else_from_working() -> None:
