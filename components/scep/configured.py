@@ -50,6 +50,7 @@ def read_configuration(
         rollover=settings is not None and settings.rollover,
         lead_hours=properties["certificate.expiration.check.time"],
         has_challenge=settings is not None and bool(settings.challenge),
+        challenge_digest="" if settings is None else _digest_of(settings.challenge, digest_key),
         profile=SecurityProfile(properties["security.profile"]),
         device=hmac.new(digest_key, b"device", "sha256").hexdigest(),
     )
@@ -65,6 +66,10 @@ def _keystore_problems(store: IdentityStore, keystore_pid: str) -> tuple[str, ..
     except KeystoreError:
         return ()  # the enrolment meets it again, tells it, and tries once more
     return ()
+
+
+def _digest_of(challenge: Secret, key: bytes) -> str:
+    return hmac.new(key, b"challenge:" + challenge.reveal().encode(), "sha256").hexdigest() if challenge else ""
 
 
 def _digest_key(context: ComponentContext) -> bytes:

@@ -24,6 +24,7 @@ from components.scep.commands import (
 from components.scep.enrolment import State
 from components.scep.errors import (
     CertificateNotFoundError,
+    ClientKeyError,
     NotEnrolledError,
     OperationUnsupportedError,
     ScepError,
@@ -87,6 +88,8 @@ def _asked(fetch: Callable[[], _Found | Refused]) -> _Found:
         raise CommandError(f"{error}; see gatewright cert status", UNKNOWN) from error
     except CertificateNotFoundError as error:
         raise CommandError(str(error), REFUSED) from error
+    except ClientKeyError as error:
+        raise CommandError(f"{error}; have an RSA key certified: gatewright cert enroll", MISCONFIGURED) from error
     except KeystoreError as error:
         raise CommandError(str(error), MISCONFIGURED) from error
     except ScepError as error:

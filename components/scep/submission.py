@@ -82,12 +82,19 @@ def _take_reply(driver: EnrolmentDriver, attempt: int, exchange: Exchange, reply
         case Refused() if exchange.form is not None:
             before = driver.enrollment.journal.request
             earlier = None if before is None else before.refused
-            problem = wording.problem_of_refusal(reply, now, exchange.purpose, earlier)
+            problem = wording.problem_of_refusal(reply, now, exchange.purpose, earlier, _used_at(driver, exchange))
             driver.step(RENEWAL_FORM_REFUSED, {"reason": reply.summary})
             driver.feed(enrolment.FormRefused(attempt, problem, _fresh_id(exchange), jitter()))
         case Refused():
-            problem = wording.problem_of_refusal(reply, now, exchange.purpose)
+            used_at = _used_at(driver, exchange)
+            problem = wording.problem_of_refusal(reply, now, exchange.purpose, challenge_used_at=used_at)
             driver.feed(enrolment.Failed(attempt, problem, jitter()))
+
+
+def _used_at(driver: EnrolmentDriver, exchange: Exchange) -> datetime | None:
+    """When the challenge password that a request carries has brought a certificate before."""
+    carried = exchange.form is None or exchange.form.challenge
+    return enrolment.challenge_used_at(driver.enrollment) if carried else None
 
 
 def _leave_form(driver: EnrolmentDriver, attempt: int, exchange: Exchange, error: HttpStatusError) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from components.keystore import KeystoreError
 from components.scep.enrolment import RETRIED, Enrollment, Problem, Purpose, State, next_check
@@ -19,12 +19,20 @@ from components.scep.errors import (
     UntrustedCaError,
     WeakAlgorithmError,
 )
+from components.scep.message import FailInfo
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from components.scep.enrolment import Verdict
     from components.scep.transaction import Refused
+
+
+_NOT_OF_THE_CHALLENGE: Final = (FailInfo.BAD_ALG, FailInfo.BAD_TIME, FailInfo.BAD_CERT_ID)
+_NEW_CHALLENGE: Final = (
+    "if it is good for one use, get a new one from the CA's operator, and give it with: gatewright config set "
+    "gatewright.scep.SCEPEnrollmentService client.challenge.password=-"
+)
 
 
 def problem_of(error: BaseException, now: datetime) -> Problem:
@@ -35,12 +43,28 @@ def problem_of(error: BaseException, now: datetime) -> Problem:
 
 
 def problem_of_refusal(
-    refused: Refused, now: datetime, purpose: Purpose = Purpose.ENROLL, earlier: Problem | None = None
+    refused: Refused,
+    now: datetime,
+    purpose: Purpose = Purpose.ENROLL,
+    earlier: Problem | None = None,
+    challenge_used_at: datetime | None = None,
 ) -> Problem:
-    """A refusal by the CA of a request for this purpose; `earlier` is that of the same renewal in other forms.
+    """A refusal by the CA of a request.
 
-    What the CA said first counts: it has not met the request in a form that it does not know.
+    Args:
+        refused: What the CA said.
+        now: When.
+        purpose: What the request was for.
+        earlier: The refusal of the same renewal in other forms. What the CA said first counts: it has not met the
+            request in a form that it does not know.
+        challenge_used_at: When the challenge password that went along has brought a certificate before, or None.
     """
+    if challenge_used_at is not None and refused.fail_info not in _NOT_OF_THE_CHALLENGE:
+        problem = problem_of_refusal(refused, now, purpose, earlier)
+        used = f"its challenge password has brought a certificate before, on {challenge_used_at:%Y-%m-%d}"
+        return replace(
+            problem, message=f"{problem.message}; {used}", what_to_do=f"{_NEW_CHALLENGE}; else: {problem.what_to_do}"
+        )
     if earlier is not None:
         known = refused.summary in earlier.message
         message = earlier.message if known else f"{earlier.message}; in another form: {refused.summary}"

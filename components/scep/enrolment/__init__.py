@@ -51,7 +51,7 @@ from components.scep.enrolment.facts import (
 from components.scep.enrolment.journal import (
     JournalFile,
 )
-from components.scep.enrolment.knowledge import record_of_server, staged_is_current, trust_is_current
+from components.scep.enrolment.knowledge import challenge_used_at, record_of_server, staged_is_current, trust_is_current
 from components.scep.enrolment.machine import (
     RETRIED,
     UNDER_WAY,
@@ -114,6 +114,7 @@ __all__ = [
     "Validity",
     "Verdict",
     "WakeAt",
+    "challenge_used_at",
     "next_check",
     "record_of_server",
     "staged_is_current",

@@ -58,6 +58,7 @@ class Configured:
         rollover: Whether the CA's successor is looked for.
         lead_hours: How long before it expires a certificate is renewed; half of its life at most.
         has_challenge: Whether there is a challenge password.
+        challenge_digest: A keyed digest of it, or empty.
         device: What tells this gateway from others, to spread renewals.
         profile: Which algorithms may be sent.
     """
@@ -73,6 +74,7 @@ class Configured:
     rollover: bool = False
     lead_hours: int = 240
     has_challenge: bool = False
+    challenge_digest: str = ""
     device: str = ""
     profile: SecurityProfile = SecurityProfile.STANDARD
 
@@ -231,6 +233,8 @@ class Journal:
         ca_checked_at: When the CA's successor was looked for last.
         ca_check: What came of it, in words.
         asked: What somebody asked for though there may be no need, until it is done.
+        challenge_used: `Configured.challenge_digest` of the one that last brought a certificate, or empty.
+        challenge_used_at: When it did, or None.
     """
 
     trust: Trust | None = None
@@ -244,3 +248,5 @@ class Journal:
     ca_checked_at: datetime | None = None
     ca_check: str = ""
     asked: Purpose | None = None
+    challenge_used: str = ""
+    challenge_used_at: datetime | None = None

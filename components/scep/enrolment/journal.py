@@ -77,6 +77,8 @@ def _decode(document: dict[str, Any]) -> Journal:
         ca_checked_at=_moment(document.get("ca_checked_at")),
         ca_check=str(document.get("ca_check", "")),
         asked=None if document.get("asked") is None else Purpose(document["asked"]),
+        challenge_used=str(document.get("challenge_used", "")),
+        challenge_used_at=_moment(document.get("challenge_used_at")),
     )
 
 

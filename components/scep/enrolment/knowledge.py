@@ -87,6 +87,12 @@ def aim_of(enrollment: Enrollment, now: datetime) -> Purpose | None:
     return due
 
 
+def challenge_used_at(enrollment: Enrollment) -> datetime | None:
+    """When the challenge password that is configured brought a certificate; None if it never has."""
+    used, configured = enrollment.journal.challenge_used, enrollment.configured.challenge_digest
+    return enrollment.journal.challenge_used_at if configured and used == configured else None
+
+
 def with_journal(enrollment: Enrollment, **changes: object) -> Enrollment:
     """The same with changes of its journal."""
     return replace(enrollment, journal=replace(enrollment.journal, **changes))  # type: ignore[arg-type]  # names are ours

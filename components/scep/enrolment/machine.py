@@ -294,6 +294,7 @@ def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now
 
 
 def _finish(enrollment: Enrollment, now: datetime) -> Step:
+    enrollment = requesting.note_challenge(enrollment, now)
     journal = enrollment.journal
     trust = replace(journal.staged, certificates=(), succeeds=False) if journal.staged is not None else journal.trust
     if trust is not None:

@@ -25,6 +25,8 @@ from components.scep.message import FailInfo
 from components.scep.transaction import Capabilities, renewal_forms
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from components.scep.enrolment.events import Action, Enrollment, PollUnsupported
     from components.scep.enrolment.facts import KeyFacts, Trust
     from components.scep.transaction import RenewalForm
@@ -192,6 +194,15 @@ def learn(enrollment: Enrollment, trust: Trust) -> Trust:
         return trust
     form = _form(enrollment, request)
     return replace(trust, weaker=request.weaker, renewal_form=trust.renewal_form if form is None else _name(form))
+
+
+def note_challenge(enrollment: Enrollment, now: datetime) -> Enrollment:
+    """Note that the challenge password has brought a certificate, if the request carried it; it may be for one use."""
+    request, configured = enrollment.journal.request, enrollment.configured
+    form = None if request is None else _form(enrollment, request)
+    if request is None or not configured.has_challenge or (form is not None and not form.challenge):
+        return enrollment
+    return with_journal(enrollment, challenge_used=configured.challenge_digest, challenge_used_at=now)
 
 
 def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrollment, tuple[Action, ...]]:

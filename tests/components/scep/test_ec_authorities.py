@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from components.keystore import KeyAlgorithm, SoftwarePrivateKey, as_signing_key, create_csr
+from components.keystore import KeyAlgorithm, PrivateKeyEntry, SoftwarePrivateKey, as_signing_key, create_csr
 from components.scep.errors import ClientKeyError, RecipientKeyError, SignatureError
 from components.scep.transaction import Issued, SecurityProfile, build_request, new_transaction_id
 from components.scep.trust import FingerprintPin, fingerprint, verify_ca_certificates
 from tests.components.scep.pki import NOW, SERVER, Exchange, Party, Pki, name
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tests.components.scep.enrolled_gateway import Begin, CertificateAuthority
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +112,42 @@ def test_a_request_for_an_ec_key_is_never_begun(ec_pki: Pki) -> None:
             csr=create_csr(key, name("device"), challenge_password=None),
             transaction_id=new_transaction_id(key.public_key),
         )
+
+
+def certified(authority: CertificateAuthority, key: SoftwarePrivateKey, now: datetime) -> PrivateKeyEntry:
+    """An entry as a person may have put it there: an EC key with a certificate of the CA."""
+    ca = authority.ca._authority.current.ca  # the CA itself certifies RSA only
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name("device"))
+        .issuer_name(ca.certificate.subject)
+        .public_key(key.public_key)
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=80))
+        .sign(ca.key, hashes.SHA256())
+    )
+    return PrivateKeyEntry(key, (certificate, ca.certificate))
+
+
+@pytest.mark.requirement("RFC 8894 3.1: RSA only")
+def test_an_ec_key_under_the_enrolments_aliases_is_told_of_and_replaced_by_an_enrolment(begin: Begin) -> None:
+    gateway, authority = begin()
+    stranger = certified(authority, SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256), gateway.clock.now())
+    with gateway.keystore.edit() as edit:
+        edit.set("scep-enrolled-key-pair", stranger)
+        edit.set("sce-request-key-pair", stranger)
+    gateway.stop()
+    gateway.start()
+    gateway.service.renew()
+    gateway.harness.settle()
+    error = gateway.status["last_error"]
+    assert gateway.status["state"] == "refused"
+    assert "no RSA key" in error["message"]
+    assert "gatewright cert enroll" in error["what_to_do"]
+    assert gateway.identity == stranger
+    gateway.service.enroll()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert isinstance(gateway.identity.chain[0].public_key(), rsa.RSAPublicKey)
+    assert authority.issued == 2

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framework.clock import SystemClock
 from framework.testing import FakeClock
+from metatype import Secret
 from tests.components.scep.enrolled_gateway import CertificateAuthority, EnrolledGateway
 
 if TYPE_CHECKING:
     import pytest
+
+    from tests.components.scep.enrolled_gateway import Begin
 
 TESTS = Path(__file__).parents[2]
 ROWS = 42
@@ -36,6 +40,38 @@ def test_each_row_of_the_table_has_a_test_of_its_number() -> None:
     for file_name, text in BY_ANOTHER_NAME.values():
         assert text in (TESTS / file_name).read_text("utf-8")
     assert set(range(1, ROWS + 1)) - named == set(LEFT_TO_SERVERS) | set(BY_ANOTHER_NAME)
+
+
+def test_quirk_23_a_challenge_that_has_served_and_is_refused_later_is_told_as_that(begin: Begin) -> None:
+    gateway, authority = begin()
+    first, used = gateway.identity.chain, f"{gateway.clock.now():%Y-%m-%d}"
+    gateway.days(1)
+    authority.ca._policy = replace(authority.ca._policy, challenge=Secret("next"))  # it was for one use
+    gateway.stop()
+    gateway.start()
+    gateway.service.enroll()
+    gateway.harness.settle()
+    error = gateway.status["last_error"]
+    assert gateway.status["state"] == "refused"
+    assert f"has brought a certificate before, on {used}" in error["message"]
+    assert error["what_to_do"].startswith("if it is good for one use, get a new one")
+    assert "client.challenge.password" in error["what_to_do"]
+    assert gateway.identity.chain == first
+    gateway.set(client__challenge__password="wrong")
+    assert "before" not in gateway.status["last_error"]["message"], "this one never has"
+    gateway.set(client__challenge__password="next")
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 2
+
+
+def test_quirk_23_a_renewal_without_the_challenge_does_not_blame_it(begin: Begin) -> None:
+    gateway, authority = begin(settings={"client.challenge.password": "sesame"})
+    authority.ca.revoke(gateway.identity.chain[0].serial_number)
+    gateway.set(client__challenge__password="")
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "refused"
+    assert "brought a certificate before" not in gateway.status["last_error"]["message"]
 
 
 def test_quirk_23_a_challenge_that_was_refused_is_not_sent_again_by_itself(
