@@ -23,6 +23,7 @@ from components.scep.errors import (
 )
 from components.scep.message import MessageType, decode_certificates
 from components.scep.transaction import Capabilities
+from components.scep.trust import is_ca
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,9 @@ LARGEST_CHAIN: Final = 256 * 1024
 SHORTEST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 24 * 3600.0
 """What a Retry-After is taken for at least and at most, in seconds."""
+
+LONGEST_WALK: Final = 5
+"""So many CA certificates above the first one are asked for one by one."""
 
 _MESSAGE_TYPE: Final = "application/x-pki-message"
 _OPTIONAL: Final = {
@@ -212,9 +216,35 @@ class ScepClient:
         answer = self._request("GET", "GetCACert", self._ca_identifier, LARGEST_CHAIN, conversation=conversation)
         self._refuse_other(answer.content)
         try:
-            return decode_certificates(answer.content), answer
+            certificates = decode_certificates(answer.content)
         except DecodingError as error:
             raise NotScepError(self.url, f"something that is no certificate ({error.reason})") from None
+        return self._with_issuers(certificates, conversation), answer
+
+    def _with_issuers(
+        self, certificates: tuple[x509.Certificate, ...], conversation: Conversation | None
+    ) -> tuple[x509.Certificate, ...]:
+        """With those above it, if a server shows but one CA certificate that another CA issued.
+
+        Dogtag shows one certificate of its chain at a time, by an index in the place of the CA's name. A server that
+        does not know that shows the same one again, or an error, and is asked no more.
+        """
+        if len(certificates) != 1 or self._ca_identifier or not is_ca(certificates[0]):
+            return certificates
+        found: tuple[x509.Certificate, ...] = certificates
+        for index in range(1, LONGEST_WALK + 1):
+            topmost = found[-1]
+            if topmost.issuer == topmost.subject:
+                break
+            try:
+                answer = self._request("GET", "GetCACert", str(index), LARGEST_CHAIN, conversation=conversation)
+                above = [one for one in decode_certificates(answer.content) if one.subject == topmost.issuer]
+            except (TransportError, NotScepError, DecodingError):
+                break
+            if not above:
+                break
+            found = (*found, above[0])
+        return found
 
     def _perhaps_unsupported(self, operation: str, error: HttpStatusError) -> HttpStatusError:
         if error.is_for_now or error.status < 400:

@@ -16,6 +16,7 @@ from components.scep.errors import ClientKeyError, RecipientKeyError, SignatureE
 from components.scep.transaction import Issued, SecurityProfile, build_request, new_transaction_id
 from components.scep.trust import FingerprintPin, fingerprint, verify_ca_certificates
 from tests.components.scep.pki import NOW, SERVER, Exchange, Party, Pki, name
+from tests.components.scep.test_retrieval_commands import refused
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -146,6 +147,9 @@ def test_an_ec_key_under_the_enrolments_aliases_is_told_of_and_replaced_by_an_en
     assert "no RSA key" in error["message"]
     assert "gatewright cert enroll" in error["what_to_do"]
     assert gateway.identity == stranger
+    unusable = refused(gateway, "cert get 7")
+    assert unusable.exit_status == 4
+    assert "gatewright cert enroll" in str(unusable)
     gateway.service.enroll()
     gateway.harness.settle()
     assert gateway.status["state"] == "enrolled", gateway.status

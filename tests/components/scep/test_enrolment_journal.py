@@ -16,7 +16,7 @@ TEXT = st.text()
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 NUMBERS = st.integers(0, 1000)
 MOMENTS = st.datetimes(timezones=st.just(UTC))
-TRUSTS = st.builds(Trust, TEXT, TEXT, TEXTS, TEXTS, TEXT, TEXT, st.booleans())
+TRUSTS = st.builds(Trust, TEXT, TEXT, TEXTS, TEXTS, TEXT, TEXT, st.booleans(), st.booleans())
 PROBLEMS = st.builds(
     Problem, st.sampled_from(State), TEXT, TEXT, TEXT, MOMENTS, st.none() | st.floats(0, 1e9) | st.integers(0, 10**9)
 )
@@ -35,6 +35,7 @@ REQUESTS = st.builds(
     digest=TEXT,
     refused=st.none() | PROBLEMS,
     unanswered=st.none() | PROBLEMS,
+    weaker=st.booleans(),
 )
 JOURNALS = st.builds(
     Journal,
@@ -49,6 +50,8 @@ JOURNALS = st.builds(
     ca_checked_at=st.none() | MOMENTS,
     ca_check=TEXT,
     asked=st.none() | st.sampled_from(Purpose),
+    challenge_used=TEXT,
+    challenge_used_at=st.none() | MOMENTS,
 )
 
 

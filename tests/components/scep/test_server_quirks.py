@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AttributeOID
 
 from components.keystore import create_csr
@@ -47,9 +48,10 @@ from framework.clock import SystemClock
 from metatype import Secret
 from tests.components.scep import ber
 from tests.components.scep.pki import NOW, SERVER, Exchange, Party, Pki, name
-from tests.components.scep.test_client import Peer, answer, raw
+from tests.components.scep.test_client import Handler, Peer, Request, answer, raw
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
 STANDARD = SecurityProfile.STANDARD
@@ -126,6 +128,44 @@ def test_quirks_19_and_29_without_capabilities_the_strong_algorithms_are_sent_wi
     assert capabilities == Capabilities()
     assert not capabilities.post
     assert choose_algorithms(capabilities, STANDARD).cipher is Cipher.AES128
+
+
+@pytest.mark.parametrize("identifier", ["", "ManagementCA"])
+def test_quirk_29_dogtag_shows_its_chain_one_certificate_a_question(
+    peer: list[Peer], pki: Pki, identifier: str
+) -> None:
+    middle = pki.party("middle", pki.root, ca=True)
+    low = pki.party("low", middle, ca=True)
+    chain = [low.certificate, middle.certificate, pki.root.certificate]
+
+    def dogtag(connection: socket.socket, request: Request) -> None:
+        text = request.query["message"]
+        index = int(text) if text.isdigit() and int(text) < len(chain) else 0
+        answer(chain[index].public_bytes(Encoding.DER))(connection, request)
+
+    peer.append(Peer(dogtag))
+    found = ScepClient(peer[0].url, clock=SystemClock(), ca_identifier=identifier).get_ca_cert()
+    if identifier:
+        assert found == (low.certificate,), "who names a CA gets what that is"
+        return
+    assert found == tuple(chain)
+    trust = verify_ca_certificates(found, FingerprintPin(fingerprint(pki.root.certificate)), NOW)
+    assert trust.issuer == low.certificate
+    assert [request.query["message"] for request in peer[0].requests] == ["", "1", "2"]
+
+
+def test_quirk_29_a_server_that_knows_no_index_is_asked_once_more_and_no_further(peer: list[Peer], pki: Pki) -> None:
+    low = pki.party("low", pki.root, ca=True).certificate
+    handlers = (answer(low.public_bytes(Encoding.DER)), answer(b"no such CA", "404 Not Found"), raw(b""))
+    for other in handlers:
+
+        def handle(connection: socket.socket, request: Request, other: Handler = other) -> None:
+            first = request.query["message"] == ""
+            (handlers[0] if first else other)(connection, request)
+
+        peer.append(Peer(handle))
+        assert ScepClient(peer[-1].url, clock=SystemClock()).get_ca_cert() == (low,)
+        assert {request.query["message"] for request in peer[-1].requests} == {"", "1"}
 
 
 def test_quirk_21_of_ndes_two_ras_the_one_that_enciphers_is_encrypted_for(pki: Pki) -> None:
