@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from tests.interop.answer_table import show_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from _pytest.terminal import TerminalReporter
@@ -48,14 +49,13 @@ class DebianScepServer:
     """Debian's SCEP server (micromdm's `scepserver`) with a CA of its own, on the loopback interface.
 
     Attributes:
-        depot: Its directory: ca.pem, index.txt, and `<CN>.<serial>.pem` for each certificate that it issued.
+        depot: Its directory: ca.pem, index.txt, and `<CN>.<serial>.pem` for each certificate that it issued; the key
+            and the certificate of its CA are in it already.
         challenge: The challenge password that it asks for.
         port: Where it answers, from the first start on; it may be changed before a start.
     """
 
-    def __init__(self, depot: Path, challenge: str, key_size: int) -> None:
-        initialise = ["scepserver", "ca", "-init", "-depot", str(depot), "-keySize", str(key_size), "-country", "XX"]
-        subprocess.run(initialise, check=True, capture_output=True)
+    def __init__(self, depot: Path, challenge: str) -> None:
         self.depot = depot
         self.challenge = challenge
         self.port = _free_port()
@@ -138,20 +138,35 @@ def _free_port() -> int:
 
 
 class MakeScepServer(Protocol):
-    """Makes a server of its own CA, started unless told otherwise; it is stopped when the test ends."""
+    """Makes a server whose CA is no other one's in the test, started unless told otherwise, until the test ends."""
 
     def __call__(
         self, challenge: str = "lab-challenge", *, key_size: int = 2048, start: bool = True
     ) -> DebianScepServer: ...
 
 
+@pytest.fixture(scope="session")
+def new_depot(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
+    """The depot of a server that has issued nothing: the same for the same number and key size, as keys are costly."""
+
+    @cache
+    def make(number: int, key_size: int) -> Path:
+        depot = tmp_path_factory.mktemp("scepserver") / f"{number}-{key_size}"
+        initialise = ["scepserver", "ca", "-init", "-depot", str(depot), "-keySize", str(key_size), "-country", "XX"]
+        subprocess.run(initialise, check=True, capture_output=True)
+        return depot
+
+    return make
+
+
 @pytest.fixture
-def make_scep_server(tmp_path: Path) -> Iterator[MakeScepServer]:
+def make_scep_server(tmp_path: Path, new_depot: Callable[[int, int], Path]) -> Iterator[MakeScepServer]:
     """Makes Debian SCEP servers. Tests that use it are marked `@pytest.mark.peer("scepserver")`."""
     made: list[DebianScepServer] = []
 
     def make(challenge: str = "lab-challenge", *, key_size: int = 2048, start: bool = True) -> DebianScepServer:
-        server = DebianScepServer(tmp_path / f"depot-{len(made)}", challenge, key_size)
+        depot = shutil.copytree(new_depot(len(made), key_size), tmp_path / f"depot-{len(made)}")
+        server = DebianScepServer(depot, challenge)
         made.append(server)
         if start:
             server.start()
