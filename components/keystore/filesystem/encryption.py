@@ -179,14 +179,14 @@ class Protection:
 
     def __init__(self, keys: DerivedKeys) -> None:
         content, mac = keys.alike(_CONTENT), keys.alike(_MAC)
-        self._salt, self._mac_salt = content.salt, mac.salt
+        self._content, self._mac = content, mac
         self._key, self._mac_key = keys.get(content), keys.get(mac)
 
     def mac_data(self, content: bytes) -> bytes:
         """Make the MacData of a file (RFC 7292 section 4)."""
         value = hmac.digest(self._mac_key, content, "sha256")
         digest_info = der.sequence(der.sequence(der.object_identifier(oid.SHA256), der.NULL), der.octet_string(value))
-        return der.sequence(digest_info, der.octet_string(self._mac_salt), der.integer(ITERATIONS))
+        return der.sequence(digest_info, der.octet_string(self._mac.salt), der.integer(self._mac.iterations))
 
     def encrypt(self, data: bytes) -> tuple[bytes, bytes]:
         """Encrypt a part of a file under an initialization vector of its own.
@@ -199,9 +199,9 @@ class Protection:
         encryptor = Cipher(algorithms.AES(self._key), modes.CBC(vector)).encryptor()
         ciphertext = encryptor.update(padder.update(data) + padder.finalize()) + encryptor.finalize()
         function = der.sequence(
-            der.octet_string(self._salt),
-            der.integer(ITERATIONS),
-            der.integer(32),
+            der.octet_string(self._content.salt),
+            der.integer(self._content.iterations),
+            der.integer(self._content.size),
             der.sequence(der.object_identifier(oid.HMAC_SHA256), der.NULL),
         )
         parameters = der.sequence(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +25,8 @@ MOST_ACTIONS = 200
 
 @pytest.fixture(autouse=True)
 def _cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encryption, "ITERATIONS", 1)
+    for name in ("_CONTENT", "_MAC"):
+        monkeypatch.setattr(encryption, name, replace(getattr(encryption, name), iterations=1))
 
 
 def opened(path: Path, *passwords: Secret) -> Pkcs12Keystore:
