@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from components.http.text import printable
 from components.scep import schemas
+from components.scep.commands import iso
 from components.scep.errors import AnswerError, EndpointError, TransportError
 from components.scep.probe import ProbeReport, probe, signature_digest
 from components.scep.settings import PROVIDED_CERTIFICATE, bundle_problem, configured_bundle
@@ -22,7 +23,6 @@ from framework.clock import Clock, SystemClock
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
-    from datetime import datetime
 
     from cryptography import x509
 
@@ -144,8 +144,8 @@ def _certificate(certificate: x509.Certificate) -> dict[str, Any]:
         "issuer": printable(certificate.issuer.rfc4514_string()),
         "serial": f"{certificate.serial_number:x}",
         "sha256": fingerprint(certificate),
-        "not_before": _iso(certificate.not_valid_before_utc),
-        "not_after": _iso(certificate.not_valid_after_utc),
+        "not_before": iso(certificate.not_valid_before_utc),
+        "not_after": iso(certificate.not_valid_after_utc),
         "key": _key(certificate),
         "signature_digest": signature_digest(certificate),
     }
@@ -188,10 +188,6 @@ def _key(certificate: x509.Certificate) -> str:
             return f"EC {public_key.curve.name}"
         case _:
             return "unknown"
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from components.scep import enrolment, wording
 from components.scep.driver import jitter
@@ -17,6 +17,7 @@ from components.scep.log_events import (
     REQUEST_UNKNOWN,
     REQUESTED,
 )
+from components.scep.message import FailInfo
 from components.scep.transaction import Capabilities, Issued, Pending, Refused, new_transaction_id
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from components.scep.driver import EnrolmentDriver
     from components.scep.transaction import Reply
     from framework import BackgroundResult
-
-_BAD_CERT_ID: Final = 4
 
 
 def send(driver: EnrolmentDriver, action: enrolment.SendRequest | enrolment.SendPoll) -> None:
@@ -76,7 +75,7 @@ def _take_reply(driver: EnrolmentDriver, attempt: int, exchange: Exchange, reply
             driver.feed(enrolment.CertificateIssued(attempt, warnings))
         case Pending():
             driver.feed(enrolment.Failed(attempt, wording.pending_problem(now), jitter()))
-        case Refused(fail_info=code) if exchange.is_poll and code == _BAD_CERT_ID:
+        case Refused(fail_info=code) if exchange.is_poll and code == FailInfo.BAD_CERT_ID:
             driver.step(REQUEST_UNKNOWN)
             driver.feed(enrolment.RequestUnknown(attempt, now, _fresh_id(exchange)))
         case Refused() if exchange.form is not None:

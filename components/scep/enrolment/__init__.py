@@ -36,6 +36,7 @@ from components.scep.enrolment.events import (
     WakeAt,
 )
 from components.scep.enrolment.facts import (
+    RETRIED,
     Configured,
     IdentityFacts,
     Journal,
@@ -53,7 +54,6 @@ from components.scep.enrolment.journal import (
 )
 from components.scep.enrolment.knowledge import challenge_used_at, record_of_server, staged_is_current, trust_is_current
 from components.scep.enrolment.machine import (
-    RETRIED,
     UNDER_WAY,
     step,
 )

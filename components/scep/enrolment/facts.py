@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from components.scep.transaction import SecurityProfile
 
@@ -28,6 +28,12 @@ class State(enum.StrEnum):
     INVALID_RESPONSE = "invalid-response"
     KEYSTORE_ERROR = "keystore-error"
     CHECKING_CA = "checking-ca"
+
+
+RETRIED: Final = frozenset(
+    {State.UNREACHABLE, State.INVALID_RESPONSE, State.UNTRUSTED_CA, State.KEYSTORE_ERROR, State.PENDING}
+)
+"""The states that end by themselves, at `Journal.next_attempt_at`."""
 
 
 class Purpose(enum.StrEnum):
@@ -169,7 +175,7 @@ class Request:
         replaces: The SHA-256 of the certificate that was enrolled when it began, or None.
         bootstrap_identity: The trust that it is made under.
         purpose: What it is for.
-        form: Which of the forms of a renewal it has; see `renewal.forms`.
+        form: Which of the forms of a renewal it has, counted from 0; see `transaction.renewal_forms`.
         pending_since: When the CA said first that it has yet to decide, or None.
         polls: How often it has said so.
         polled: Whether the CA is asked by CertPoll; else by the same request.

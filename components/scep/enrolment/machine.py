@@ -44,7 +44,7 @@ from components.scep.enrolment.events import (
     TrustStored,
     WakeAt,
 )
-from components.scep.enrolment.facts import Purpose, State
+from components.scep.enrolment.facts import RETRIED, Purpose, State
 from components.scep.enrolment.knowledge import (
     aim_of,
     blocked,
@@ -69,11 +69,6 @@ if TYPE_CHECKING:
 
 UNDER_WAY: Final = frozenset({State.BOOTSTRAPPING, State.GENERATING_KEY, State.REQUESTING, State.CHECKING_CA})
 """The states in which something is being done; they end with what comes of it."""
-
-RETRIED: Final = frozenset(
-    {State.UNREACHABLE, State.INVALID_RESPONSE, State.UNTRUSTED_CA, State.KEYSTORE_ERROR, State.PENDING}
-)
-"""The states that end by themselves, at `journal.next_attempt_at`."""
 
 
 def step(enrollment: Enrollment, event: Event) -> Step:

@@ -18,7 +18,7 @@ from components.scep.enrolment.events import (
     TakeEnrolledKey,
     WakeAt,
 )
-from components.scep.enrolment.facts import Problem, Purpose, Request, State
+from components.scep.enrolment.facts import RETRIED, Problem, Purpose, Request, State
 from components.scep.enrolment.knowledge import may_be_weaker, record_of_server, with_journal, without_weaker
 from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PENDING, poll_pause_s, retry_pause_s
 from components.scep.message import FailInfo
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
 _FAILURES_OF_A_FORM: Final = 3
 """After so many failures in a row, one that says nothing of a renewal's form is taken for the form's fault."""
-
-_WAITING = frozenset(
-    {State.UNREACHABLE, State.INVALID_RESPONSE, State.UNTRUSTED_CA, State.KEYSTORE_ERROR, State.PENDING}
-)
 
 
 def can_go_on(enrollment: Enrollment, request: Request) -> bool:
@@ -212,7 +208,7 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
     enrollment = replace(
         with_journal(enrollment, problem=problem, digest=enrollment.configured.digest), state=problem.state
     )
-    if problem.state not in _WAITING:
+    if problem.state not in RETRIED:
         if problem.kind == FailInfo.BAD_ALG.label:
             enrollment = without_weaker(enrollment)
         ended = with_journal(enrollment, request=None, staged=_without_successor(enrollment), attempts=0)

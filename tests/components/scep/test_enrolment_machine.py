@@ -104,7 +104,8 @@ def test_with_an_identity_new_trust_is_only_staged_until_the_new_identity_is_com
     assert state.journal.staged is None
 
 
-def test_a_restart_with_current_trust_and_identity_does_nothing() -> None:
+@pytest.mark.requirement("mission: daily check")
+def test_a_restart_with_current_trust_and_identity_looks_at_it_tomorrow() -> None:
     keystore = KeystoreFacts(True, IdentityFacts("c", "k"), KeyFacts("k", 2048))
     state, actions = feed(enrollment(keystore, Journal(trust=replace(TRUST, certificates=()))), Began(NOW))
     assert (state.state, actions) == (State.ENROLLED, (TOMORROW,))

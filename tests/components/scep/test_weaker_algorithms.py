@@ -118,6 +118,7 @@ def taught() -> Life:
     return one
 
 
+@pytest.mark.requirement("RFC 8894 3.5.2: weaker algorithms")
 def test_what_helped_is_sent_at_once_from_then_on_over_a_restart() -> None:
     one = taught()
     one.restart()
