@@ -38,6 +38,8 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LARGEST_MANIFEST: Final = 4 * 1024 * 1024
+MOST_KEPT: Final = 16
+"""Generations of before: an enrolment changes a keystore several times in a moment, and readers may be slow."""
 _LOCKS: Final[dict[Path, threading.Lock]] = {}
 
 
@@ -52,13 +54,13 @@ class ExportDirectory:
     def __init__(self, path: Path, keystore: str) -> None:
         self.path = path
         self._keystore = keystore
-        self._kept: deque[str] = deque(maxlen=2)
+        self._kept: deque[str] = deque(maxlen=MOST_KEPT)
 
     def publish(self, wanted: PemFiles, rights: Rights, *, begin: Callable[[], bool] = lambda: True) -> bool:
         """Bring about that the directory shows these files; nothing is written if it does already.
 
-        The generation before stays for those that have just opened it, until `expire` or another change, unless
-        something is no longer exported: then it goes at once.
+        Generations of before stay for those that have just opened them, until `expire`, `MOST_KEPT` of them at most;
+        where something is no longer exported they go at once.
 
         Args:
             wanted: The files.
@@ -268,7 +270,7 @@ class ExportDirectory:
         os.fsync(root)
 
     def _keep(self, root: int, former: str | None, wanted: PemFiles) -> None:
-        """Keep the generation before, unless something in it is no longer exported; then none of before is kept."""
+        """Keep the generation before too, unless something in it is no longer exported; then none of before is kept."""
         if former is not None and _names(root, former) <= wanted.files.keys():
             self._kept.append(former)
         else:

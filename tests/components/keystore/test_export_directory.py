@@ -218,3 +218,16 @@ def test_a_directory_that_somebody_else_has_locked_is_told_of_and_nobody_waits(t
         os.close(theirs)
     directory.publish(pair(2), RIGHTS)
     assert shown(path) == as_shown(2)
+
+
+def test_who_has_opened_a_generation_reads_on_while_others_follow_in_a_moment(tmp_path: Path) -> None:
+    directory = ExportDirectory(tmp_path / "export", "Identity")
+    directory.publish(pair(0), RIGHTS)
+    opened = (directory.path / CURRENT).resolve()
+    for number in range(1, 6):
+        directory.publish(pair(number), RIGHTS)
+    assert ((opened / "own.crt").read_bytes(), (opened / "own.key").read_bytes()) == as_shown(0)
+    directory.expire()
+    directory.publish(pair(5), RIGHTS)
+    assert not opened.exists()
+    assert shown(directory.path) == as_shown(5)
