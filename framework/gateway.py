@@ -72,6 +72,8 @@ class Gateway:
         keep_time: Whether a thread of the gateway follows the clock; a test that turns the clock itself also runs
             what is due itself.
         environ: The environment that credentials are looked up in; the process's if None.
+        begins: Told, on the thread that calls `start`, of each plugin before it is loaded and before it hears that the
+            gateway has started: there is progress, whatever the plugin before did.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Gateway:
         discover: bool = True,
         keep_time: bool = True,
         environ: Mapping[str, str] | None = None,
+        begins: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.state_directory = Path(state_directory).absolute()
         self.conf_directory = None if conf_directory is None else Path(conf_directory).absolute()
@@ -115,7 +118,7 @@ class Gateway:
             catalogue=self._catalogue,
             state_directory=self.state_directory,
         )
-        self.plugins = PluginHost(self.clock, self._installation)
+        self.plugins = PluginHost(self.clock, self._installation, begins)
         self._store: ConfigurationStore | None = None
         self._copies: StoreCopies | None = None
         self._metrics_lock = threading.Lock()

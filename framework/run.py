@@ -82,7 +82,11 @@ def _run(
     lock = InstanceLock(state_directory)
     lock.acquire()
     notifier = ServiceNotifier(os.environ)
-    gateway = Gateway(state_directory, None if conf_dir is None else Path(conf_dir))
+    gateway = Gateway(
+        state_directory,
+        None if conf_dir is None else Path(conf_dir),
+        begins=lambda step: notifier.starting(f"starting: {step}"),
+    )
     observation = _observation(gateway, observe_on)
     try:
         gateway.start()

@@ -22,7 +22,7 @@ from framework.plugins.plugin import Plugin, PluginError, QuarantinedPlugin, Rem
 from metatype import MetatypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from importlib.metadata import EntryPoint
 
     from framework.plugins.context import PluginContext
@@ -69,11 +69,20 @@ class PluginHost:
     Args:
         clock: The source of time, for the deadlines of plugins.
         site: Where contributions go; None, as for help, if they are only held here.
+        begins: Told in a few words of what is done next to a plugin while the gateway starts: it is loaded, or hears
+            that the gateway has started. Each of these steps has its deadlines, so the next call comes whatever a
+            plugin does.
     """
 
-    def __init__(self, clock: Clock | None = None, site: Site | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        site: Site | None = None,
+        begins: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._clock = clock or SystemClock()
         self._site = site
+        self._begins = begins
         self._lock = threading.Lock()
         self._busy = False
         self._plugins: tuple[Plugin, ...] = ()
@@ -96,13 +105,15 @@ class PluginHost:
     def load_entry_points(self) -> None:
         """Load every plugin that an installed distribution offers in the group `gatewright`."""
         for entry_point in loading.installed_plugins():
+            self._begins(f"loading plugin {loading.name_of(entry_point)}")
             self._load(entry_point)
 
     def load_objects(self, objects: Iterable[object]) -> None:
         """Take objects or modules with hook implementations as plugins."""
         for number, module in enumerate(objects, 1):
-            name = getattr(module, "__name__", None) or f"{type(module).__name__}-{number}"
-            self._take(Plugin(str(name), None, None, module))
+            name = str(getattr(module, "__name__", None) or f"{type(module).__name__}-{number}")
+            self._begins(f"loading plugin {name}")
+            self._take(Plugin(name, None, None, module))
 
     def add(self, name: str) -> Plugin:
         """Load an installed plugin, also one in quarantine, and have its components configured and wired.
@@ -147,6 +158,7 @@ class PluginHost:
     def start(self) -> None:
         """Tell all plugins that the gateway has started; one that fails then is quarantined."""
         for plugin in self._plugins:
+            self._begins(f"telling plugin {plugin.name} that the gateway has started")
             self._tell_started(plugin)
 
     def stop(self) -> None:

@@ -26,7 +26,8 @@ WATCHDOG_PID_VARIABLE: Final = "WATCHDOG_PID"
 START_TIMEOUT_S: Final = 60
 """TimeoutStartSec= of the unit, and how long a start may go on from each progress that is told, in seconds.
 
-A component is found hanging within twice `HUNG_AFTER_S`, so a start that goes on always tells of progress in time.
+Before that a plugin is given up by its deadlines, and a component found hanging within twice `HUNG_AFTER_S`, so a start
+that goes on always tells of progress in time.
 """
 
 

@@ -61,10 +61,12 @@ def test_an_import_that_hangs_is_quarantined_with_its_stack(install: Install, mo
     monkeypatch.setattr("builtins.acme_release", release, raising=False)
     install("acme-hanging", HANGING)
     clock = FakeClock()
-    host = PluginHost(clock)
+    begun: list[str] = []
+    host = PluginHost(clock, begins=begun.append)
     loader = threading.Thread(target=host.load_entry_points)
     loader.start()
     assert reached.wait(_PATIENCE_S)
+    assert begun[-1] == "loading plugin acme-hanging:plugin", "who waits for the start hears of it before it hangs"
     clock.advance(IMPORT_DEADLINE_S)
     loader.join(_PATIENCE_S)
     (quarantined,) = host.quarantined
