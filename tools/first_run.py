@@ -47,54 +47,9 @@ def main() -> int:
     challenge.touch(mode=0o600)
     challenge.write_text(secrets.token_urlsafe(18))
     with contextlib.ExitStack() as stack:
-        say(f"1. Starting the development SCEP CA in {home / 'ca'}")
-        authority = stack.enter_context(
-            background(
-                [
-                    *(sys.executable, "-m", "tools.scep_ca", "--directory", str(home / "ca"), "--port", "0"),
-                    *("--challenge-file", str(challenge), "--json"),
-                ],
-                home / "ca.log",
-            )
-        )
-        ca = json.loads(first_line(authority, home / "ca.log", "the development CA"))
-        say(f"   it answers at {ca['url']}\n   its certificate has the SHA-256 fingerprint {ca['fingerprint']}")
-
-        say(f"2. Starting a gateway with its state in {state}")
-        gateway = stack.enter_context(
-            background(
-                [
-                    *(sys.executable, "-m", "framework", "run"),
-                    *("--state-dir", str(state), "--conf-dir", str(conf)),
-                ],
-                home / "gateway.log",
-                ready_on_stderr=True,
-            )
-        )
-        say(f"   {first_line(gateway, home / 'gateway.log', 'the gateway')}")
-        events = stack.enter_context(
-            background(
-                gatewright(state, "events", "--follow", "--topic", "gatewright/*", "--json"),
-                home / "events.log",
-            )
-        )
-        enrolled = threading.Event()
-        follower = threading.Thread(target=show_events, args=(events.stdout, enrolled), daemon=True)
-        follower.start()
-
-        say(f"3. Configuring a filesystem keystore, {KEYSTORE}, through the configuration admin")
-        configure(state, KEYSTORE_PID, "keystore.path=enrollment.p12")
-        say("4. Configuring the SCEP component: its target filter selects that keystore")
-        configure(
-            state,
-            SCEP_PID,
-            "enabled=true",
-            f"KeystoreService.target=(kura.service.pid={KEYSTORE})",
-            f"server.url={ca['url']}",
-            f"server.ca.fingerprint={ca['fingerprint']}",
-            "client.subject.dn=CN=first-gateway,O=Example",
-            f"client.challenge.password=@{challenge}",
-        )
+        ca = start_authority(stack, home, challenge)
+        enrolled = start_gateway(stack, home, state, conf)
+        configure_both(state, ca, challenge)
         enrolled.wait(ENROLMENT_DEADLINE_S)
         status = answer(gatewright(state, "cert", "status", "--json"))
         if status.get("state") != "enrolled":
@@ -106,6 +61,62 @@ def main() -> int:
         show_files(home, state, conf, chain)
     say("\nThe gateway and the CA are stopped now.")
     return 0
+
+
+def start_authority(stack: contextlib.ExitStack, home: Path, challenge: Path) -> dict[str, str]:
+    """Start the development CA; what it says of itself: `url` and `fingerprint`."""
+    say(f"1. Starting the development SCEP CA in {home / 'ca'}")
+    authority = stack.enter_context(
+        background(
+            [
+                *(sys.executable, "-m", "tools.scep_ca", "--directory", str(home / "ca"), "--port", "0"),
+                *("--challenge-file", str(challenge), "--json"),
+            ],
+            home / "ca.log",
+        )
+    )
+    ca: dict[str, str] = json.loads(first_line(authority, home / "ca.log", "the development CA"))
+    say(f"   it answers at {ca['url']}\n   its certificate has the SHA-256 fingerprint {ca['fingerprint']}")
+    return ca
+
+
+def start_gateway(stack: contextlib.ExitStack, home: Path, state: Path, conf: Path) -> threading.Event:
+    """Start a gateway and show its events; what is set as soon as it has its certificate."""
+    say(f"2. Starting a gateway with its state in {state}")
+    gateway = stack.enter_context(
+        background(
+            [*(sys.executable, "-m", "framework", "run"), *("--state-dir", str(state), "--conf-dir", str(conf))],
+            home / "gateway.log",
+            ready_on_stderr=True,
+        )
+    )
+    say(f"   {first_line(gateway, home / 'gateway.log', 'the gateway')}")
+    events = stack.enter_context(
+        background(
+            gatewright(state, "events", "--follow", "--topic", "gatewright/*", "--json"),
+            home / "events.log",
+        )
+    )
+    enrolled = threading.Event()
+    threading.Thread(target=show_events, args=(events.stdout, enrolled), daemon=True).start()
+    return enrolled
+
+
+def configure_both(state: Path, ca: dict[str, str], challenge: Path) -> None:
+    """Configure the keystore, and the enrolment that uses it."""
+    say(f"3. Configuring a filesystem keystore, {KEYSTORE}, through the configuration admin")
+    configure(state, KEYSTORE_PID, "keystore.path=enrollment.p12")
+    say("4. Configuring the SCEP component: its target filter selects that keystore")
+    configure(
+        state,
+        SCEP_PID,
+        "enabled=true",
+        f"KeystoreService.target=(kura.service.pid={KEYSTORE})",
+        f"server.url={ca['url']}",
+        f"server.ca.fingerprint={ca['fingerprint']}",
+        "client.subject.dn=CN=first-gateway,O=Example",
+        f"client.challenge.password=@{challenge}",
+    )
 
 
 def show_certificate(certificate: dict[str, Any]) -> None:

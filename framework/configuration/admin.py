@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import threading
 from collections.abc import Collection, Iterable, Mapping
@@ -20,7 +19,6 @@ from framework.configuration.errors import (
     ConfigurationStoreError,
 )
 from framework.configuration.event import ConfigurationEvent, DeliveryOutcome
-from framework.configuration.files import FileProblem
 from framework.configuration.importing import NotTaken, changes_from
 from framework.configuration.planning import Plan, PlannedEffect, Properties
 from framework.configuration.results import (
@@ -32,6 +30,7 @@ from framework.configuration.results import (
     UpdateResult,
 )
 from framework.configuration.store import StoredConfiguration
+from framework.configuration.under_way import UnderWay, answers
 from framework.log_events import FILES_NOT_REMEMBERED, FILES_PROBLEM, FILES_UNSEALED
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from framework.configuration.catalogue import DescriptorCatalogue
     from framework.configuration.file_layers import FileReading, Remembered
-    from framework.configuration.files import ConfigurationDirectory
+    from framework.configuration.files import ConfigurationDirectory, FileProblem
     from framework.configuration.history import Revision
     from framework.configuration.store import ConfigurationStore
     from framework.execution import Activity, WorkerPool
@@ -241,7 +240,7 @@ class ConfigurationAdmin:
                 raise ConfigurationConflictError("the store", int(if_revision or 0), self._last_revision)
             started = self._start(wanted, cause)
             revision = self._last_revision
-        return BatchResult(revision, _answers(started, timeout), {})
+        return BatchResult(revision, answers(started, timeout), {})
 
     def changes_from_kura(
         self, data: bytes, source: str, table: Mapping[str, str | None]
@@ -279,7 +278,7 @@ class ConfigurationAdmin:
             changes, left = self._now.way_back(then)
             started = self._start(changes, f"rollback to {number}")
             now = self._last_revision
-        return BatchResult(now, _answers(started, timeout), left)
+        return BatchResult(now, answers(started, timeout), left)
 
     def history(self) -> tuple[Revision, ...]:
         """The revisions that one can go back to, newest first."""
@@ -326,7 +325,7 @@ class ConfigurationAdmin:
         A file that cannot be used is reported, and what it said before holds.
         """
         started = self._read_files(deliver=True)
-        return ReloadResult(_answers(started, timeout), self._file_problems)
+        return ReloadResult(answers(started, timeout), self._file_problems)
 
     def deliver_all(self, only: Collection[str] | None = None) -> Mapping[str, Future[DeliveryOutcome]]:
         """Hand every configuration to its component, as a gateway does when it starts.
@@ -352,9 +351,9 @@ class ConfigurationAdmin:
                 absent = next((one.message for one in error.problems if one.rule == "absent"), None)
                 message = absent or "is not accepted, nothing was changed:"
                 raise ConfigurationError(change.pid, message, () if absent else error.problems) from None
-        return _answers(started, timeout)[0]
+        return answers(started, timeout)[0]
 
-    def _start(self, changes: tuple[Change, ...], cause: str) -> list[_Started]:
+    def _start(self, changes: tuple[Change, ...], cause: str) -> list[UnderWay]:
         """Store a batch and hand it over; under the lock."""
         plans = self._now.plans(changes)
         problems = {one.pid: one.problems for one in plans if one.problems}
@@ -373,7 +372,7 @@ class ConfigurationAdmin:
             if plan.effect is not PlannedEffect.UNCHANGED or plan.stored is None or plan.pid in new:
                 taken = self._deliver(plan.pid, self._last_revision)
             revision = self._last_revision if plan.pid in differing else self._now.revision_of(plan.pid)
-            started.append(_Started(plan.pid, revision, taken, created=plan.effect is PlannedEffect.CREATE))
+            started.append(UnderWay(plan.pid, revision, taken, created=plan.effect is PlannedEffect.CREATE))
         return started
 
     def _save(
@@ -398,7 +397,7 @@ class ConfigurationAdmin:
             ConfigurationEvent(pid, factory_pid_of(pid), current, revision, configured=configured)
         )
 
-    def _read_files(self, *, deliver: bool) -> list[_Started]:
+    def _read_files(self, *, deliver: bool) -> list[UnderWay]:
         if self._files is None:
             return []
         with self._reading_lock:
@@ -413,9 +412,9 @@ class ConfigurationAdmin:
                 _log.error(FILES_PROBLEM, {"problem": problem})
         return started
 
-    def _take_files(self, reading: FileReading, *, deliver: bool) -> list[_Started]:
+    def _take_files(self, reading: FileReading, *, deliver: bool) -> list[UnderWay]:
         """Make what files say the layer of files; under the lock."""
-        self._keep_valid(reading)
+        file_layers.keep_valid(reading, self._now, self._catalogue.get)
         before = self._now.file_layers
         after = file_layers.frozen(reading.layers)
         changed = [pid for pid in sorted(before.keys() | after.keys()) if before.get(pid) != after.get(pid)]
@@ -432,22 +431,8 @@ class ConfigurationAdmin:
             if was_configured != self._now.is_configured(pid) or planning.difference(was or {}, new or {}):
                 created = not was_configured and factory_pid_of(pid) is not None
                 taken = self._deliver(pid, self._last_revision)
-                started.append(_Started(pid, self._now.revision_of(pid), taken, created=created))
+                started.append(UnderWay(pid, self._now.revision_of(pid), taken, created=created))
         return started
-
-    def _keep_valid(self, reading: FileReading) -> None:
-        """Where what files say now makes a configuration invalid that was valid, what they said before holds."""
-        for pid, layer in tuple(reading.layers.items()):
-            kind = self._catalogue.get(pid)
-            before = self._now.file_layers.get(pid)
-            if kind is None or before is None or before == layer:
-                continue
-            layers = self._now.layers_of(pid)
-            problems = planning.problems_of(kind, {**layer, **layers.stored})
-            if problems and not planning.problems_of(kind, layers.merged()):
-                reading.layers[pid] = dict(before)
-                message = f"is not used: {'; '.join(map(str, problems))}; what the files said before is still used"
-                reading.problems.append(FileProblem(reading.sources[pid], pid, message))
 
     def _take_secrets(self, reading: FileReading) -> None:
         """Seal secrets that stand in files into the store, once for each time that they change in the file."""
@@ -471,37 +456,8 @@ class ConfigurationAdmin:
         self._remembered = usable
 
 
-class _Started:
-    """A change that is stored and on its way."""
-
-    __slots__ = ("created", "pid", "revision", "taken")
-
-    def __init__(self, pid: str, revision: int, taken: Future[DeliveryOutcome] | None, *, created: bool) -> None:
-        self.pid = pid
-        self.revision = revision
-        self.taken = taken
-        self.created = created
-
-
 def _as_changes(changes: Iterable[Change] | Mapping[str, Properties | None]) -> tuple[Change, ...]:
     if isinstance(changes, Mapping):
         by_pid = cast("Mapping[str, Properties | None]", changes)  # no iterable of changes is a mapping
         return tuple(Change(pid, properties) for pid, properties in by_pid.items())
     return tuple(changes)
-
-
-def _answers(started: list[_Started], timeout: float) -> tuple[UpdateResult, ...]:
-    """What the components did, as far as they have done it in time."""
-    concurrent.futures.wait([one.taken for one in started if one.taken is not None], timeout)
-    return tuple(_answer(one, timeout) for one in started)
-
-
-def _answer(one: _Started, timeout: float) -> UpdateResult:
-    if one.taken is None:
-        return UpdateResult(one.pid, one.revision, "unchanged", None)
-    if not one.taken.done():
-        late = f"stored, not yet taken: the component has not taken it within {timeout:g} s; it will when it can"
-        return UpdateResult(one.pid, one.revision, "stored", late)
-    taken = one.taken.result()
-    outcome = "created" if one.created and taken.outcome == "activated" else taken.outcome
-    return UpdateResult(one.pid, one.revision, outcome, taken.error)

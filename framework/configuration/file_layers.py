@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from framework.configuration.catalogue import ConfigurationType
+    from framework.configuration.configurations import Configurations
     from framework.configuration.files import ConfigurationDirectory
     from framework.configuration.planning import Properties
 
@@ -24,6 +25,7 @@ Remembered = dict[str, dict[str, dict[str, Any]]]
 """By file name, by pid: the typed properties that could be used."""
 
 _STILL_USED = "what the file said before is still used"
+_FILES_STILL_USED = "what the files said before is still used"
 
 
 @dataclass(slots=True)
@@ -72,6 +74,27 @@ def read_layers(
         for one in by_path[path]:
             _take(reading, one, before.get(one.pid), kind_of(one.pid), directory)
     return reading
+
+
+def keep_valid(reading: FileReading, now: Configurations, kind_of: Callable[[str], ConfigurationType | None]) -> None:
+    """Where what files say now makes a configuration invalid that was valid, have what they said before hold.
+
+    Args:
+        reading: What they say now; it is changed.
+        now: The configurations, with what files said before and what is stored.
+        kind_of: As for `read_layers`.
+    """
+    for pid, layer in tuple(reading.layers.items()):
+        kind = kind_of(pid)
+        before = now.file_layers.get(pid)
+        if kind is None or before is None or before == layer:
+            continue
+        layers = now.layers_of(pid)
+        problems = planning.problems_of(kind, {**layer, **layers.stored})
+        if problems and not planning.problems_of(kind, layers.merged()):
+            reading.layers[pid] = dict(before)
+            message = f"is not used: {'; '.join(map(str, problems))}; {_FILES_STILL_USED}"
+            reading.problems.append(FileProblem(reading.sources[pid], pid, message))
 
 
 def _keep_whole_file(

@@ -25,7 +25,10 @@ from framework.service.log_lines import JsonLines
 from framework.testing import GatewayHarness
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from framework.admin import Command
 
 CANARY = "canary-b1rd-in-the-mine"
 SCEP = "gatewright.scep.SCEPEnrollmentService"
@@ -56,6 +59,43 @@ def batches() -> dict[str, Any]:
     }
 
 
+def command_lines(commands: Sequence[Command]) -> list[list[str]]:
+    """Every command bare and with a pid, after those that are given the secret."""
+    return [
+        ["config", "set", SCEP, "client.challenge.password=@secret"],
+        ["config", "plan", SCEP, "client.challenge.password=@batch.json"],
+        ["config", "set", SCEP, "client.challenge.password=@secret", "enabled=maybe"],
+        ["config", "set", KEYSTORE, "keystore.password=@secret"],
+        ["config", "set", "no.such.pid", "password=@secret"],
+        *(["config", verb, name] for name in batches() for verb in ("plan", "apply", "import")),
+        ["config", "set", KEYSTORE, "keystore.password=@batch.json"],
+        ["config", "snapshot", "named"],
+        ["config", "rotate-key"],
+        ["config", "diff", "0"],
+        ["config", "rollback", "1", "--dry-run"],
+        ["config", "rollback", "1"],
+        ["config", "export", "--effective"],
+        ["config", "export", "-o", "exported.json"],
+        *(
+            [*command.path, *rest]
+            for command in commands
+            for rest in ([], [SCEP], [KEYSTORE])
+            if command.path not in FOLLOWS and command.path != ("config", "delete")
+        ),
+        ["config", "delete", SCEP],
+    ]
+
+
+def as_programs_read(records: Sequence[logging.LogRecord]) -> list[dict[str, Any]]:
+    """Log lines in JSON: each one of ours has a name, and all are as their schema says."""
+    lines = [json.loads(JsonLines().format(record)) for record in records]
+    for one in lines:
+        Draft202012Validator(line_schema()).validate(one)
+    assert [one for one in lines if one["event"] is None and one["logger"].startswith(OURS)] == []
+    assert "configuration.files-problem" in {one["event"] for one in lines}
+    return lines
+
+
 @pytest.fixture
 def harness(tmp_path: Path) -> GatewayHarness:
     return GatewayHarness(plugins=[keystore_plugin, scep_plugin], conf=conf(), state_directory=tmp_path / "state")
@@ -80,30 +120,7 @@ def test_no_command_event_log_or_file_shows_a_secret(
         commands = [*framework_commands(), *harness.gateway.commands]
         server = AdminServer(harness.gateway, lambda: commands, state)
         server.start()
-        lines = [
-            ["config", "set", SCEP, "client.challenge.password=@secret"],
-            ["config", "plan", SCEP, "client.challenge.password=@batch.json"],
-            ["config", "set", SCEP, "client.challenge.password=@secret", "enabled=maybe"],
-            ["config", "set", KEYSTORE, "keystore.password=@secret"],
-            ["config", "set", "no.such.pid", "password=@secret"],
-            *(["config", verb, name] for name in batches() for verb in ("plan", "apply", "import")),
-            ["config", "set", KEYSTORE, "keystore.password=@batch.json"],
-            ["config", "snapshot", "named"],
-            ["config", "rotate-key"],
-            ["config", "diff", "0"],
-            ["config", "rollback", "1", "--dry-run"],
-            ["config", "rollback", "1"],
-            ["config", "export", "--effective"],
-            ["config", "export", "-o", "exported.json"],
-            *(
-                [*command.path, *rest]
-                for command in commands
-                for rest in ([], [SCEP], [KEYSTORE])
-                if command.path not in FOLLOWS and command.path != ("config", "delete")
-            ),
-            ["config", "delete", SCEP],
-        ]
-        for line in lines:
+        for line in command_lines(commands):
             for form in ([], ["--json"]):
                 cli.main([*line, *form, "--state-dir", str(state)])
         directory = harness.gateway.conf_directory
@@ -121,13 +138,7 @@ def test_no_command_event_log_or_file_shows_a_secret(
     printed = capsys.readouterr()
     assert "client.challenge.password" in printed.out, "something was shown at all"
     watched = {"printed": printed.out + printed.err, "log": caplog.text, "events and services": "\n".join(seen)}
-    # lines as programs have them: each one of ours with a name, and all as their schema says
-    lines_in_json = [json.loads(JsonLines().format(record)) for record in caplog.records]
-    for one in lines_in_json:
-        Draft202012Validator(line_schema()).validate(one)
-    assert [one for one in lines_in_json if one["event"] is None and one["logger"].startswith(OURS)] == []
-    assert "configuration.files-problem" in {one["event"] for one in lines_in_json}
-    watched["log in JSON"] = json.dumps(lines_in_json, ensure_ascii=False)
+    watched["log in JSON"] = json.dumps(as_programs_read(caplog.records), ensure_ascii=False)
     files = [path for path in (*state.rglob("*"), tmp_path / "exported.json") if path.is_file()]
     assert any(path.name == "configuration.good.db" for path in files)
     for path in files:
