@@ -6,11 +6,21 @@ improved. Names are of small letters, digits and hyphens, with dots between: wha
 
 from __future__ import annotations
 
+import re
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from typing import Self
+
+
+_known: Final[weakref.WeakValueDictionary[str, LogEvent]] = weakref.WeakValueDictionary()
+
+
+def known_log_events() -> tuple[LogEvent, ...]:
+    """Those of all code that is loaded, of plugins too, by name."""
+    return tuple(event for _, event in sorted(_known.items()))
 
 
 class LogEvent(str):
@@ -32,7 +42,7 @@ class LogEvent(str):
         ValueError: The name is none.
     """
 
-    __slots__ = ("name",)
+    __slots__ = ("__weakref__", "name")
     name: str
 
     def __new__(cls, name: str, template: str) -> Self:
@@ -45,7 +55,13 @@ class LogEvent(str):
             )
         made = super().__new__(cls, template)
         made.name = name
+        _known.setdefault(name, made)
         return made
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The names of its facts, as they stand in the text."""
+        return tuple(dict.fromkeys(re.findall(r"%\((\w+)\)", self)))
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
         return type(self), (self.name, self[:])

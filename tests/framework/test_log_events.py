@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from framework import LogEvent
+from framework.log_events import known_log_events
 
 ROOT = Path(__file__).parents[2]
 CATALOGUES = ("framework.log_events", "components.keystore.log_events", "components.scep.log_events")
@@ -36,10 +37,6 @@ def events_of(catalogue: str) -> dict[str, tuple[LogEvent, ...]]:
 
 EVENTS = {catalogue: events_of(catalogue) for catalogue in CATALOGUES}
 ALL = [event for constants in EVENTS.values() for events in constants.values() for event in events]
-
-
-def facts_in(event: LogEvent) -> set[str]:
-    return set(re.findall(r"%\((\w+)\)", event))
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ def test_every_log_call_gives_the_facts_of_its_event_and_no_others() -> None:
         for given in [given_by(call)]
         for constant in call.constants
         for event in EVENTS[call.catalogue].get(constant, ())
-        if given != facts_in(event)
+        if given != set(event.facts)
     ]
     assert wrong == []
 
@@ -131,7 +128,7 @@ def test_names_are_unique_and_each_has_words_of_its_own() -> None:
 @pytest.mark.parametrize("event", ALL, ids=lambda event: event.name)
 def test_every_template_takes_its_facts(event: LogEvent) -> None:
     assert re.fullmatch(r"[a-z0-9-]+([.][a-z0-9-]+)+", event.name)
-    facts = facts_in(event)
+    facts = set(event.facts)
     assert all(re.fullmatch(r"[a-z][a-z_]{1,40}", fact) for fact in facts)
     assert "event" not in facts
     shown = event % dict.fromkeys(facts, 7) if facts else event
@@ -158,3 +155,13 @@ def test_a_copy_of_an_event_is_the_same_event() -> None:
     event = LogEvent("valve.stuck", "%(valve)s")
     for other in (copy.deepcopy(event), pickle.loads(pickle.dumps(event))):
         assert (type(other), other.name, other) == (LogEvent, event.name, event)
+
+
+def test_an_operator_finds_the_names_of_a_plugins_lines_as_long_as_it_is_there() -> None:
+    event = LogEvent("valve.stuck-shut", "the valve %(valve)s has not moved for %(seconds)g s, says %(valve)s")
+    assert event in known_log_events()
+    assert event.facts == ("valve", "seconds")
+    names = [one.name for one in known_log_events()]
+    assert names == sorted(names)
+    del event
+    assert "valve.stuck-shut" not in [one.name for one in known_log_events()]

@@ -54,6 +54,8 @@ CALLS = (
     Call("component enable nonsense", fails=True),
     Call("component disable nonsense", fails=True),
     Call("service list"),
+    Call("log names"),
+    Call("log names keystore."),
     Call("config list"),
     Call(f"config get {SCEP}"),
     Call(f"config get {SCEP} --show-origin"),

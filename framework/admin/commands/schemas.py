@@ -177,6 +177,16 @@ def services() -> AnswerSchema:
     return AnswerSchema(listing("all services, the best first", record("one service", service)))
 
 
+def log_names() -> AnswerSchema:
+    """Of `log names`."""
+    event = {
+        "name": text("the stable name, as in a line's `event`"),
+        "text": text("the line's text, its facts in it as %(NAME)s; it may change with each version"),
+        "facts": listing("the stable names of its facts", text("as in a line's `facts`")),
+    }
+    return AnswerSchema(listing("kinds of log lines, by name", record("a kind of log line", event)))
+
+
 def events() -> AnswerSchema:
     """Of `events`."""
     event = record(
