@@ -128,16 +128,53 @@ def entry_of(material: Material) -> Entry:
         if len(material.entries) == 1 and not material.keys and not material.certificates:
             return next(iter(material.entries.values()))
         names = ", ".join(map(repr, material.entries))
-        raise KeystoreError(f"there are several entries ({names}): import all of them with --all, under these names")
+        raise KeystoreError(
+            f"there are several entries ({names}): import one of them with --entry NAME, or all with --all"
+        )
     if len(material.keys) > 1:
         raise KeystoreError(f"there are {len(material.keys)} private keys; give the files of one")
     if material.keys:
         return PrivateKeyEntry(material.keys[0], chain_for(material.keys[0], material.certificates))
     if len(material.certificates) != 1:
         raise KeystoreError(
-            f"there are {len(material.certificates)} certificates and no key: give one, or the key that is theirs"
+            f"there are {len(material.certificates)} certificates and no key: give one, or the key that is theirs, or "
+            "store each of them with --all"
         )
     return TrustedCertificateEntry(material.certificates[0])
+
+
+def all_entries(material: Material) -> dict[str, Entry]:
+    """The entries of PKCS #12 files by their own names.
+
+    Raises:
+        KeystoreError: There are none, or there is something beside them that has no name.
+    """
+    if not material.entries or material.keys or material.certificates:
+        raise KeystoreError(
+            "only entries of PKCS #12 files have names: give the certificates of a bundle one with --alias, and "
+            "import keys one by one"
+        )
+    return dict(material.entries)
+
+
+def entry_named(material: Material, name: str) -> Entry:
+    """One of the entries of PKCS #12 files; KeystoreError if there is none of that name."""
+    if name not in material.entries:
+        names = ", ".join(map(repr, material.entries)) or "none; only PKCS #12 files have entries with names"
+        raise KeystoreError(f"there is no entry {name!r}; there are: {names}")
+    return material.entries[name]
+
+
+def numbered_certificates(material: Material, alias: str) -> dict[str, Entry]:
+    """Each certificate once, as trusted under the alias and a number from 1, in the order of the files.
+
+    Raises:
+        KeystoreError: There is something else than certificates.
+    """
+    if material.keys or material.entries:
+        raise KeystoreError("an alias with --all is for certificates, and there are keys or entries with names, too")
+    certificates = dict.fromkeys(material.certificates)
+    return {f"{alias}-{number}": TrustedCertificateEntry(one) for number, one in enumerate(certificates, 1)}
 
 
 def chain_for(key: PrivateKey, certificates: list[x509.Certificate]) -> tuple[x509.Certificate, ...]:

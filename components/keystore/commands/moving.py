@@ -53,13 +53,15 @@ def import_entries(invocation: Invocation) -> Answer:
     from components.keystore.formats import read_material  # noqa: PLC0415  # only an import needs every format
 
     options = invocation.options
-    if (options.alias is None) == (not options.all):
+    if options.alias is None and not options.all and options.entry is None:
         raise UsageError("name the alias with --alias ALIAS, or take all entries of a PKCS #12 file with --all")
+    if options.all and options.entry is not None:
+        raise UsageError("take one entry with --entry NAME, or all of them with --all")
     try:
         keystore = keystore_of(invocation)
         files = [(path, invocation.read_input(path)) for path in options.files]
         material = read_material(files, password_of(invocation))
-        entries = _entries(keystore, material, options.alias)
+        entries = _entries(keystore, material, options)
         _refuse_to_replace(keystore, entries, replace=options.replace)
         with keystore.edit() as edit:
             for alias, entry in entries.items():
@@ -73,14 +75,15 @@ def import_entries(invocation: Invocation) -> Answer:
     return Answer(data, "\n".join(lines))
 
 
-def _entries(keystore: KeystoreService, material: Material, alias: str | None) -> dict[str, Entry]:
-    """What is to be stored: all entries of PKCS #12 files, or one; certificates of a key that is there go with it."""
+def _entries(keystore: KeystoreService, material: Material, options: argparse.Namespace) -> dict[str, Entry]:
+    """What is to be stored: several entries, or one; certificates of a key that is there go with it."""
     from components.keystore import formats  # noqa: PLC0415  # as above
 
-    if alias is None:
-        if not material.entries:
-            raise UsageError("--all is for PKCS #12 files, whose entries have names; name one with --alias")
-        return dict(material.entries)
+    alias = options.alias
+    if options.all:
+        return formats.all_entries(material) if alias is None else formats.numbered_certificates(material, alias)
+    if options.entry is not None:
+        return {alias or options.entry: formats.entry_named(material, options.entry)}
     if material.certificates and not material.keys and not material.entries:
         present = keystore.get(alias)
         if isinstance(present, PrivateKeyEntry):
@@ -144,7 +147,15 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     keystore_argument(parser)
     parser.add_argument("files", nargs="+", metavar="FILE", help="PEM, DER, PKCS #7 or PKCS #12, in any order")
     parser.add_argument("--alias", metavar="ALIAS", help="what to store the one entry under that they make")
-    parser.add_argument("--all", action="store_true", help="store all entries of PKCS #12 files under their own names")
+    parser.add_argument(
+        "--entry", metavar="NAME", help="of PKCS #12 files take that entry only, as ALIAS or its own name"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="store all entries of PKCS #12 files under their own names, or all certificates of a bundle as ALIAS-1, "
+        "ALIAS-2 and on",
+    )
     password_argument(parser, "the password of what is encrypted among them")
     parser.add_argument("--replace", action="store_true", help="replace what is there under the same alias")
 
@@ -172,6 +183,8 @@ COMMANDS = (
             "gatewright keystore import EnrollmentKeystore ca.pem --alias company-ca",
             "gatewright keystore import EnrollmentKeystore key.pem chain.pem --alias gateway",
             "gatewright keystore import EnrollmentKeystore old.p12 --all --password-file password.txt",
+            "gatewright keystore import EnrollmentKeystore old.p12 --entry device --password-file password.txt",
+            "gatewright keystore import EnrollmentKeystore bundle.pem --all --alias company-ca",
         ),
         exit_statuses={1: "a file cannot be read, or the keystore does not take it; nothing was stored"},
         values=VALUES,

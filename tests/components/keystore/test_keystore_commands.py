@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from components.keystore import (
     KeyAlgorithm,
@@ -21,8 +22,9 @@ from components.keystore import (
     plugin,
     self_signed_certificate,
 )
+from components.keystore.filesystem import encode_pkcs12
 from components.keystore.memory import MemoryKeystore
-from framework import ServiceRegistry
+from framework import Secret, ServiceRegistry
 from framework.admin import Answer, CommandError, Invocation
 from framework.clock import SystemClock
 
@@ -36,6 +38,16 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 KEY = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
 GATEWAY = self_signed_certificate(KEY, x509.Name.from_rfc4514_string("CN=gateway"), NOW)
 CA = self_signed_certificate(KEY, x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "\x1b[31mCA")]), NOW)
+
+
+PEM_CA, PEM_GATEWAY = (one.public_bytes(Encoding.PEM) for one in (CA, GATEWAY))
+DEVICE = PrivateKeyEntry(KEY, (GATEWAY, CA))
+FILES: dict[str, bytes] = {
+    "bundle.pem": PEM_CA + PEM_GATEWAY + PEM_CA,
+    "old.p12": encode_pkcs12({"device": DEVICE, "ca": TrustedCertificateEntry(CA)}, Secret("old")),
+    "password": b"old\n",
+}
+"""What is on the client's side, by path."""
 
 
 class BrokenKeystore(KeystoreService):
@@ -72,8 +84,8 @@ def run(registry: ServiceRegistry, *arguments: str) -> Answer:
     assert command.arguments is not None
     command.arguments(parser)
     gateway = cast("GatewayView", SimpleNamespace(registry=registry, clock=SystemClock()))
-    client = cast("ClientSide", None)
-    return command.run(Invocation(parser.parse_args(arguments[2:]), gateway, client))
+    client = SimpleNamespace(read_input=lambda path, *, secret=False: FILES[path])  # as a client has it
+    return command.run(Invocation(parser.parse_args(arguments[2:]), gateway, cast("ClientSide", client)))
 
 
 def aliases(keystore: dict[str, Any]) -> Sequence[str]:
@@ -147,3 +159,57 @@ def test_what_cannot_be_exported_is_said_with_what_can(
         run(registry, "keystore", "export", *arguments, "-o", "a.pem")
     assert message in str(raised.value)
     assert raised.value.exit_status == 1
+
+
+@dataclass(frozen=True)
+class Import:
+    """Arguments after `keystore import Another`, and what is there then."""
+
+    arguments: tuple[str, ...]
+    stored: dict[str, Entry]
+
+
+OLD: Final = ("old.p12", "--password-file", "password")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Import((*OLD, "--all"), {"ca": TrustedCertificateEntry(CA), "device": DEVICE}),
+        Import((*OLD, "--entry", "device"), {"device": DEVICE}),
+        Import((*OLD, "--entry", "device", "--alias", "mine"), {"mine": DEVICE}),
+        Import(
+            ("bundle.pem", "--all", "--alias", "roots"),
+            {"roots-1": TrustedCertificateEntry(CA), "roots-2": TrustedCertificateEntry(GATEWAY)},
+        ),
+    ],
+    ids=lambda case: " ".join(case.arguments),
+)
+def test_what_is_named_of_several_entries_is_imported(registry: ServiceRegistry, case: Import) -> None:
+    answer = run(registry, "keystore", "import", "Another", *case.arguments)
+    reference = registry.find(KeystoreService, "(kura.service.pid=Another)")
+    assert reference is not None
+    assert cast("KeystoreService", registry.get(reference)).entries() == case.stored
+    assert [one["alias"] for one in answer.data["entries"]] == list(case.stored)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "exit_status"),
+    [
+        ((*OLD, "--alias", "mine"), "several entries ('ca', 'device'): import one of them with --entry", 1),
+        ((*OLD, "--entry", "other"), "there is no entry 'other'; there are: 'ca', 'device'", 1),
+        ((*OLD, "--all", "--alias", "roots"), "is for certificates", 1),
+        (("bundle.pem", "--entry", "other"), "only PKCS #12 files have entries with names", 1),
+        (("bundle.pem", "--alias", "one"), "3 certificates and no key", 1),
+        (("bundle.pem", "--all"), "give the certificates of a bundle one with --alias", 1),
+        ((*OLD, "--all", "--entry", "device"), "take one entry with --entry NAME, or all", 64),
+        (("bundle.pem",), "name the alias", 64),
+    ],
+)
+def test_what_is_not_clear_is_not_imported(
+    registry: ServiceRegistry, arguments: tuple[str, ...], message: str, exit_status: int
+) -> None:
+    with pytest.raises(CommandError) as raised:
+        run(registry, "keystore", "import", "Another", *arguments)
+    assert message in str(raised.value)
+    assert raised.value.exit_status == exit_status
