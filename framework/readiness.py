@@ -98,29 +98,29 @@ class Readiness:
 
     def _look(self) -> None:
         self._planned = False
-        if not self._over and not self._waited_for():
-            self.cancel()
-            self.reached = True
-            self._ready()
+        if self._over or self._waited_for(undecided := self._gateway.undecided()):
+            return
+        self.cancel()
+        self.reached = True
+        if undecided:
+            _log.warning(READY_WITHOUT, {"pids": undecided})
+        self._ready()
 
     def _tell(self) -> None:
         """Say what is waited for; time alone decides, too, where a configuration does not get to its component."""
         if self._over:
             return
         self._gateway.scheduler.call_later(TELL_EVERY_S, self._tell)
-        waited_for = self._waited_for()
+        waited_for = self._waited_for(self._gateway.undecided())
         if not waited_for:
             self._look()
         elif waited_for != self._told:
             self._told = waited_for
             self._waits(waited_for)
 
-    def _waited_for(self) -> tuple[str, ...]:
-        undecided = self._gateway.undecided()
-        restless = {pid for pid in undecided if self._changes[pid] >= RESTLESS_AFTER}
-        if restless and restless.issuperset(undecided):
-            _log.warning(READY_WITHOUT, {"pids": sorted(restless)})
-        return tuple(pid for pid in undecided if pid not in restless)
+    def _waited_for(self, undecided: Sequence[str]) -> tuple[str, ...]:
+        """These without those that never come to rest."""
+        return tuple(pid for pid in undecided if self._changes[pid] < RESTLESS_AFTER)
 
 
 def named(pids: Sequence[str]) -> str:

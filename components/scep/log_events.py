@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 # Where the enrolment is: a name for each state, such as enrollment.enrolled or enrollment.untrusted-ca
 ENTERED: Final[Mapping[State, LogEvent]] = MappingProxyType(
     {
-        state: LogEvent(
-            f"enrollment.{state.value.replace('_', '-')}", "enrolment: %(state)s (was: %(previous)s): %(message)s"
-        )
+        state: LogEvent(f"enrollment.{state.value}", "enrolment: %(state)s (was: %(previous)s): %(message)s")
         for state in State
     }
 )

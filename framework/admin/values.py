@@ -64,10 +64,8 @@ def _properties(completing: Completing) -> Mapping[str, Attribute | None]:
     admin = completing.gateway.configuration_admin
     (pid,) = completing.given.get("pid", ())[:1] or ("",)
     try:
-        object_class, present = (
-            admin.kind_of(pid).object_class,
-            admin.get(pid).properties if pid in admin.pids() else {},
-        )
+        object_class = admin.kind_of(pid).object_class
+        present = admin.get(pid).properties if pid in admin.pids() else {}
     except ConfigurationError:
         return {}
     described = {} if object_class is None else object_class.attributes

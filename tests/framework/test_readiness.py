@@ -132,16 +132,25 @@ def test_a_stop_meanwhile_is_the_end_of_it() -> None:
         assert (heard.ready, heard.waits, heard.readiness.reached) == (0, [], False)
 
 
-def test_a_component_that_never_comes_to_rest_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framework.readiness.RESTLESS_AFTER", 3)
+@pytest.mark.parametrize("found_by", ["its last change", "the look of each second"])
+def test_a_component_that_never_comes_to_rest_is_not_waited_for_and_told_once(
+    found_by: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seconds = 0 if found_by == "its last change" else 1
+    monkeypatch.setattr("framework.readiness.RESTLESS_AFTER", 3 if seconds == 0 else 1000)
     heard = started(Slow)
     gateway = heard.harness.gateway
     with contextlib.closing(heard):
         assert Slow.entered.wait(60)
         for _ in range(3):
             gateway.event_admin.send("gatewright/component/STATE_CHANGED", {"pid": "test.Slow", "state": "activating"})
-        heard.advance(0)
+        if seconds:
+            heard.advance(0)
+            monkeypatch.setattr("framework.readiness.RESTLESS_AFTER", 3)
+        heard.advance(seconds)
         assert heard.ready == 1
+        told = [one for one in caplog.messages if one.startswith("ready without")]
+        assert told == ["ready without test.Slow, which goes from state to state without an end"]
 
 
 def test_a_configuration_that_a_plugin_keeps_is_waited_for_no_longer_than_its_deadline() -> None:

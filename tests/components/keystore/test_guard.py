@@ -31,14 +31,13 @@ from components.keystore import (
     self_signed_certificate,
 )
 from components.keystore.guard import READ_DEADLINE_S
-from framework.plugins.host import HEALTH_DEADLINE_S
 from framework.testing import FakeClock, GatewayHarness
+from tests.framework.plugins.hanging import health_while_one_hangs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from components.keystore import Changes
-    from framework.plugins import HealthReport
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 NAME = x509.Name.from_rfc4514_string("CN=vault")
@@ -292,20 +291,10 @@ def test_a_keystore_that_hangs_hides_nothing_of_the_others() -> None:
     with GatewayHarness(plugins=[plugin]) as gateway:
         for name, vault in {"A": Vault(aliases=hang), "B": Vault(aliases=raising(KeyError("index")))}.items():
             gateway.registry.register(KeystoreService, vault, {"kura.service.pid": name})
-        reports: list[HealthReport] = []
-        asker = threading.Thread(target=lambda: reports.extend(gateway.gateway.plugins.check_health()))
         try:
-            asker.start()
-            assert entered.wait(60)
-            while len(guards := [one for one in threading.enumerate() if one.name == "gatewright-guard"]) > 1:
-                guards[0].join(0.01)
-                guards[-1].join(0.01)
-            while asker.is_alive():
-                gateway.clock.advance(HEALTH_DEADLINE_S)
-                asker.join(0.01)
+            reports = health_while_one_hangs(gateway, entered)
             hung, broken = (one.finding.text for one in reports if one.check == "keystores" and one.finding)
             assert "'A'" in hung
             assert "B: " in broken
         finally:
             go_on.set()
-            asker.join(60)

@@ -22,6 +22,7 @@ from framework.plugins import (
 from framework.plugins.host import HEALTH_DEADLINE_S
 from framework.plugins.loading import IMPORT_DEADLINE_S
 from framework.testing import GatewayHarness
+from tests.framework.plugins.hanging import health_while_one_hangs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,20 +160,10 @@ def test_of_checks_side_by_side_one_that_hangs_hides_nothing_of_the_others() -> 
             return [HealthCheck("vaults", each)]
 
     with GatewayHarness() as harness:
-        host = harness.gateway.plugins
-        host.add_object("several", Several())
+        harness.gateway.plugins.add_object("several", Several())
         try:
             for _ in range(2):
-                reports: list[HealthReport] = []
-                asker = threading.Thread(target=lambda found=reports: found.extend(host.check_health()))
-                asker.start()
-                assert reached.wait(_PATIENCE_S)
-                while len(guards := [one for one in threading.enumerate() if one.name == "gatewright-guard"]) > 1:
-                    guards[0].join(0.01)
-                    guards[-1].join(0.01)
-                while asker.is_alive():
-                    harness.clock.advance(HEALTH_DEADLINE_S)
-                    asker.join(0.01)
+                reports = health_while_one_hangs(harness, reached)
                 assert [one.check for one in reports] == ["vaults", "vaults"]
                 hung, cold = [one.finding for one in reports if one.finding]
                 assert hung.text.startswith("the health check 'vaults' of 'first' of several did not end within 5 s")
