@@ -7,11 +7,10 @@ asked about properties of all types. `check` does the same for one input without
 
 from __future__ import annotations
 
-import importlib
-import sys
 from typing import Any, Final
 
 from framework.filter import Filter, FilterError
+from tools.fuzz import fuzz
 
 _VALUES: Final[tuple[Any, ...]] = ("", "a b", 1, -1.5, float("nan"), True, None, ("a", None, 3), b"bytes", object())
 
@@ -35,13 +34,5 @@ def check(data: bytes) -> None:
             raise AssertionError("equal filters match differently")
 
 
-def main() -> None:
-    """Fuzz until told to stop."""
-    atheris = importlib.import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    fuzz(check)

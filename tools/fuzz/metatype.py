@@ -7,10 +7,9 @@ does the same for one input without atheris, which is how the tests use it.
 
 from __future__ import annotations
 
-import sys
-
 import metatype
 from metatype import MetatypeError
+from tools.fuzz import fuzz
 
 
 def check(data: bytes) -> None:
@@ -44,14 +43,5 @@ def _use(metadata: metatype.MetaData) -> None:
             raise AssertionError("nothing but what is required can be wrong with nothing")
 
 
-def main() -> None:
-    """Fuzz until told to stop."""
-    import atheris  # type: ignore[import-untyped]  # noqa: PLC0415  # of this target alone
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    fuzz(check)

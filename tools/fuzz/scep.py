@@ -7,8 +7,6 @@ atheris, which is how the tests use it.
 
 from __future__ import annotations
 
-import importlib
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +26,7 @@ from components.scep.message import (
 from components.scep.transaction import Capabilities
 from components.scep.transaction.refusal import refusal
 from components.scep.trust import FingerprintPin, fingerprint, is_ca, verify_ca_certificates
+from tools.fuzz import fuzz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,13 +85,5 @@ def check(data: bytes) -> None:
             continue
 
 
-def main() -> None:
-    """Fuzz until told to stop."""
-    atheris = importlib.import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    fuzz(check)

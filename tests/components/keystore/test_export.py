@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 import metatype
-from components.keystore import HealthState, PrivateKeyEntry, SecretKeyEntry
+from components.keystore import HealthState, KeyAlgorithm, PrivateKeyEntry, SecretKeyEntry, SoftwarePrivateKey
 from components.keystore.export.files import file_stem, pem_files
 from components.keystore.export.settings import ExportSettings
 from components.keystore.export.upkeep import GRACE_S, RETRY_S
@@ -32,9 +32,9 @@ from tests.components.keystore.exporting import (
     service,
     store,
 )
+from tests.components.keystore.test_keys import TokenKey
 
 if TYPE_CHECKING:
-    from components.keystore import PrivateKey
     from framework.testing import GatewayHarness
 
 
@@ -205,21 +205,9 @@ def test_both_keystores_describe_the_export_alike() -> None:
     assert len(found[0]) == 5
 
 
-class TokenKey:
-    """A handle of a key that stays where it is."""
-
-    exportable = False
-
-    def __init__(self, key: PrivateKey) -> None:
-        self._key = key
-
-    def __getattr__(self, wanted: str) -> Any:
-        return getattr(self._key, wanted)
-
-
 def test_a_key_that_cannot_leave_exports_its_chain_and_says_so() -> None:
-    entry = ISSUER.issue()
-    kept = PrivateKeyEntry(TokenKey(entry.key), entry.chain)
+    key = SoftwarePrivateKey.generate(KeyAlgorithm.EC, 256)
+    kept = PrivateKeyEntry(TokenKey(key), ISSUER.issue(key).chain)
     made = pem_files({"own": kept}, ExportSettings(Path("/nowhere")))
     assert set(made.files) == {"own.crt", "trusted.bundle"}
     assert made.contents["own"]["key"] == "stays in the keystore"

@@ -15,6 +15,7 @@ from framework.clock import SystemClock
 from framework.testing import FakeClock
 from metatype import Secret
 from tests.components.scep.enrolled_gateway import Begin, CertificateAuthority, EnrolledGateway
+from tests.components.scep.peer import Handler, Peer, Serve
 from tests.components.scep.pki import NOW, SERVER, Exchange, Pki, name
 
 if TYPE_CHECKING:
@@ -62,5 +63,17 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
             gateway.configuration |= settings or {}
             gateway.start()
             return gateway, authority
+
+        yield start
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with contextlib.ExitStack() as stack:
+
+        def start(handler: Handler) -> Peer:
+            peer = Peer(handler)
+            stack.callback(peer.close)
+            return peer
 
         yield start

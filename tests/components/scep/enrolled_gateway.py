@@ -27,6 +27,15 @@ CHALLENGE = "sesame"
 DAY_S = 24 * 3600
 
 
+def service_of(harness: GatewayHarness) -> EnrollmentService:
+    """The enrolment of a gateway."""
+    found = harness.registry.find(EnrollmentService)
+    assert found is not None, harness.explain(PID).sentences
+    service = harness.registry.get(found)
+    assert isinstance(service, EnrollmentService)
+    return service
+
+
 class CertificateAuthority:
     """The development CA, listening, until the stack that it was begun on ends."""
 
@@ -95,11 +104,7 @@ class EnrolledGateway:
 
     @property
     def service(self) -> EnrollmentService:
-        found = self.harness.registry.find(EnrollmentService)
-        assert found is not None, self.harness.explain(PID).sentences
-        service = self.harness.registry.get(found)
-        assert isinstance(service, EnrollmentService)
-        return service
+        return service_of(self.harness)
 
     @property
     def status(self) -> dict[str, Any]:

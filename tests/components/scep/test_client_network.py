@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import socket
 import threading
 import traceback
@@ -26,15 +25,12 @@ from components.scep.message import Cipher, Digest, MessageType
 from components.scep.transaction import Algorithms, Capabilities, PkiRequest
 from framework.clock import SystemClock
 from framework.fake_clock import FakeClock
+from tests.components.scep.peer import Handler, Peer, Request, Serve, answer, read_request
 from tests.components.scep.pki import NOW, Pki
-from tests.components.scep.test_client import Handler, Peer, Request, answer, read_request
 from tests.components.scep.tls import tls_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    Serve = Callable[[Handler], Peer]
 
 POST = Capabilities.parse("POSTPKIOperation")
 CLOCK = SystemClock()
@@ -45,18 +41,6 @@ OK = b"\x30\x00"
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    with contextlib.ExitStack() as stack:
-
-        def start(handler: Handler) -> Peer:
-            peer = Peer(handler)
-            stack.callback(peer.close)
-            return peer
-
-        yield start
 
 
 def request_of(kind: MessageType) -> PkiRequest:

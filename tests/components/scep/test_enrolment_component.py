@@ -22,6 +22,7 @@ from components.scep.component import PID, SCEPEnrollmentComponent
 from components.scep.service import EnrollmentService
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
+from tests.components.scep.enrolled_gateway import service_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,11 +66,7 @@ class Gateway:
 
     @property
     def service(self) -> EnrollmentService:
-        found = self.harness.registry.find(EnrollmentService)
-        assert found is not None, self.harness.explain(PID).sentences
-        service = self.harness.registry.get(found)
-        assert isinstance(service, EnrollmentService)
-        return service
+        return service_of(self.harness)
 
     @property
     def status(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from framework.clock import SystemClock
 from framework.testing import FakeClock
 from tests.components.scep.enrolled_gateway import CertificateAuthority, EnrolledGateway
-from tests.components.scep.test_client import Peer, Request, answer
+from tests.components.scep.peer import Peer, Request, answer
 from tests.components.scep.tls import tls_server
 
 if TYPE_CHECKING:

@@ -47,8 +47,8 @@ from components.scep.trust import FingerprintPin, fingerprint, verify_ca_certifi
 from framework.clock import SystemClock
 from metatype import Secret
 from tests.components.scep import ber
+from tests.components.scep.peer import Handler, Peer, Request, answer, raw
 from tests.components.scep.pki import NOW, SERVER, Exchange, Party, Pki, name
-from tests.components.scep.test_client import Handler, Peer, Request, answer, raw
 
 if TYPE_CHECKING:
     import socket
