@@ -193,4 +193,4 @@ NOT_ACCEPTING: Final = LogEvent(
 )
 OBSERVER_CUT_OFF: Final = LogEvent("observer.cut-off", "an observer was cut off: %(error)s")
 OBSERVER_NOT_ANSWERED: Final = LogEvent("observer.not-answered", "an observer could not be answered")
-METRICS_FAILED: Final = LogEvent("metrics.source-failed", "no figures from one source: %(error)s")
+METRICS_FAILED: Final = LogEvent("metrics.source-failed", "no figures from %(source)s: %(error)s")

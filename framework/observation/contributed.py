@@ -86,7 +86,7 @@ class ContributedMetrics:
             if error.hung:
                 self._hanging.add(reference)
         if known != text:
-            _log.error(METRICS_FAILED, {"error": text})
+            _log.error(METRICS_FAILED, {"source": _name(reference), "error": text})
 
     def _ask(self) -> dict[ServiceReference, GuardedCall[tuple[Metric, ...]]]:
         sources = self._registry.find_all(MetricSource)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from framework.execution import Activity
 
 PROGRESS_DEADLINE_S: Final = 2.0
-"""How long a way through scheduler-like work may take before the gateway counts as standing still, in seconds."""
+"""How long `prove_progress` may take before the gateway counts as standing still, in seconds."""
 
 _OK, _UNAVAILABLE, _NOT_FOUND = 200, 503, 404
 _PLAIN: Final = "text/plain; charset=utf-8"

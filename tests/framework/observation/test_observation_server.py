@@ -216,14 +216,14 @@ class Exiting(MetricSource):
 def test_a_source_whose_figures_are_none_takes_nobody_elses(
     harness: GatewayHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for source in (OfText(), OfNone(), Exiting(), Source()):
-        harness.registry.register(MetricSource, source)
+    for name, source in {"text": OfText(), "none": OfNone(), "exit": Exiting(), "good": Source()}.items():
+        harness.registry.register(MetricSource, source, {"kura.service.pid": name})
     with serving(harness) as server:
         get(server, "/metrics")
         status, body = get(server, "/metrics")
     assert status == 200
-    told = [record for record in caplog.records if "no figures from one source" in record.getMessage()]
-    assert len(told) == 3, "each once, however often they are asked"
+    told = [message.partition(":")[0] for message in caplog.messages if message.startswith("no figures from ")]
+    assert told == [f"no figures from {one}" for one in ("text", "none", "exit")], "each once, however often asked"
     families = {one.name: one for one in text_string_to_metric_families(body)}
     assert families["example_temperature_celsius"].samples[0].value == 21.5
     assert families["gatewright_metric_sources_failed"].samples[0].value == 3
