@@ -8,10 +8,10 @@ from components.keystore import KeystoreService, PrivateKeyEntry
 from components.keystore.memory import MemoryKeystore
 from components.scep.commands import status_data
 from components.scep.component import PID, SCEPEnrollmentComponent
-from components.scep.service import EnrollmentService
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
 from tests.components.scep.device import CHALLENGE
+from tests.components.scep.enrolled_gateway import service_of
 from tools.scep_ca import FAULTS as MENU
 
 if TYPE_CHECKING:
@@ -102,10 +102,7 @@ def test_each_fault_leaves_the_identity_and_is_shown(
     ) as harness:
         harness.registry.register(KeystoreService, keystore, {"kura.service.pid": "A"})
         harness.settle()
-        found = harness.registry.find(EnrollmentService)
-        assert found is not None
-        service = harness.registry.get(found)
-        assert isinstance(service, EnrollmentService)
+        service = service_of(harness)
 
         def status() -> dict[str, Any]:
             return status_data(service.status(), harness.clock.now())

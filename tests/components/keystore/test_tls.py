@@ -28,11 +28,10 @@ from components.keystore.tls.contexts import make_context
 from components.keystore.tls.settings import RevocationCheck, TlsMaterial, TlsSettings
 from components.scep.component import PID as SCEP_PID
 from components.scep.component import SCEPEnrollmentComponent
-from components.scep.service import EnrollmentService
 from framework.clock import SystemClock
 from framework.testing import FakeClock, GatewayHarness
 from tests.components.keystore.tls_peers import Ca, listening
-from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority
+from tests.components.scep.enrolled_gateway import CHALLENGE, CertificateAuthority, service_of
 from tests.components.scep.pki import Pki
 from tests.components.scep.tls import tls_server
 
@@ -108,11 +107,7 @@ def test_a_server_accepts_the_enrolled_identity_and_after_a_renewal_the_new_one(
         assert service.problems() == ()
 
         old = serial(store)
-        enrolment = harness.registry.find(EnrollmentService)
-        assert enrolment is not None
-        scep = harness.registry.get(enrolment)
-        assert isinstance(scep, EnrollmentService)
-        scep.renew()
+        service_of(harness).renew()
         harness.settle()
         assert serial(store) != old, "renewed"
         assert service is tls_service(harness)
