@@ -414,6 +414,20 @@ class CrlError(MessageError):
     """The server sent no CRL, or none that its CA signed."""
 
 
+class OtherCrlError(CrlError):
+    """The server sent the CRL of another issuer than the one that was asked about, which says nothing of its own.
+
+    Attributes:
+        expected: The issuer that was asked about.
+        found: The issuers of the CRLs that came.
+    """
+
+    def __init__(self, expected: str, found: tuple[str, ...]) -> None:
+        super().__init__(f"the server was asked for the CRL of {expected}, and sent that of {', '.join(found)}")
+        self.expected = expected
+        self.found = found
+
+
 class UntrustedCaError(ScepError):
     """The server's CA certificates do not fit what is pinned; nothing secret was sent.
 

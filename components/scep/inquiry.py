@@ -88,6 +88,7 @@ def fetch_crl(driver: EnrolmentDriver) -> FoundCrl | Refused:
         profile=asking.profile,
         key=asking.entry.key,
         signer_certificate=asking.entry.certificate,
+        issuer=asking.entry.certificate.issuer,
         now=driver.now(),
     )
 

@@ -221,6 +221,12 @@ def is_ca(certificate: x509.Certificate) -> bool:
     return certificate.version is x509.Version.v1 and certificate.issuer == certificate.subject
 
 
+def may_sign_crls(certificate: x509.Certificate) -> bool:
+    """Whether its key usage has it sign CRLs, as that of a CA's key for CRLs only (RFC 5280 4.2.1.3)."""
+    usage = _extension(certificate, x509.KeyUsage)
+    return usage is not None and usage.crl_sign
+
+
 def subject_alternative_names(certificate: x509.Certificate) -> tuple[x509.GeneralName, ...]:
     """The alternative names of a certificate; none if they cannot be read."""
     names = _extension(certificate, x509.SubjectAlternativeName)
