@@ -1,4 +1,7 @@
-"""The CA, asked who it is: at the bootstrap, before a renewal, and for its successor. Nothing secret is sent here."""
+"""The CA, asked who it is: at the bootstrap, before a renewal, after a failure, and for its successor.
+
+Nothing secret is sent here.
+"""
 
 from __future__ import annotations
 
@@ -69,9 +72,10 @@ def _verify(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> 
 
 
 def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:
-    """Before a renewal: RAs change more often than CAs; another CA counts only if the pinned trust covers it."""
-    stored = driver.store.look()
-    trust = verify_again(location.certificates, stored, driver.settings.pin, driver.now())
+    """RAs change more often than CAs; another CA counts only if the pinned trust covers it."""
+    stored, staged = driver.store.look(), driver.enrollment.journal.staged
+    successor = driver.trust_of(stored) if staged is not None and staged.succeeds else None
+    trust = verify_again(location.certificates, stored, driver.settings.pin, driver.now(), successor)
     driver.feed(
         enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust, stored.trust))
     )
@@ -81,7 +85,7 @@ def _record(
     driver: EnrolmentDriver, url: str, offered: Capabilities, trust: CaTrust, known: CaTrust | None = None
 ) -> Trust:
     """What is remembered of a server; without certificates if they are those that are `known`."""
-    before = driver.enrollment.journal.trust
+    before = enrolment.record_of_server(driver.enrollment)
     previous = Capabilities(frozenset(before.capabilities)) if before is not None and before.url == url else None
     reconciled = reconcile(previous, offered)
     unchanged = known is not None and set(known.certificates) == set(trust.certificates)

@@ -18,7 +18,7 @@ from components.scep.transaction import (
     choose_algorithms,
     read_reply,
 )
-from components.scep.trust import CaTrust, CertificatePin, Pin, fingerprint, verify_ca_certificates
+from components.scep.trust import CaTrust, CertificatePin, FingerprintPin, Pin, fingerprint, verify_ca_certificates
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -122,7 +122,11 @@ def open_exchange(
 
 
 def verify_again(
-    certificates: tuple[x509.Certificate, ...], stored: StoredIdentity, pin: Pin, now: datetime
+    certificates: tuple[x509.Certificate, ...],
+    stored: StoredIdentity,
+    pin: Pin,
+    now: datetime,
+    successor: CaTrust | None = None,
 ) -> CaTrust:
     """The CA as the server shows it now: under the anchor that is trusted, else under what is pinned.
 
@@ -133,11 +137,18 @@ def verify_again(
             gone tomorrow, and its successor is not.
         pin: What the configuration vouches for.
         now: The time.
+        successor: The CA that is being moved to. It stands also while the server still shows the one before it.
 
     Raises:
         UntrustedCaError: It is under neither: the server has changed its CA, and nobody vouches for the new one.
     """
     known = stored.trust
+    if successor is not None:
+        try:
+            return verify_ca_certificates(certificates, FingerprintPin(fingerprint(successor.anchor)), now)
+        except UntrustedCaError:
+            verify_again(certificates, stored, pin, now)
+            return successor
     try:
         return verify_ca_certificates(certificates, CertificatePin(known.anchor), now)
     except UntrustedCaError as error:

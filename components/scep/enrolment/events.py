@@ -58,7 +58,7 @@ class SettingsChanged:
 class CaVerified:
     """The server was found, and its CA certificates fit what is pinned.
 
-    Before a renewal, `trust` has certificates only if they are others than those in the keystore.
+    When they were looked at again, `trust` has certificates only if they are others than those in the keystore.
     """
 
     attempt: int
@@ -233,7 +233,8 @@ class LocateServer:
     """Find the server, fetch its CA certificates, verify them.
 
     Attributes:
-        refresh: Against what is in the keystore, then against the pin; else against the pin alone.
+        refresh: Where it was found before, and against what is in the keystore, then against the pin; else anew, and
+            against the pin alone.
     """
 
     attempt: int

@@ -241,6 +241,8 @@ class Journal:
         asked: What somebody asked for though there may be no need, until it is done.
         challenge_used: `Configured.challenge_digest` of the one that last brought a certificate, or empty.
         challenge_used_at: When it did, or None.
+        look_again: Whether the next try begins with a look at what the server shows: a try has failed since the last
+            look, or somebody asks.
     """
 
     trust: Trust | None = None
@@ -256,3 +258,4 @@ class Journal:
     asked: Purpose | None = None
     challenge_used: str = ""
     challenge_used_at: datetime | None = None
+    look_again: bool = False

@@ -79,6 +79,7 @@ def _decode(document: dict[str, Any]) -> Journal:
         asked=None if document.get("asked") is None else Purpose(document["asked"]),
         challenge_used=str(document.get("challenge_used", "")),
         challenge_used_at=_moment(document.get("challenge_used_at")),
+        look_again=bool(document.get("look_again", document["problem"] is not None)),
     )
 
 

@@ -86,10 +86,12 @@ def step(enrollment: Enrollment, event: Event) -> Step:
         case TimerDue(now):
             return _wake(enrollment, now)
         case EnrollAsked(now, purpose):
-            enrollment, actions = _proceed(_fresh(with_journal(enrollment, asked=purpose)), now)
+            enrollment, actions = _proceed(_fresh(_asked(enrollment, purpose)), now)
             return enrollment, (Remember(), *actions)
         case PollAsked(now):
-            return _proceed(enrollment, now) if enrollment.state is State.PENDING else (enrollment, ())
+            if enrollment.state is not State.PENDING:
+                return enrollment, ()
+            return _proceed(with_journal(enrollment, look_again=True), now)
         case RolloverAsked():
             return _seek_next_ca(enrollment)
         case _:
@@ -191,7 +193,7 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
         return _proceed(enrollment, now)
     if enrollment.state is State.REFUSED and enrollment.keystore.identity is not None:
         # Who asked has had a day to read the refusal, which must not keep a renewal away that becomes due one day.
-        enrollment = with_journal(enrollment, asked=None)
+        enrollment = with_journal(enrollment, asked=None, staged=requesting.staged_after_refusal(enrollment))
         if aim_of(enrollment, now) is not None:
             return enrollment, (Remember(), WakeAt(now + CHECK_INTERVAL))
         # That, or the clock that made it due was put right.
@@ -203,6 +205,11 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
     if now < due <= now + CHECK_INTERVAL:
         return enrollment, (WakeAt(due),)  # later than that, the clock was far ahead when it was written
     return _proceed(with_journal(enrollment, next_attempt_at=None), now)
+
+
+def _asked(enrollment: Enrollment, purpose: Purpose) -> Enrollment:
+    """Take in what somebody asks for, who may know of a change at the server."""
+    return with_journal(enrollment, asked=purpose, look_again=True)
 
 
 def _fresh(enrollment: Enrollment) -> Enrollment:
@@ -234,8 +241,10 @@ def _proceed(enrollment: Enrollment, now: datetime) -> Step:
         request = None
     if not trust_is_current(enrollment) and not staged_is_current(enrollment):
         return replace(enrollment, state=State.BOOTSTRAPPING, aim=Purpose.ENROLL), (LocateServer(attempt),)
-    if aim is not Purpose.ENROLL and request is None and not staged_is_current(enrollment):
-        return replace(enrollment, state=State.BOOTSTRAPPING), (LocateServer(attempt, refresh=True),)
+    begins = aim is not Purpose.ENROLL and request is None and not staged_is_current(enrollment)
+    if begins or enrollment.journal.look_again:
+        refresh = trust_is_current(enrollment)
+        return replace(enrollment, state=State.BOOTSTRAPPING), (LocateServer(attempt, refresh=refresh),)
     return requesting.prepare_key(enrollment)
 
 
@@ -246,14 +255,25 @@ def _rest(enrollment: Enrollment, now: datetime) -> Step:
 
 
 def _take_trust(enrollment: Enrollment, trust: Trust) -> Step:
-    known = enrollment.journal.trust
-    trust = with_experience(trust, known)
-    if not trust.certificates and known is not None:
+    enrollment = with_journal(enrollment, look_again=False)
+    journal = enrollment.journal
+    trust = with_experience(trust, record_of_server(enrollment))
+    if not trust.certificates and journal.trust is not None:
         return _go_on_to_key(with_journal(enrollment, trust=trust, staged=None))
-    enrollment = with_journal(enrollment, staged=trust, request=None)
+    request = journal.request if _knows_the_request(enrollment, trust) else None
+    enrollment = with_journal(enrollment, staged=trust, request=request)
     if enrollment.keystore.identity is not None:
         return _go_on_to_key(enrollment)
     return enrollment, (StoreTrust(enrollment.attempt),)
+
+
+def _knows_the_request(enrollment: Enrollment, found: Trust) -> bool:
+    """Whether a request that is under way goes on with what was found: its CA is the same, with other RAs perhaps."""
+    request, staged = enrollment.journal.request, enrollment.journal.staged
+    if request is None or request.bootstrap_identity != found.bootstrap_identity:
+        return False
+    was_staged = staged is not None and staged.succeeds and staged.certificates[:1] == found.certificates[:1]
+    return not found.succeeds or was_staged
 
 
 def _note_trust(enrollment: Enrollment) -> Step:

@@ -19,7 +19,13 @@ from components.scep.enrolment.events import (
     WakeAt,
 )
 from components.scep.enrolment.facts import RETRIED, Problem, Purpose, Request, State
-from components.scep.enrolment.knowledge import may_be_weaker, record_of_server, with_journal, without_weaker
+from components.scep.enrolment.knowledge import (
+    may_be_weaker,
+    record_of_server,
+    trust_is_current,
+    with_journal,
+    without_weaker,
+)
 from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PENDING, poll_pause_s, retry_pause_s
 from components.scep.message import FailInfo
 from components.scep.transaction import Capabilities, renewal_forms
@@ -205,13 +211,15 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
     """Wait after a problem: for a time, or for a person."""
     if problem.state is State.PENDING:
         return _wait_for_decision(enrollment, problem)
+    if problem.state is not State.KEYSTORE_ERROR:
+        enrollment = with_journal(enrollment, look_again=True)
     enrollment = replace(
         with_journal(enrollment, problem=problem, digest=enrollment.configured.digest), state=problem.state
     )
     if problem.state not in RETRIED:
         if problem.kind == FailInfo.BAD_ALG.label:
             enrollment = without_weaker(enrollment)
-        ended = with_journal(enrollment, request=None, staged=_without_successor(enrollment), attempts=0)
+        ended = with_journal(enrollment, request=None, staged=staged_after_refusal(enrollment), attempts=0)
         look_again = () if enrollment.keystore.identity is None else (WakeAt(problem.at + CHECK_INTERVAL),)
         return with_journal(ended, next_attempt_at=None), (Remember(), *look_again)
     attempts = enrollment.journal.attempts + 1
@@ -222,10 +230,12 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
     return with_journal(enrollment, attempts=attempts, next_attempt_at=when), (Remember(), WakeAt(when))
 
 
-def _without_successor(enrollment: Enrollment) -> Trust | None:
-    """What is staged, but for the CA's successor: what was refused under it may be asked of the present CA."""
-    staged = enrollment.journal.staged
-    return None if staged is not None and staged.succeeds else staged
+def staged_after_refusal(enrollment: Enrollment) -> Trust | None:
+    """What stays staged: nothing beside trust that is current, since a leftover would be a reason to renew.
+
+    What was refused under the CA's successor may be asked of the present CA, and RAs are looked at again anyway.
+    """
+    return None if trust_is_current(enrollment) else enrollment.journal.staged
 
 
 def _wait_for_decision(enrollment: Enrollment, problem: Problem) -> tuple[Enrollment, tuple[Action, ...]]:

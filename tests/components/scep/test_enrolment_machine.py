@@ -143,8 +143,10 @@ def test_a_key_is_taken_up_if_it_fits_and_is_not_enrolled_yet(
 ) -> None:
     keystore = KeystoreFacts(True, identity, key)
     journal = Journal(trust=replace(TRUST, certificates=()))
-    _, actions = feed(enrollment(keystore, journal, key_size=size), EnrollAsked(NOW))
-    assert actions == (Remember(), PrepareKey(1, reuse))
+    state, actions = feed(enrollment(keystore, journal, key_size=size), EnrollAsked(NOW))
+    assert actions == (Remember(), LocateServer(1, refresh=True)), "who asks may know of a change at the server"
+    _, actions = feed(state, CaVerified(1, replace(TRUST, certificates=())))
+    assert PrepareKey(1, reuse) in actions
 
 
 def requesting() -> Enrollment:
@@ -172,7 +174,7 @@ def test_a_refusal_survives_a_restart_until_the_configuration_differs() -> None:
     state, actions = feed(again, Began(NOW))
     assert (state.state, actions) == (State.REFUSED, ())
     state, actions = feed(replace(again, configured=replace(CONFIGURED, digest="other")), Began(NOW))
-    assert state.state is State.GENERATING_KEY
+    assert actions == (LocateServer(1, refresh=True),)
 
 
 def renewing() -> Enrollment:
@@ -211,6 +213,20 @@ def test_a_refusal_of_what_was_asked_for_keeps_no_renewal_away_that_becomes_due(
     (wake,) = (action for action in actions if isinstance(action, WakeAt))
     state, actions = feed(state, TimerDue(wake.when))
     assert (state.aim, actions) == (Purpose.RENEW, (LocateServer(state.attempt, refresh=True),))
+
+
+@pytest.mark.parametrize("renew", [False, True])
+def test_ra_certificates_of_a_renewal_that_was_refused_are_no_reason_to_renew(*, renew: bool) -> None:
+    state = renewing()
+    state = replace(state, configured=replace(state.configured, renew=renew))
+    state, _ = feed(state, CaVerified(1, replace(TRUST, certificates=("PEM", "another RA"))))
+    state, _ = feed(state, KeyReady(1, KeyFacts("k", 2048), "t"), Failed(1, problem(State.REFUSED), 1.0))
+    assert state.state is State.REFUSED
+    state, _ = feed(state, TimerDue(TOMORROW.when))
+    assert (state.state, state.journal.staged) == (State.ENROLLED, None)
+    changed = replace(state.configured, digest="other")
+    state, _ = feed(state, SettingsChanged(TOMORROW.when, changed))
+    assert state.state is State.ENROLLED
 
 
 def pending() -> Enrollment:
@@ -282,7 +298,9 @@ def test_a_request_ends_with_a_change_of_what_it_asks_for(reached: State, restar
         state, actions = feed(stopped, Began(NOW))
     else:
         state, actions = feed(state, SettingsChanged(NOW, OTHERWISE))
-    assert actions == (PrepareKey(state.attempt, reuse=False),)
+    if reached is State.UNREACHABLE:
+        state, actions = feed(state, CaVerified(state.attempt, replace(TRUST, certificates=())))
+    assert PrepareKey(state.attempt, reuse=False) in actions
     state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k4", 4096), "t2"))
     assert actions == (Remember(), SendRequest(state.attempt, "t2"))
 

@@ -83,6 +83,8 @@ class World:
     serial: int = 0
     crashed: bool = False
     wake_at: datetime | None = None
+    ra: int = 0
+    stored_ra: int = 0
 
     @property
     def shown(self) -> datetime:
@@ -113,17 +115,22 @@ class World:
     def perform(self, state: Enrollment, action: Action) -> Event | None:  # noqa: C901, PLR0912  # one case an action
         match action:
             case LocateServer(attempt, refresh):
-                trust = Trust("A", "http://ca", ("renewal", "getnextcacert"), () if refresh else ("PEM",))
+                moves = state.journal.staged is not None and state.journal.staged.succeeds
+                shown: tuple[str, ...] = ("NEXT" if moves else "PEM", f"RA {self.ra}")
+                if refresh and not moves and self.ra == self.stored_ra:
+                    shown = ()
+                trust = Trust("A", "http://ca", ("renewal", "getnextcacert"), shown, succeeds=moves)
                 return self.failure(attempt) or CaVerified(attempt, trust)
             case SeekNextCa(attempt):
                 following = Validity(self.ca.not_after - timedelta(days=30), self.ca.not_after + CA_LIFE)
-                trust = Trust("A", "http://ca", ("renewal", "getnextcacert"), ("NEXT",))
+                trust = Trust("A", "http://ca", ("renewal", "getnextcacert"), ("NEXT", f"RA {self.ra}"), succeeds=True)
                 if following.not_before > self.shown:
                     return NextCaSought(attempt, self.shown, None, "none yet")
                 return self.failure(attempt) or NextCaSought(attempt, self.shown, trust, "found")
             case StoreTrust(attempt):
                 assert self.keystore.identity is None, "trust was replaced under an identity"
                 self.keystore = replace(self.keystore, has_trust=True, ca=self.ca)
+                self.stored_ra = self.asked_ra(state.journal)
                 return TrustStored(attempt)
             case PrepareKey(attempt, reuse):
                 key = self.keystore.request_key
@@ -160,6 +167,8 @@ class World:
         failed = self.failure(attempt)
         if failed is not None:
             return failed
+        if self.asked_ra(self.disk) != self.ra:
+            return Failed(attempt, Problem(State.INVALID_RESPONSE, "UntrustedSignerError", "", "", self.shown), 0.5)
         chance = self.randomness.random()
         if chance < 0.05:
             pending = Problem(State.PENDING, "pending", "", "", self.shown)
@@ -174,6 +183,10 @@ class World:
             return FormUnanswered(attempt, broken, self.fresh(), 0.5)
         return CertificateIssued(attempt, ())
 
+    def asked_ra(self, journal: Journal) -> int:
+        """The RA that requests are encrypted for."""
+        return self.stored_ra if journal.staged is None else int(journal.staged.certificates[-1].removeprefix("RA "))
+
     def failure(self, attempt: int) -> Failed | None:
         """An outage of three days in every forty, and one answer of twenty lost."""
         day = (self.now - BIRTH) // timedelta(days=1)
@@ -187,7 +200,7 @@ class World:
         request = self.disk.request
         assert request is not None
         superseded = self.keystore.superseded_until
-        staged = self.disk.staged
+        staged, self.stored_ra = self.disk.staged, self.asked_ra(self.disk)
         if staged is not None and staged.succeeds:
             superseded = self.ca.not_after
             self.ca = Validity(self.ca.not_after - timedelta(days=30), self.ca.not_after + CA_LIFE)
@@ -213,6 +226,8 @@ class World:
             pause = timedelta(days=1) if wake_at is None else wake_at - self.shown
             self.now += max(timedelta(seconds=1), min(pause, timedelta(days=1)))
             chance = self.randomness.random()
+            if self.randomness.random() < 0.02:
+                self.ra += 1
             if chance < 0.01:
                 state = self.start()
             elif chance < 0.013:
