@@ -24,12 +24,13 @@ class ForeignContentError(Exception):
 
 @dataclass(slots=True)
 class Bag:
-    """The attributes of a bag, as far as they matter."""
+    """The attributes of a bag, as far as they matter; `digest` is that of the certificate in it, if it holds one."""
 
     name: str | None = None
     key_id: bytes | None = None
     trusted: bool = False
     chain: tuple[bytes, ...] = ()
+    digest: bytes = b""
 
 
 @dataclass(slots=True)
@@ -48,13 +49,17 @@ def assemble(contents: Contents) -> dict[str, Entry]:
     in_chains: set[bytes] = set()
     for bag, key in contents.keys:
         own_bag, own = pool.own_certificate(bag, key)
-        chain = pool.recorded_chain(bag, own) or issued_chain(own, pool.by_subject)
-        in_chains.update(map(digest_of, chain))
+        chain = pool.recorded_chain(bag, own)
+        if chain:
+            in_chains.update(bag.chain)
+        else:
+            chain = issued_chain(own, pool.by_subject)
+            in_chains.update(map(digest_of, chain))
         entries.add(bag.name or own_bag.name, PrivateKeyEntry(key, chain))
     for bag, secret in contents.secrets:
         entries.add(bag.name, secret)
     for bag, certificate in contents.certificates:
-        if bag.trusted or digest_of(certificate) not in in_chains:
+        if bag.trusted or bag.digest not in in_chains:
             entries.add(bag.name, TrustedCertificateEntry(certificate))
     return dict(sorted(entries.by_alias.items()))
 
@@ -102,7 +107,7 @@ class _Pool:
 
     @cached_property
     def _by_digest(self) -> dict[bytes, x509.Certificate]:
-        return {digest_of(certificate): certificate for _, certificate in self._certificates}
+        return {bag.digest: certificate for bag, certificate in self._certificates}
 
     @cached_property
     def _by_key_id(self) -> dict[bytes, list[tuple[Bag, x509.Certificate]]]:

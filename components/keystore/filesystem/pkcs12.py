@@ -271,7 +271,9 @@ def _read_bag(element: Element, decryptor: Decryptor) -> tuple[Bag, _Content]:
         if (form := certificate_fields.next().object_identifier()) != oid.X509_CERTIFICATE:
             raise ForeignContentError(f"it holds a certificate that is not X.509 ({form})")
         encoded = der.decode(certificate_fields.next().expect(_EXPLICIT_0)).expect(der.OCTET_STRING)
-        return bag, x509.load_der_x509_certificate(encoded)
+        certificate = x509.load_der_x509_certificate(encoded)
+        bag.digest = digest_of(certificate)
+        return bag, certificate
     if kind == oid.SHROUDED_KEY_BAG:
         key_fields = value.children()
         private_key_info = decryptor.decrypt(key_fields.next(), key_fields.next().expect(der.OCTET_STRING))
