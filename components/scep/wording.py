@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from components.scep.transaction import Refused
 
 
-_NOT_OF_THE_CHALLENGE: Final = (FailInfo.BAD_ALG, FailInfo.BAD_TIME, FailInfo.BAD_CERT_ID)
+_NOT_OF_THE_CHALLENGE: Final = (
+    FailInfo.BAD_ALG,
+    FailInfo.BAD_MESSAGE_CHECK,
+    FailInfo.BAD_TIME,
+    FailInfo.BAD_CERT_ID,
+)
+_CHALLENGE_USED: Final = "; its challenge password has brought a certificate before, on "
 _NEW_CHALLENGE: Final = (
     "if it is good for one use, get a new one from the CA's operator, and give it with: gatewright config set "
-    "gatewright.scep.SCEPEnrollmentService client.challenge.password=-"
+    "gatewright.scep.SCEPEnrollmentService client.challenge.password=-; else: "
 )
 
 
@@ -59,22 +65,35 @@ def problem_of_refusal(
             request in a form that it does not know.
         challenge_used_at: When the challenge password that went along has brought a certificate before, or None.
     """
-    if challenge_used_at is not None and refused.fail_info not in _NOT_OF_THE_CHALLENGE:
-        problem = problem_of_refusal(refused, now, purpose, earlier)
-        used = f"its challenge password has brought a certificate before, on {challenge_used_at:%Y-%m-%d}"
-        return replace(
-            problem, message=f"{problem.message}; {used}", what_to_do=f"{_NEW_CHALLENGE}; else: {problem.what_to_do}"
-        )
-    if earlier is not None:
-        known = refused.summary in earlier.message
-        message = earlier.message if known else f"{earlier.message}; in another form: {refused.summary}"
-        return replace(earlier, message=message, at=now)
+    if earlier is None:
+        problem = _refused(refused, now, purpose)
+    elif refused.summary in earlier.message:
+        # The same with the challenge as without it: it is not the challenge.
+        return replace(_without_blame(earlier, refused.summary), at=now)
+    else:
+        problem = replace(earlier, message=f"{earlier.message}; in another form: {refused.summary}", at=now)
+    if challenge_used_at is None or refused.fail_info in _NOT_OF_THE_CHALLENGE:
+        return problem
+    used = f"{_CHALLENGE_USED}{challenge_used_at:%Y-%m-%d}"
+    return replace(problem, message=problem.message + used, what_to_do=_NEW_CHALLENGE + problem.what_to_do)
+
+
+def _refused(refused: Refused, now: datetime, purpose: Purpose) -> Problem:
     if purpose is Purpose.ENROLL:
         message, again = f"the CA refused the request: {refused.summary}", "gatewright cert enroll"
     else:
         message = f"the CA refused the renewal: {refused.summary}"
         again = f"gatewright cert {purpose}; or, by the challenge password: gatewright cert enroll"
     return Problem(State.REFUSED, refused.reason, message, f"{refused.hint}; then: {again}", now)
+
+
+def _without_blame(problem: Problem, reason: str) -> Problem:
+    """The same problem, without blaming a challenge password that was used before for what has this reason, too."""
+    start, blame, rest = problem.message.partition(_CHALLENGE_USED)
+    if not blame or not start.endswith(reason):
+        return problem
+    message = start + rest[len("YYYY-MM-DD") :]
+    return replace(problem, message=message, what_to_do=problem.what_to_do.removeprefix(_NEW_CHALLENGE))
 
 
 def pending_problem(now: datetime) -> Problem:

@@ -66,16 +66,35 @@ _HRESULTS: Final = {
 }
 
 
-def refusal(attributes: MessageAttributes) -> Refused:
-    """The refusal that a reply's attributes tell of."""
+_HINTS_OF_INQUIRIES: Final = {
+    FailInfo.BAD_REQUEST: "the CA does not answer this, or not to this gateway: ask its operator",
+}
+_HRESULT_HINTS_OF_INQUIRIES: Final = {
+    0x80070005: "NDES does not permit this to the gateway's certificate: ask its operator",
+    0x80070057: "NDES cannot read the request: it may not know the operation; ask its operator",
+}
+
+
+def refusal(attributes: MessageAttributes, *, is_inquiry: bool = False) -> Refused:
+    """The refusal that a reply's attributes tell of.
+
+    Args:
+        attributes: Those of the reply.
+        is_inquiry: Whether the request was a GetCert or a GetCRL, which carries neither challenge nor subject.
+    """
     code = attributes.fail_info
     known = FailInfo(code) if code is not None and code in FailInfo.__members__.values() else None
     if known is not None:
         reason, hint = known.label, _HINTS[known]
+        if is_inquiry:
+            hint = _HINTS_OF_INQUIRIES.get(known, hint)
     else:
         reason = "no reason given" if code is None else f"unknown {code}"
         hint = "ask the CA's operator; the CA's log says more"
     if attributes.hresult is not None:
-        _, hint = _HRESULTS.get(attributes.hresult & 0xFFFFFFFF, ("", hint))
+        hresult = attributes.hresult & 0xFFFFFFFF
+        _, hint = _HRESULTS.get(hresult, ("", hint))
+        if is_inquiry:
+            hint = _HRESULT_HINTS_OF_INQUIRIES.get(hresult, hint)
     text = None if attributes.fail_info_text is None else printable(attributes.fail_info_text)
     return Refused(reason, text, attributes.hresult, hint, code)

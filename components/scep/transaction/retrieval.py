@@ -186,7 +186,7 @@ def _content(
 ) -> tuple[tuple[tuple[x509.Certificate, ...], tuple[x509.CertificateRevocationList, ...]], tuple[str, ...]] | Refused:
     checked = check_reply(data, request, trust=trust, profile=profile)
     if checked.status is PkiStatus.FAILURE:
-        return refusal(checked.message.attributes)
+        return refusal(checked.message.attributes, is_inquiry=True)
     if checked.status is not PkiStatus.SUCCESS:
         raise PkiStatusError(checked.status)
     content, weak = open_reply(checked, key, signer_certificate, profile)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from components.scep.enrolment import Purpose
+from components.scep.message import FailInfo
+from components.scep.transaction import Refused
+from components.scep.wording import problem_of_refusal
 from framework.clock import SystemClock
 from framework.testing import FakeClock
 from metatype import Secret
 from tests.components.scep.enrolled_gateway import CertificateAuthority, EnrolledGateway
+from tools.scep_ca.faults import FaultySide
 
 if TYPE_CHECKING:
-    import pytest
-
+    from components.scep.enrolment import Problem
     from tests.components.scep.enrolled_gateway import Begin
 
 TESTS = Path(__file__).parents[2]
@@ -72,6 +79,59 @@ def test_quirk_23_a_renewal_without_the_challenge_does_not_blame_it(begin: Begin
     gateway.harness.settle()
     assert gateway.status["state"] == "refused"
     assert "brought a certificate before" not in gateway.status["last_error"]["message"]
+
+
+USED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+OUTSIDE = Refused("unknown 17", None, None, "ask the CA's operator", 17)
+BAD_REQUEST = Refused("badRequest", "wrong password", None, "check the challenge password", FailInfo.BAD_REQUEST)
+BAD_CHECK = Refused("badMessageCheck", None, None, "was it revoked?", FailInfo.BAD_MESSAGE_CHECK)
+
+
+@dataclass(frozen=True)
+class Blame:
+    """What the CA said to each form of a renewal, whether the challenge went along, and whether that is blamed."""
+
+    forms: tuple[tuple[Refused, bool], ...]
+    blamed: bool
+
+    def __str__(self) -> str:
+        return ", ".join(f"{one.reason}{' with challenge' if carried else ''}" for one, carried in self.forms)
+
+
+BLAMES = [
+    Blame(((OUTSIDE, False), (OUTSIDE, True)), blamed=False),
+    Blame(((OUTSIDE, True), (OUTSIDE, False)), blamed=False),
+    Blame(((BAD_CHECK, False), (BAD_CHECK, True)), blamed=False),
+    Blame(((OUTSIDE, False), (BAD_CHECK, True)), blamed=False),
+    Blame(((BAD_CHECK, True),), blamed=False),
+    Blame(((OUTSIDE, False),), blamed=False),
+    Blame(((BAD_REQUEST, True),), blamed=True),
+    Blame(((OUTSIDE, False), (BAD_REQUEST, True)), blamed=True),
+    Blame(((OUTSIDE, False), (BAD_REQUEST, True), (OUTSIDE, False)), blamed=True),
+    Blame(((OUTSIDE, False), (BAD_REQUEST, True), (BAD_REQUEST, False)), blamed=False),
+]
+
+
+@pytest.mark.parametrize("case", BLAMES, ids=str)
+def test_quirk_23_a_challenge_is_blamed_only_for_what_is_not_said_without_it(case: Blame) -> None:
+    problem: Problem | None = None
+    for refused, carried in case.forms:
+        problem = problem_of_refusal(refused, USED_AT, Purpose.RENEW, problem, USED_AT if carried else None)
+    assert problem is not None
+    assert ("has brought a certificate before" in problem.message) == case.blamed
+    assert problem.what_to_do.startswith("if it is good for one use") == case.blamed
+    assert case.forms[0][0].summary in problem.message
+
+
+def test_quirk_23_a_renewal_refused_alike_with_the_challenge_tells_what_the_ca_said(begin: Begin) -> None:
+    gateway, authority = begin()
+    authority.ca._faults = FaultySide(("unknown-fail-info",))
+    gateway.service.renew()
+    gateway.harness.settle()
+    error = gateway.status["last_error"]
+    assert "unknown 17" in error["message"]
+    assert "before" not in error["message"]
+    assert error["what_to_do"].startswith("ask the CA's operator")
 
 
 def test_quirk_23_a_challenge_that_was_refused_is_not_sent_again_by_itself(

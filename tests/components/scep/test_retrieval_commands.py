@@ -12,6 +12,7 @@ from cryptography import x509
 from components.scep.retrieval_commands import RETRIEVAL_COMMANDS, UNSUPPORTED
 from framework.admin import Answer, CommandError, Invocation
 from tests.answers import check_answer
+from tools.scep_ca.faults import FaultySide
 
 if TYPE_CHECKING:
     from framework.admin import ClientSide, GatewayView
@@ -97,3 +98,14 @@ def test_a_server_that_cannot_do_what_it_offers_is_asked_in_what_it_can(begin: B
     gateway, _ = begin(settings={"security.profile": "legacy"}, faults=("3des-only",))
     serial = f"{gateway.identity.chain[0].serial_number:x}"
     assert ask(gateway, f"cert get {serial}").data["serial"] == serial
+
+
+def test_a_refusal_of_ndes_does_not_blame_a_challenge_that_was_not_sent(begin: Begin) -> None:
+    gateway, authority = begin()
+    authority.ca._faults = FaultySide(("ndes-refusal",))
+    for line in (f"cert get {gateway.identity.chain[0].serial_number:x}", "cert crl"):
+        error = refused(gateway, line)
+        assert error.exit_status == 2
+        assert "E_INVALIDARG" in str(error)
+        assert "challenge" not in str(error)
+        assert "ask its operator" in str(error)
