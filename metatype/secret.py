@@ -80,6 +80,8 @@ def without_secrets(text: str) -> str:
     fewer than `SHORTEST_HIDDEN` characters stay, and so do those that were changed further (cut, encoded).
     """
     known = {secret.reveal() for reference in _alive.valuerefs() if (secret := reference()) is not None}
+    # No form is shorter than the secret. Most texts are short, and making the forms of a long secret takes long.
+    known = {one for one in known if len(one) <= len(text)}
     found = {form for one in known for form in _forms(one) if form in text}
     for form in sorted(found, key=len, reverse=True):
         text = text.replace(form, HIDDEN)

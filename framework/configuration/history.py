@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from framework.configuration.errors import UnknownRevisionError
 from framework.configuration.schema import checksum
+from framework.configuration.texts import escaped
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,7 +48,7 @@ def record(
     connection: sqlite3.Connection, number: int, at: str, cause: str, changes: Mapping[str, str | None], kept: int
 ) -> None:
     """Write the changes of a new revision, and prune one old one if there are more than `kept`."""
-    connection.execute("INSERT INTO revision VALUES (?, ?, ?)", (number, at, cause))
+    connection.execute("INSERT INTO revision VALUES (?, ?, ?)", (number, at, escaped(cause)))
     connection.executemany(
         "INSERT INTO change VALUES (?, ?, ?, ?)",
         [(pid, number, text, checksum(pid, number, text)) for pid, text in changes.items()],
@@ -94,7 +95,7 @@ def number_of(connection: sqlite3.Connection, revision: int | str) -> int:
     Raises:
         UnknownRevisionError: There is none (any more).
     """
-    row = connection.execute("SELECT revision FROM snapshot WHERE name = ?", (str(revision),)).fetchone()
+    row = connection.execute("SELECT revision FROM snapshot WHERE name = ?", (escaped(str(revision)),)).fetchone()
     if row is None and (isinstance(revision, int) or (revision.isascii() and revision.isdigit())):
         number = min(int(revision), 2**63 - 1)
         row = connection.execute("SELECT number FROM revision WHERE number = ?", (number,)).fetchone()
@@ -133,7 +134,7 @@ def add_snapshot(connection: sqlite3.Connection, name: str, number: int, at: str
 
 def remove_snapshot(connection: sqlite3.Connection, name: str) -> None:
     """Take a name away; UnknownRevisionError if there is none."""
-    if connection.execute("DELETE FROM snapshot WHERE name = ?", (name,)).rowcount == 0:
+    if connection.execute("DELETE FROM snapshot WHERE name = ?", (escaped(name),)).rowcount == 0:
         raise UnknownRevisionError(name, "is no snapshot")
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from framework.configuration.catalogue import STABLE_ID, ConfigurationType, instance_name_of, with_identities
+from framework.configuration.texts import pid_problems, text_problems
 from framework.filter import Filter, FilterError
 from metatype import ChangePolicy, Problem, Secret
 
@@ -90,6 +91,7 @@ def problems_of(kind: ConfigurationType, properties: Properties) -> tuple[Proble
         found = [_untyped_problem(name, value) for name, value in properties.items()]
     else:
         found = list(kind.object_class.validate(properties))
+    found.extend(text_problems(kind, properties))
     for name, value in properties.items():
         if name.endswith(".target") and isinstance(value, str) and value.strip():
             try:
@@ -153,7 +155,7 @@ def plan(
             stored[name] = _with_marks_resolved(value, layers.merged().get(name))
     if stored.get(STABLE_ID) == (instance_name_of(pid) or pid) and STABLE_ID not in layers.file:
         del stored[STABLE_ID]
-    problems = (*problems, *problems_of(kind, layers.with_stored(stored).merged()))
+    problems = (*problems, *pid_problems(pid), *problems_of(kind, layers.with_stored(stored).merged()))
     if problems:
         return Plan(pid, problems, (), PlannedEffect.UNCHANGED, layers.stored)
     after = layers.with_stored(coerced(kind, stored))

@@ -54,13 +54,13 @@ def pack(name: str, parts: Mapping[str, bytes], made_at: datetime) -> bytes:
 
 
 def as_file(data: Any) -> bytes:
-    """JSON data as a file's content, without secrets."""
-    return f"{json.dumps(_hidden(data), indent=2, ensure_ascii=False)}\n".encode()
+    """JSON data as a file's content, without secrets; what UTF-8 cannot carry is escaped as JSON escapes it."""
+    return f"{json.dumps(_hidden(data), indent=2, ensure_ascii=False)}\n".encode(errors="backslashreplace")
 
 
 def as_text_file(text: str) -> bytes:
     """A text as a file's content, without secrets."""
-    return without_secrets(text).encode()
+    return without_secrets(text).encode(errors="backslashreplace")
 
 
 def _hidden(data: Any) -> Any:

@@ -177,7 +177,7 @@ class ObservationServer:
 
 
 def _encoded(found: HttpAnswer, *, with_body: bool) -> bytes:
-    body = found.body.encode()
+    body = found.body.encode(errors="backslashreplace")
     lines = [
         f"HTTP/1.1 {found.status} {_REASONS[found.status]}",
         f"Content-Type: {found.content_type}",

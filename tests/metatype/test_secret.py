@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import traceback
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,3 +90,15 @@ def test_short_and_forgotten_secrets_are_not_looked_for() -> None:
     del gone
     assert without_secrets("abc forgotten") == "abc forgotten"
     assert short
+
+
+def test_a_secret_longer_than_a_text_costs_that_text_nothing() -> None:
+    secret = Secret("\0" * 1_000_000)  # whose escaped forms have six million characters
+    tracemalloc.start()
+    try:
+        assert without_secrets("a short line of a log") == "a short line of a log"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000
+    assert secret

@@ -21,6 +21,7 @@ from framework.admin.values import configuration_pids
 from framework.configuration import (
     Change,
     ConfigurationBatchError,
+    ConfigurationError,
     FileContentError,
     read_document,
 )
@@ -100,13 +101,22 @@ def _export(invocation: Invocation) -> Answer:
     admin = invocation.gateway.configuration_admin
     stored = admin.stored()
     pids = options.pids or (admin.pids() if options.effective else stored)
-    document = {
-        pid: json_properties(admin.get(pid).properties if options.effective else stored.get(pid, {})) for pid in pids
-    }
+    document = {}
+    for pid in pids:
+        properties = stored.get(pid, {})
+        if options.effective:
+            try:
+                properties = admin.get(pid).properties
+            except ConfigurationError:
+                if options.pids:
+                    raise
+                # Of all pids, one that is not valid must not take the others away: it has what is stored.
+        document[pid] = json_properties(properties)
     text = json.dumps(document, indent=2, ensure_ascii=False)
     if options.output is None:
         return Answer(document, text)
-    file = OutputFile(options.output, f"{text}\n".encode(), 0o600)
+    # A store of an earlier version may hold what UTF-8 cannot carry; escaped so, JSON reads it as it was.
+    file = OutputFile(options.output, f"{text}\n".encode(errors="backslashreplace"), 0o600)
     return Answer({"file": options.output, "pids": list(document)}, f"{len(document)} in {options.output}", 0, (file,))
 
 
