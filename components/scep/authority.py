@@ -5,7 +5,7 @@ Nothing secret is sent here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -15,7 +15,7 @@ from components.scep.enrolment import Trust
 from components.scep.errors import OperationUnsupportedError
 from components.scep.exchange import verify_again
 from components.scep.log_events import CA_FETCHED, CA_VERIFIED, NEXT_CA_VERIFIED
-from components.scep.transaction import Capabilities, read_next_ca, reconcile
+from components.scep.transaction import Capabilities, SecurityProfile, read_next_ca, reconcile
 from components.scep.trust import CaTrust, fingerprint, verify_ca_certificates
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from components.scep.driver import EnrolmentDriver
     from framework import BackgroundResult
+
+_FAILURES_TO_SAY: Final = 3
+"""After so many failures in a row, a server that fails over GetCACaps is taken not to know it, as NDES may not."""
 
 
 def locate(driver: EnrolmentDriver, attempt: int, *, refresh: bool) -> None:
@@ -68,7 +71,7 @@ def _verify(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> 
     trust = verify_ca_certificates(location.certificates, driver.settings.pin, driver.now())
     anchor = trust.anchor
     driver.step(CA_VERIFIED, {"subject": anchor.subject.rfc4514_string(), "fingerprint": fingerprint(anchor)})
-    driver.feed(enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust)))
+    driver.feed(enrolment.CaVerified(attempt, _record(driver, location, trust)))
 
 
 def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:
@@ -76,27 +79,41 @@ def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocatio
     stored, staged = driver.store.look(), driver.enrollment.journal.staged
     successor = driver.trust_of(stored) if staged is not None and staged.succeeds else None
     trust = verify_again(location.certificates, stored, driver.settings.pin, driver.now(), successor)
-    driver.feed(
-        enrolment.CaVerified(attempt, _record(driver, location.url, location.capabilities, trust, stored.trust))
-    )
+    driver.feed(enrolment.CaVerified(attempt, _record(driver, location, trust, stored.trust)))
 
 
-def _record(
-    driver: EnrolmentDriver, url: str, offered: Capabilities, trust: CaTrust, known: CaTrust | None = None
-) -> Trust:
+def _record(driver: EnrolmentDriver, location: ServerLocation, trust: CaTrust, known: CaTrust | None = None) -> Trust:
     """What is remembered of a server; without certificates if they are those that are `known`."""
-    before = enrolment.record_of_server(driver.enrollment)
-    previous = Capabilities(frozenset(before.capabilities)) if before is not None and before.url == url else None
-    reconciled = reconcile(previous, offered)
+    keywords, warning = _offer(driver, location)
     unchanged = known is not None and set(known.certificates) == set(trust.certificates)
     return Trust(
         driver.enrollment.configured.bootstrap_identity,
-        url,
-        tuple(sorted(reconciled.capabilities.keywords)),
+        location.url,
+        keywords,
         () if unchanged else tuple(one.public_bytes(Encoding.PEM).decode() for one in trust.certificates),
-        warning=reconciled.warning or "",
+        warning=warning,
         succeeds=known is not None and known.anchor != trust.anchor,
     )
+
+
+def _offer(driver: EnrolmentDriver, location: ServerLocation) -> tuple[tuple[str, ...], str]:
+    """What to take a server to be capable of, with a warning; one that does not say it now is as it was.
+
+    Raises:
+        TransportError: It does not say it now, nothing is remembered of it, and `legacy` would take it for a server
+            that can do little. One that goes on failing over that question does not know it.
+    """
+    before, not_said = enrolment.record_of_server(driver.enrollment), location.not_said
+    if before is not None and before.url != location.url:
+        before = None
+    if before is not None and not_said is not None:
+        return before.capabilities, before.warning
+    is_legacy = driver.settings.profile is SecurityProfile.LEGACY
+    if not_said is not None and is_legacy and driver.enrollment.journal.attempts < _FAILURES_TO_SAY:
+        raise not_said
+    previous = None if before is None else Capabilities(frozenset(before.capabilities))
+    reconciled = reconcile(previous, location.capabilities)
+    return tuple(sorted(reconciled.capabilities.keywords)), reconciled.warning or ""
 
 
 def _take_successor(
@@ -118,8 +135,8 @@ def _take_successor(
         _sought(driver, attempt, None, f"the next CA {name} is valid from {begins}; it is looked for again")
     else:
         driver.step(NEXT_CA_VERIFIED, {"subject": name, "fingerprint": fingerprint(trust.anchor)})
-        offered = Capabilities(frozenset(record.capabilities))
-        successor = _record(driver, record.url, offered, trust, known)
+        location = ServerLocation(record.url, Capabilities(frozenset(record.capabilities)), trust.certificates)
+        successor = _record(driver, location, trust, known)
         _sought(driver, attempt, successor, f"the next CA {name} is taken over")
 
 

@@ -62,6 +62,7 @@ MOST_REDIRECTS: Final = 3
 """So many are followed in a row while a server is looked for."""
 
 _TOO_LONG_OR_WRONG_METHOD: Final = (405, 413, 414, 431)
+_NO_POST: Final = (405, 501)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class ServerLocation:
     Attributes:
         clock_difference: Its clock (the Date of its answer) less ours when that came, or None.
         server: What it calls its software, made printable, or empty.
+        not_said: Why it did not say now what it can do: it failed over that, or was not reached. None if it said it,
+            or does not know the question, which means that it offers nothing (RFC 8894 3.5.2).
     """
 
     url: str
@@ -78,6 +81,7 @@ class ServerLocation:
     certificates: tuple[x509.Certificate, ...]
     clock_difference: timedelta | None = None
     server: str = ""
+    not_said: TransportError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +145,23 @@ class ScepClient:
         """What the server says of itself: its certificates, then its capabilities; errors as of `get_ca_cert`."""
         with self._conversation() as conversation:
             certificates, answer = self._ca_certificates(conversation)
-            try:
-                capabilities = self._capabilities(conversation)
-            except (HttpStatusError, NotScepError):
-                capabilities = Capabilities()
-            except TransportError:
+            capabilities, not_said = self._offer(conversation)
+            if not_said is not None and not isinstance(not_said, HttpStatusError):
                 # The server may only have closed the connection meanwhile; over a new one it may say what it can do.
-                capabilities = self.get_ca_caps()
-        return ServerLocation(self.url, capabilities, certificates, answer.clock_difference, answer.server)
+                capabilities, not_said = self._offer()
+        return ServerLocation(self.url, capabilities, certificates, answer.clock_difference, answer.server, not_said)
+
+    def _offer(self, conversation: Conversation | None = None) -> tuple[Capabilities, TransportError | None]:
+        """What the server can do, and why it did not say so now, or None; see `ServerLocation.not_said`."""
+        try:
+            return self._capabilities(conversation), None
+        except NotScepError:
+            return Capabilities(), None
+        except HttpStatusError as error:
+            failed = error.is_for_now or (error.status >= 500 and not error.is_of_the_request)
+            return Capabilities(), error if failed else None
+        except TransportError as error:
+            return Capabilities(), error
 
     def get_next_ca_cert(self) -> bytes:
         """The signed answer to GetNextCACert as it came (RFC 8894 4.7), for `read_next_ca` to check.
@@ -169,7 +182,7 @@ class ScepClient:
         """Send a message, and give the reply as it came.
 
         Without POST it goes into the URL; a server that then says nothing (step-ca), or that the URL is too long,
-        gets the same message once more with POST.
+        gets the same message once more with POST. Where POST is offered and not allowed, it goes into the URL.
 
         Raises:
             TransportError: The server cannot be reached, or answers with an HTTP error.
@@ -179,7 +192,13 @@ class ScepClient:
             answer = self._get_operation(message)
             if answer is not None:
                 return answer
-        answer = self._request("POST", "PKIOperation", "", LARGEST_REPLY, message).content
+        try:
+            answer = self._request("POST", "PKIOperation", "", LARGEST_REPLY, message).content
+        except HttpStatusError as error:
+            got = self._get_operation(message) if capabilities.post and error.status in _NO_POST else None
+            if got is None:
+                raise
+            return got
         self._refuse_other(answer)
         return answer
 

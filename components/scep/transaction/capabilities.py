@@ -16,8 +16,11 @@ _MEANINGFUL: Final = frozenset(
         *("postpkioperation", "renewal", "update", "getnextcacert"),
     }
 )
-_WEAK: Final = frozenset({"des3", "sha-1"})
-"""To offer these no more takes nothing away from what is sent."""
+_AS_OFFERED_NOW: Final = frozenset({"des3", "sha-1", "postpkioperation"})
+"""Without these nothing weaker is sent: 3DES and SHA-1 are the weaker, and a GET carries the same message as a POST."""
+
+_STANDARD: Final = frozenset({"aes", "sha-256"})
+"""What SCEPStandard stands for, beside POST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Reconciled:
     """What to take a server to be capable of.
 
     Attributes:
-        capabilities: What it offers, and all of meaning that it ever offered.
+        capabilities: What it offers, and all that it ever offered whose absence would have something weaker sent.
         warning: What it suddenly offers no more, in words, or None.
     """
 
@@ -93,9 +96,11 @@ def reconcile(previous: Capabilities | None, offered: Capabilities) -> Reconcile
     The answer to GetCACaps is not authenticated, so somebody in between could take keywords out of it to have
     weaker messages sent (RFC 8894 7.5). A server that offers less is therefore a warning and no downgrade.
     """
-    before = frozenset[str]() if previous is None else previous.keywords & _MEANINGFUL
-    implied = frozenset({"aes", "sha-256", "postpkioperation"}) if "scepstandard" in offered.keywords else frozenset()
-    missing = sorted(before - offered.keywords - implied - _WEAK)
+    before = frozenset[str]() if previous is None else previous.keywords & _MEANINGFUL - _AS_OFFERED_NOW
+    is_standard = "scepstandard" in offered.keywords
+    if "scepstandard" in before and not is_standard:
+        before = before - {"scepstandard"} | _STANDARD
+    missing = sorted(before - offered.keywords - (_STANDARD if is_standard else frozenset()))
     warning = (
         f"the server offered {', '.join(missing)} before and does not any more (GetCACaps): this may be somebody in "
         "between who wants weaker messages; it is still taken to be capable of it"

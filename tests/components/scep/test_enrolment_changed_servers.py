@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from components.scep.client import ScepClient
+from components.scep.errors import HttpStatusError
 from tools.scep_ca import CaParameters
 from tools.scep_ca.faults import FaultySide
 from tools.scep_ca.identities import _open_ra
@@ -35,12 +36,13 @@ def replace_ra(authority: CertificateAuthority, gateway: EnrolledGateway, tag: s
 
 def count_operations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operations that are asked for from now on."""
-    asked, request = [], ScepClient._request
+    asked: list[str] = []
+    request = ScepClient._request
 
-    def counting(self: ScepClient, method: str, operation: str, *rest: object, **more: object) -> object:
+    def counting(self: ScepClient, method: str, operation: str, *rest: Any, **more: Any) -> Any:
         if more.get("conversation") is not None or operation == "PKIOperation":
             asked.append(operation)
-        return request(self, method, operation, *rest, **more)  # type: ignore[arg-type]  # passed on
+        return request(self, method, operation, *rest, **more)
 
     monkeypatch.setattr(ScepClient, "_request", counting)
     return asked
@@ -119,3 +121,66 @@ def test_where_all_is_well_nothing_is_asked_twice(begin: Begin, monkeypatch: pyt
     assert gateway.status["state"] == "enrolled", gateway.status
     assert asked[:2] == ["GetCACert", "GetCACaps"]
     assert set(asked[2:]) == {"PKIOperation"}
+
+
+def fail_over(monkeypatch: pytest.MonkeyPatch, operation: str, status: int, times: int, method: str = "GET") -> None:
+    """Have the server answer so the next times that it is asked this."""
+    request, left = ScepClient._request, [None] * times
+
+    def failing(self: ScepClient, by: str, asked: str, *rest: Any, **more: Any) -> Any:
+        if (asked, by) == (operation, method) and left:
+            left.pop()
+            raise HttpStatusError(self.url, status, "not now", None)
+        return request(self, by, asked, *rest, **more)
+
+    monkeypatch.setattr(ScepClient, "_request", failing)
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_a_server_that_does_not_say_now_what_it_can_do_is_sent_nothing_weak(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    fail_over(monkeypatch, "GetCACaps", status, 1)
+    asked = count_operations(monkeypatch)
+    gateway, authority = begin(settings={"security.profile": "legacy"}, strict=True)
+    assert gateway.status["state"] in {"unreachable", "invalid-response"}, gateway.status
+    assert "PKIOperation" not in asked
+    gateway.days(1)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 1
+    assert gateway.status["warnings"] == []
+
+
+def test_a_server_that_never_says_what_it_can_do_is_taken_not_to_know_the_question(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_over(monkeypatch, "GetCACaps", 500, 100)
+    gateway, authority = begin(settings={"security.profile": "legacy"})
+    gateway.days(1)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 1
+
+
+def test_what_a_server_offered_counts_while_it_does_not_say_it(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway, _ = begin(settings={"security.profile": "legacy"}, strict=True)
+    fail_over(monkeypatch, "GetCACaps", 503, 1)
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert not any("GetCACaps" in warning for warning in gateway.status["warnings"])
+
+
+@pytest.mark.parametrize("status", [405, 501])
+@pytest.mark.parametrize("offers", [False, True], ids=["no more offered", "offered all the same"])
+def test_a_server_that_lets_nobody_post_any_more_is_asked_by_get(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, status: int, *, offers: bool
+) -> None:
+    gateway, authority = begin()
+    if not offers:
+        monkeypatch.setattr(authority.ca, "get_ca_caps", lambda: b"AES\nSHA-256\nRenewal\n")
+    fail_over(monkeypatch, "PKIOperation", status, 100, "POST")
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 2
+    assert not any("postpkioperation" in warning for warning in gateway.status["warnings"])

@@ -257,7 +257,6 @@ def test_rfc8894_7_5_a_server_that_offers_less_is_a_warning_and_no_downgrade() -
     before = Capabilities.parse("AES\nSHA-256\nPOSTPKIOperation\nRenewal")
     now = reconcile(before, Capabilities.parse("DES3\nSHA-1"))
     assert now.capabilities.aes
-    assert now.capabilities.post
     assert now.warning is not None
     assert "aes" in now.warning
     assert reconcile(before, before).warning is None
@@ -266,6 +265,18 @@ def test_rfc8894_7_5_a_server_that_offers_less_is_a_warning_and_no_downgrade() -
     assert implied.warning is None
     hardened = reconcile(Capabilities.parse("AES\nSHA-256\nDES3\nSHA-1"), Capabilities.parse("AES\nSHA-256"))
     assert hardened.warning is None, "what is weak may go"
+    assert hardened.capabilities == Capabilities.parse("AES\nSHA-256"), "and is gone"
+
+
+def test_post_and_what_is_weak_count_as_long_as_they_are_offered() -> None:
+    for before in ("AES\nSHA-256\nDES3\nSHA-1\nPOSTPKIOperation", "SCEPStandard\nDES3\nSHA-1"):
+        now = reconcile(Capabilities.parse(before), Capabilities.parse("AES\nSHA-256"))
+        assert now.capabilities == Capabilities.parse("AES\nSHA-256")
+        assert now.warning is None
+    forged = reconcile(Capabilities.parse("SCEPStandard"), Capabilities.parse("DES3\nSHA-1"))
+    assert forged.capabilities.aes
+    assert forged.capabilities.sha256
+    assert forged.warning is not None
 
 
 def test_what_is_remembered_of_a_server_does_not_grow_without_end() -> None:
