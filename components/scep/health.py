@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from components.http.text import printable
@@ -12,8 +13,6 @@ from framework.plugins import Finding, HealthCheck, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
-
-    from cryptography import x509
 
     from components.scep.service import EnrollmentStatus
     from framework.plugins.context import PluginContext
@@ -26,14 +25,17 @@ _NEEDS_SOMEBODY: Final = frozenset(
 ENABLED: Final = "gatewright config set gatewright.scep.SCEPEnrollmentService enabled=true"
 
 _SEE: Final = "see gatewright cert status"
+_EXPLAIN: Final = "gatewright explain gatewright.scep.SCEPEnrollmentService"
 
 
 def _check(context: PluginContext) -> Iterator[Finding]:
-    for status in _every_status(context):
-        if status.state is State.DISABLED:
-            yield _disabled(status, context.clock.now())
-        else:
-            yield from _findings(status, context.clock.now())
+    now, found = context.clock.now(), list(_every_status(context))
+    for status in found:
+        yield from _identity(status, now)
+        if status.state is not State.DISABLED:
+            yield from _findings(status, now)
+    if not found:
+        yield Finding(Severity.OK, f"none; no enrolment is active ({_EXPLAIN})", check="identity")
 
 
 def statuses(context: PluginContext) -> Iterator[EnrollmentStatus]:
@@ -48,10 +50,21 @@ def _every_status(context: PluginContext) -> Iterator[EnrollmentStatus]:
             yield service.status()
 
 
-def _disabled(status: EnrollmentStatus, now: datetime) -> Finding:
-    """What there is of an identity where nobody sees to it."""
-    found = "none" if status.certificate is None else _identity(status.certificate, status, now)
-    return Finding(Severity.OK, f"{found}; the enrolment is disabled ({ENABLED})", check="identity")
+def _identity(status: EnrollmentStatus, now: datetime) -> Iterator[Finding]:
+    """Who the gateway is, and until when, which has a line of its own: a long name must not push it off a screen."""
+    certificate = status.certificate
+    disabled = f"the enrolment is disabled ({ENABLED})" if status.state is State.DISABLED else None
+    if certificate is None:
+        found = f"none; {disabled}" if disabled else f"none yet ({status.state}): {status.next_step}"
+    else:
+        found = printable(certificate.subject.rfc4514_string(), 120) or "(no subject)"
+    yield Finding(Severity.OK, found, check="identity")
+    if certificate is not None:
+        ends, left = certificate.not_valid_after_utc, certificate.not_valid_after_utc - now
+        time = f"{_duration(left)} left" if left > timedelta() else "expired"
+        looks = None if status.next_at is None else f"next look {status.next_at:%Y-%m-%d %H:%M} UTC"
+        told = "; ".join(one for one in (f"{ends:%Y-%m-%d}, {time}", disabled or looks) if one)
+        yield Finding(Severity.OK, told, check="valid until")
 
 
 def _findings(status: EnrollmentStatus, now: datetime) -> Iterator[Finding]:
@@ -65,24 +78,12 @@ def _findings(status: EnrollmentStatus, now: datetime) -> Iterator[Finding]:
     elif problem is not None and certificate is None:
         text = f"there is no certificate yet: {problem.message}"
         yield Finding(Severity.WARNING, text, f"{problem.what_to_do}; it is tried again by itself")
-    if certificate is not None and not expired:
-        yield Finding(Severity.OK, _identity(certificate, status, now), check="identity")
-    elif certificate is None and problem is None:
-        yield Finding(Severity.OK, f"none yet ({status.state}): {status.next_step}", check="identity")
     for warning in status.warnings:
         yield Finding(Severity.WARNING, warning, _SEE)
 
 
-def _identity(certificate: x509.Certificate, status: EnrollmentStatus, now: datetime) -> str:
-    ends = certificate.not_valid_after_utc
-    subject = printable(certificate.subject.rfc4514_string(), 120) or "(no subject)"
-    when = "" if status.next_at is None else f"; next look {status.next_at:%Y-%m-%d %H:%M} UTC"
-    return f"{subject}, valid until {ends:%Y-%m-%d} ({_left(certificate, now)}){when}"
-
-
-def _left(certificate: x509.Certificate, now: datetime) -> str:
-    left = certificate.not_valid_after_utc - now
-    return f"{left.days} days left" if left.days else f"{int(left.total_seconds() // 60)} minutes left"
+def _duration(left: timedelta) -> str:
+    return f"{left.days} days" if left.days else f"{int(left.total_seconds() // 60)} minutes"
 
 
 def _examine(context: PluginContext) -> Iterable[Finding]:

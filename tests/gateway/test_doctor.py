@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +45,8 @@ def test_a_gateway_with_an_identity_is_healthy_and_all_of_it_was_looked_at(gatew
     assert unwell == in_file, "the challenge password stands in a file, and nothing else is wrong"
     assert scep_server.challenge not in json.dumps(found)
     shown = gateway.run("status").stdout
-    assert "CN=gateway-17,O=Example, valid until" in shown
+    assert re.search("^identity +CN=gateway-17,O=Example$", shown, re.MULTILINE)
+    assert re.search("^valid until +[0-9-]{10}, [0-9]+ days left; next look", shown, re.MULTILINE)
     assert len(shown.splitlines()) <= 24, "it fits one screen"
 
 

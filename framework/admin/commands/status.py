@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SCREEN_LINES: Final = 24
 """Lines that one screen has."""
 
+LEAST_ROOM: Final = 20
+"""Characters that each of them has, however narrow the screen is: it is better broken by the terminal than not told."""
+
 MOST_FIELDS: Final = 14
 """Lines of it that what is well may take."""
 
@@ -129,7 +132,7 @@ def _text(
 def _fields(rows: list[tuple[str, str]], columns: int | None) -> str:
     """One labelled value a line, as much of it as fits."""
     label = max(len(name) for name, _ in rows) + len("  ")
-    room = None if columns is None else max(1, columns - label)
+    room = None if columns is None else max(LEAST_ROOM, columns - label)
     return fields([(name, value if isinstance(value, Toned) else first_line(value, room)) for name, value in rows])
 
 
