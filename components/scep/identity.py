@@ -18,7 +18,7 @@ from components.keystore import (
 )
 from components.scep.enrolment import IdentityFacts, KeyFacts, KeystoreFacts, Validity
 from components.scep.errors import UntrustedIssuerError
-from components.scep.trust import CaTrust, fingerprint, has_public_key
+from components.scep.trust import CaTrust, fingerprint, has_public_key, is_ca
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +61,16 @@ class StoredIdentity:
         """The CA certificates that do not belong to the present CA: an earlier one's."""
         present = self.trust.certificates if self.ca_certificates else ()
         return tuple(one for one in self.ca_certificates if one not in present)
+
+    @property
+    def earlier(self) -> tuple[CaTrust, ...]:
+        """The earlier CAs that are superseded, each with what leads to it."""
+        found: list[CaTrust] = []
+        left = self.superseded
+        while left:
+            found.append(_trust_of(left))
+            left = tuple(one for one in left if one not in found[-1].certificates)
+        return tuple(one for one in found if is_ca(one.anchor))
 
     def facts(self) -> KeystoreFacts:
         """What the state machine has to know of it."""

@@ -1,35 +1,66 @@
-"""What an enrolled gateway asks of its CA beside its own certificate: certificates and the CRL (RFC 8894 3.3.4)."""
+"""What an enrolled gateway asks of its CA beside its own certificate: certificates and the CRL (RFC 8894 3.3.4).
+
+It is asked with what is remembered of the server first. Where that brings nothing, the server is looked at again: an RA
+may have been replaced, or the CA not have handed over to its successor yet. What is found so is used and not kept; only
+the enrolment changes what is trusted.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
-from components.scep.errors import NotEnrolledError
+from components.scep.errors import (
+    CertificateNotFoundError,
+    ClientKeyError,
+    HttpStatusError,
+    NotEnrolledError,
+    ScepError,
+    TransportError,
+    UntrustedCaError,
+)
+from components.scep.message import FailInfo
 from components.scep.transaction import (
     Capabilities,
+    Refused,
     build_get_cert,
     build_get_crl,
     choose_algorithms,
     new_transaction_id,
     read_get_cert_reply,
     read_get_crl_reply,
+    reconcile,
 )
+from components.scep.trust import CertificatePin, verify_ca_certificates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography import x509
+
     from components.keystore import PrivateKeyEntry
     from components.scep.client import ScepClient
     from components.scep.driver import EnrolmentDriver
-    from components.scep.transaction import Algorithms, FoundCertificate, FoundCrl, Refused, SecurityProfile
+    from components.scep.transaction import Algorithms, FoundCertificate, FoundCrl, SecurityProfile
     from components.scep.trust import CaTrust
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """Who asks, whom, and how."""
+    """Who asks, whom, and how.
+
+    Attributes:
+        server: The CA whose server answers: requests are encrypted for it.
+        present: The CA of the enrolled certificate.
+        earlier: CAs before it that are trusted still.
+    """
 
     entry: PrivateKeyEntry
-    trust: CaTrust
+    server: CaTrust
+    present: CaTrust
+    earlier: tuple[CaTrust, ...]
     client: ScepClient
     capabilities: Capabilities
     profile: SecurityProfile
@@ -39,65 +70,148 @@ class _Asking:
 def fetch_certificate(driver: EnrolmentDriver, serial_number: int) -> FoundCertificate | Refused:
     """The certificate of that number that the CA has issued (GetCert); may be called from any thread, and blocks.
 
+    Through the overlap of a rollover the CA before the present one is asked, too, if that has another name.
+
     Raises:
         NotEnrolledError: There is no certificate to ask with.
         OperationUnsupportedError: The server does not know GetCert.
         ScepError: The server cannot be reached, or its reply does not hold.
         KeystoreError: The keystore cannot be read.
     """
-    asking = _asking(driver)
-    request = build_get_cert(
-        trust=asking.trust,
-        capabilities=asking.capabilities,
-        profile=asking.profile,
-        key=asking.entry.key,
-        signer_certificate=asking.entry.certificate,
-        serial_number=serial_number,
-        transaction_id=new_transaction_id(asking.entry.key.public_key),
-        algorithms=asking.algorithms,
-    )
-    return read_get_cert_reply(
-        asking.client.send(request, asking.capabilities),
-        request,
-        trust=asking.trust,
-        profile=asking.profile,
-        key=asking.entry.key,
-        signer_certificate=asking.entry.certificate,
-        serial_number=serial_number,
-    )
+
+    def ask(asking: _Asking, issuer: x509.Name) -> FoundCertificate | Refused:
+        request = build_get_cert(
+            trust=asking.server,
+            capabilities=asking.capabilities,
+            profile=asking.profile,
+            key=asking.entry.key,
+            signer_certificate=asking.entry.certificate,
+            serial_number=serial_number,
+            issuer=issuer,
+            transaction_id=new_transaction_id(asking.entry.key.public_key),
+            algorithms=asking.algorithms,
+        )
+        return read_get_cert_reply(
+            asking.client.send(request, asking.capabilities),
+            request,
+            trust=asking.present,
+            profile=asking.profile,
+            key=asking.entry.key,
+            signer_certificate=asking.entry.certificate,
+            serial_number=serial_number,
+            earlier=asking.earlier,
+        )
+
+    def ask_each(asking: _Asking) -> FoundCertificate | Refused:
+        first, *others = dict.fromkeys(ca.issuer.subject for ca in (asking.present, *asking.earlier))
+        found = ask(asking, first)
+        for issuer in others:
+            if not _is_unknown(found):
+                break
+            again = ask(asking, issuer)
+            found = found if isinstance(again, Refused) else again
+        return found
+
+    return _inquire(driver, ask_each)
 
 
 def fetch_crl(driver: EnrolmentDriver) -> FoundCrl | Refused:
     """The CRL that the enrolled certificate would be on (GetCRL); the rest as in `fetch_certificate`."""
-    asking = _asking(driver)
-    request = build_get_crl(
-        trust=asking.trust,
-        capabilities=asking.capabilities,
-        profile=asking.profile,
-        key=asking.entry.key,
-        signer_certificate=asking.entry.certificate,
-        serial_number=asking.entry.certificate.serial_number,
-        issuer=asking.entry.certificate.issuer,
-        transaction_id=new_transaction_id(asking.entry.key.public_key),
-        algorithms=asking.algorithms,
-    )
-    return read_get_crl_reply(
-        asking.client.send(request, asking.capabilities),
-        request,
-        trust=asking.trust,
-        profile=asking.profile,
-        key=asking.entry.key,
-        signer_certificate=asking.entry.certificate,
-        issuer=asking.entry.certificate.issuer,
-        now=driver.now(),
-    )
+
+    def ask(asking: _Asking) -> FoundCrl | Refused:
+        certificate = asking.entry.certificate
+        request = build_get_crl(
+            trust=asking.server,
+            capabilities=asking.capabilities,
+            profile=asking.profile,
+            key=asking.entry.key,
+            signer_certificate=certificate,
+            serial_number=certificate.serial_number,
+            issuer=certificate.issuer,
+            transaction_id=new_transaction_id(asking.entry.key.public_key),
+            algorithms=asking.algorithms,
+        )
+        return read_get_crl_reply(
+            asking.client.send(request, asking.capabilities),
+            request,
+            trust=asking.present,
+            profile=asking.profile,
+            key=asking.entry.key,
+            signer_certificate=certificate,
+            issuer=certificate.issuer,
+            now=driver.now(),
+            earlier=asking.earlier,
+        )
+
+    return _inquire(driver, ask)
 
 
-def _asking(driver: EnrolmentDriver) -> _Asking:
+def _inquire(driver: EnrolmentDriver, ask: Callable[[_Asking], _Found | Refused]) -> _Found | Refused:
+    """Ask with what is remembered; where that brings nothing, once more if the server shows something else now."""
+    asking = _remembered(driver)
+    try:
+        found = ask(asking)
+    except (CertificateNotFoundError, ClientKeyError):
+        raise
+    except ScepError as error:
+        if isinstance(error, TransportError) and (not isinstance(error, HttpStatusError) or error.is_for_now):
+            raise
+        anew = _looked_at_again(driver, asking)
+        if anew is None:
+            raise
+        return ask(anew)
+    if isinstance(found, Refused) and not _is_unknown(found):
+        anew = _looked_at_again(driver, asking)
+        return found if anew is None else ask(anew)
+    return found
+
+
+def _remembered(driver: EnrolmentDriver) -> _Asking:
+    """The CA of the present identity at the server that this is of, also while a bootstrap at another is pending."""
     settings, stored = driver.settings, driver.store.look()
     if stored.enrolled is None:
         raise NotEnrolledError
-    server = driver.trust_record
-    capabilities = Capabilities(frozenset(server.capabilities))
-    algorithms = choose_algorithms(capabilities, settings.profile, weaker=server.weaker)
-    return _Asking(stored.enrolled, stored.trust, driver.client(server.url), capabilities, settings.profile, algorithms)
+    journal = driver.enrollment.journal
+    record = journal.trust or journal.former or driver.trust_record
+    capabilities = Capabilities(frozenset(record.capabilities))
+    return _Asking(
+        entry=stored.enrolled,
+        server=stored.trust,
+        present=stored.trust,
+        earlier=stored.earlier,
+        client=driver.client(record.url),
+        capabilities=capabilities,
+        profile=settings.profile,
+        algorithms=choose_algorithms(capabilities, settings.profile, weaker=record.weaker),
+    )
+
+
+def _looked_at_again(driver: EnrolmentDriver, asking: _Asking) -> _Asking | None:
+    """The same with what the server shows now under an anchor that is trusted; None if there is nothing new in it."""
+    try:
+        location = asking.client.describe()
+    except ScepError:
+        return None
+    for ca in (asking.present, *asking.earlier):
+        try:
+            shown = verify_ca_certificates(location.certificates, CertificatePin(ca.anchor), driver.now())
+        except UntrustedCaError:
+            continue
+        break
+    else:
+        return None
+    if set(shown.certificates) == set(asking.server.certificates):
+        return None
+    is_present = ca is asking.present
+    return replace(
+        asking,
+        server=shown,
+        present=shown if is_present else asking.present,
+        earlier=asking.earlier if is_present else tuple(shown if one is ca else one for one in asking.earlier),
+        capabilities=reconcile(asking.capabilities, location.capabilities).capabilities,
+    )
+
+
+def _is_unknown(found: object) -> bool:
+    """Whether the CA understood what it was asked for, and has none."""
+    return isinstance(found, Refused) and found.fail_info == FailInfo.BAD_CERT_ID

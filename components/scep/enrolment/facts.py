@@ -230,6 +230,7 @@ class Journal:
     Attributes:
         trust: What the CA certificates in the keystore were derived from.
         staged: New trust that waits for its identity.
+        former: What the present identity is of, while a bootstrap under other properties has yet to bring another.
         request: The request under way.
         attempts: Failures in a row.
         next_attempt_at: When the next try is due, if one is waited for.
@@ -247,6 +248,7 @@ class Journal:
 
     trust: Trust | None = None
     staged: Trust | None = None
+    former: Trust | None = None
     request: Request | None = None
     attempts: int = 0
     next_attempt_at: datetime | None = None

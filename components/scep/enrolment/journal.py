@@ -68,6 +68,7 @@ def _decode(document: dict[str, Any]) -> Journal:
     return Journal(
         trust=_trust(document["trust"]),
         staged=_trust(document["staged"]),
+        former=_trust(document.get("former")),
         request=_request(document["request"]),
         attempts=int(document["attempts"]),
         next_attempt_at=_moment(document["next_attempt_at"]),

@@ -138,7 +138,8 @@ def _forget_what_is_forbidden(enrollment: Enrollment) -> Step:
 def _begin(enrollment: Enrollment, now: datetime) -> Step:
     """Go on where the journal says; trust that was derived from other properties is none, even if they come back."""
     if enrollment.journal.trust is not None and not trust_is_current(enrollment):
-        enrollment, actions = _resume(with_journal(enrollment, trust=None), now)
+        former = enrollment.journal.trust
+        enrollment, actions = _resume(with_journal(enrollment, trust=None, former=former), now)
         return enrollment, (Remember(), *actions)
     return _resume(enrollment, now)
 
@@ -323,6 +324,7 @@ def _finish(enrollment: Enrollment, now: datetime) -> Step:
                 asked=None,
                 trust=trust,
                 staged=None,
+                former=None,
                 request=None,
                 attempts=0,
                 next_attempt_at=None,

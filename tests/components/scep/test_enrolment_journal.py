@@ -41,6 +41,7 @@ JOURNALS = st.builds(
     Journal,
     trust=st.none() | TRUSTS,
     staged=st.none() | TRUSTS,
+    former=st.none() | TRUSTS,
     request=st.none() | REQUESTS,
     attempts=NUMBERS,
     next_attempt_at=st.none() | MOMENTS,
