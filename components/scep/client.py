@@ -50,7 +50,7 @@ LONGEST_WAIT_S: Final = 24 * 3600.0
 """What a Retry-After is taken for at least and at most, in seconds."""
 
 LONGEST_WALK: Final = 5
-"""So many CA certificates above the first one are asked for one by one."""
+"""So many certificates beside the first one are asked for one by one."""
 
 _MESSAGE_TYPE: Final = "application/x-pki-message"
 _OPTIONAL: Final = {
@@ -246,23 +246,25 @@ class ScepClient:
         """With those above it, if a server shows but one CA certificate that another CA issued.
 
         Dogtag shows one certificate of its chain at a time, by an index in the place of the CA's name. A server that
-        does not know that shows the same one again, or an error, and is asked no more.
+        does not know that shows the same one again, or an error, and is asked no more. Of a CA there may be several
+        certificates, by itself and by others (cross-certificates), in any order, and which one is pinned is not known
+        here: so a self-signed one does not end the walk, and what is none of an issuer is passed over.
         """
         if len(certificates) != 1 or self._ca_identifier or not is_ca(certificates[0]):
             return certificates
+        if certificates[0].issuer == certificates[0].subject:
+            return certificates
         found: tuple[x509.Certificate, ...] = certificates
         for index in range(1, LONGEST_WALK + 1):
-            topmost = found[-1]
-            if topmost.issuer == topmost.subject:
-                break
             try:
                 answer = self._request("GET", "GetCACert", str(index), LARGEST_CHAIN, conversation=conversation)
-                above = [one for one in decode_certificates(answer.content) if one.subject == topmost.issuer]
+                new = [one for one in decode_certificates(answer.content) if one not in found]
             except (TransportError, NotScepError, DecodingError):
                 break
-            if not above:
+            if not new:
                 break
-            found = (*found, above[0])
+            issuers = {one.issuer for one in found}
+            found = (*found, *[one for one in new if one.subject in issuers][:1])
         return found
 
     def _perhaps_unsupported(self, operation: str, error: HttpStatusError) -> HttpStatusError:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AttributeOID
 
 from components.keystore import create_csr
-from components.scep.client import ScepClient
+from components.scep.client import LONGEST_WALK, ScepClient
 from components.scep.errors import (
     EnvelopeError,
     NonceMismatchError,
@@ -151,7 +151,41 @@ def test_quirk_29_dogtag_shows_its_chain_one_certificate_a_question(
     assert found == tuple(chain)
     trust = verify_ca_certificates(found, FingerprintPin(fingerprint(pki.root.certificate)), NOW)
     assert trust.issuer == low.certificate
-    assert [request.query["message"] for request in peer[0].requests] == ["", "1", "2"]
+    assert [request.query["message"] for request in peer[0].requests] == ["", "1", "2", "3"]
+
+
+def test_quirk_29_a_cross_certificate_does_not_hide_the_pinned_root(peer: list[Peer], pki: Pki) -> None:
+    low = pki.party("low", pki.root, ca=True).certificate
+    crossed = pki.issue("root", pki.other_root, ca=True)
+    stranger = pki.issue("stranger", pki.other_root)
+    roots = [pki.root.certificate, pki.other_root.certificate]
+    for above in ([crossed, *roots], [*reversed(roots), crossed], [stranger, *roots]):
+        chain = [low, *above]
+
+        def dogtag(connection: socket.socket, request: Request, chain: list[x509.Certificate] = chain) -> None:
+            index = int(request.query["message"] or "0")
+            found = answer(chain[index].public_bytes(Encoding.DER)) if index < len(chain) else raw(b"")
+            found(connection, request)
+
+        peer.append(Peer(dogtag))
+        found = ScepClient(peer[-1].url, clock=SystemClock()).get_ca_cert()
+        trust = verify_ca_certificates(found, FingerprintPin(fingerprint(pki.root.certificate)), NOW)
+        assert trust.anchor == pki.root.certificate
+        assert low in trust.certificates
+        assert stranger not in found
+
+
+def test_quirk_29_a_server_with_ever_new_certificates_is_not_asked_without_end(peer: list[Peer], pki: Pki) -> None:
+    low = pki.party("low", pki.root, ca=True).certificate.public_bytes(Encoding.DER)
+
+    def endless(connection: socket.socket, request: Request) -> None:
+        is_first = request.query["message"] == ""
+        der = low if is_first else pki.issue("root", pki.other_root, ca=True).public_bytes(Encoding.DER)
+        answer(der)(connection, request)
+
+    peer.append(Peer(endless))
+    found = ScepClient(peer[0].url, clock=SystemClock()).get_ca_cert()
+    assert len(peer[0].requests) == len(found) == 1 + LONGEST_WALK
 
 
 def test_quirk_29_a_server_that_knows_no_index_is_asked_once_more_and_no_further(peer: list[Peer], pki: Pki) -> None:
