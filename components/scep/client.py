@@ -8,7 +8,7 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from components.http.text import printable
 from components.scep.errors import (
@@ -59,7 +59,13 @@ _OPTIONAL: Final = {
     MessageType.GET_CRL: "GetCRL",
 }
 MOST_REDIRECTS: Final = 3
-"""So many are followed in a row while a server is looked for."""
+"""So many are followed in a row."""
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_KEEP_THE_METHOD: Final = frozenset({307, 308})
+"""Those after which a POST is a POST again; after the others a GET would take its place."""
+
+_Answered = TypeVar("_Answered")
 
 _TOO_LONG_OR_WRONG_METHOD: Final = (405, 413, 414, 431)
 _NO_POST: Final = (405, 501)
@@ -123,7 +129,7 @@ class ScepClient:
     def get_ca_caps(self) -> Capabilities:
         """What the server can do; whatever is no list of keywords means that it does not say (RFC 8894 3.5.2)."""
         try:
-            return self._capabilities()
+            return self._following(ScepClient._capabilities)
         except (TransportError, NotScepError):
             return Capabilities()
 
@@ -139,10 +145,16 @@ class ScepClient:
             TransportError: The server cannot be reached, or answers with an HTTP error.
             NotScepError: What answered is no SCEP server.
         """
-        return self._ca_certificates()[0]
+        return self._following(ScepClient._ca_certificates)[0]
 
     def describe(self) -> ServerLocation:
-        """What the server says of itself: its certificates, then its capabilities; errors as of `get_ca_cert`."""
+        """What the server says of itself: its certificates, then its capabilities; errors as of `get_ca_cert`.
+
+        A redirect to another URL of the same host is followed, and what is found there is the server's location.
+        """
+        return self._following(ScepClient._describe)
+
+    def _describe(self) -> ServerLocation:
         with self._conversation() as conversation:
             certificates, answer = self._ca_certificates(conversation)
             capabilities, not_said = self._offer(conversation)
@@ -172,7 +184,7 @@ class ScepClient:
             NotScepError: What answered is no SCEP server.
         """
         try:
-            answer = self._request("GET", "GetNextCACert", self._ca_identifier, LARGEST_CHAIN)
+            answer = self._following(self._question("GET", "GetNextCACert", self._ca_identifier, LARGEST_CHAIN))
         except HttpStatusError as error:
             raise self._perhaps_unsupported("GetNextCACert", error) from None
         self._refuse_other(answer.content)
@@ -182,7 +194,9 @@ class ScepClient:
         """Send a message, and give the reply as it came.
 
         Without POST it goes into the URL; a server that then says nothing (step-ca), or that the URL is too long,
-        gets the same message once more with POST. Where POST is offered and not allowed, it goes into the URL.
+        gets the same message once more with POST. Where POST is offered and not allowed, it goes into the URL. A server
+        that has moved on its host gets the same message there, if it says that this is no other request: with 307 or
+        308, where it came with POST (RFC 9110 15.4).
 
         Raises:
             TransportError: The server cannot be reached, or answers with an HTTP error.
@@ -192,8 +206,9 @@ class ScepClient:
             answer = self._get_operation(message)
             if answer is not None:
                 return answer
+        posted = self._question("POST", "PKIOperation", "", LARGEST_REPLY, message)
         try:
-            answer = self._request("POST", "PKIOperation", "", LARGEST_REPLY, message).content
+            answer = self._following(posted, _KEEP_THE_METHOD, self._clock.monotonic() + self._deadline_s).content
         except HttpStatusError as error:
             got = self._get_operation(message) if capabilities.post and error.status in _NO_POST else None
             if got is None:
@@ -219,7 +234,11 @@ class ScepClient:
     def _get_operation(self, message: bytes) -> bytes | None:
         """The reply to a message in the URL, None if it takes POST to get one."""
         try:
-            answer = self._request("GET", "PKIOperation", base64.b64encode(message).decode(), LARGEST_REPLY).content
+            text = base64.b64encode(message).decode()
+            answer = self._following(
+                self._question("GET", "PKIOperation", text, LARGEST_REPLY),
+                ends_at=self._clock.monotonic() + self._deadline_s,
+            ).content
         except HttpStatusError as error:
             if error.status in _TOO_LONG_OR_WRONG_METHOD:
                 return None
@@ -266,6 +285,41 @@ class ScepClient:
             issuers = {one.issuer for one in found}
             found = (*found, *[one for one in new if one.subject in issuers][:1])
         return found
+
+    def _following(
+        self,
+        ask: Callable[[ScepClient], _Answered],
+        statuses: frozenset[int] = _REDIRECTS,
+        ends_at: float = math.inf,
+    ) -> _Answered:
+        """Ask, and ask again where a redirect of these statuses leads to on the same host, until `ends_at`."""
+        server = self
+        for _ in range(MOST_REDIRECTS):
+            try:
+                return ask(server)
+            except RedirectError as error:
+                elsewhere = _on_the_same_host(server.url, error.location) if error.status in statuses else None
+                if elsewhere is None:
+                    raise
+                server = self._at(elsewhere, ends_at)
+        return ask(server)
+
+    @staticmethod
+    def _question(
+        method: str, operation: str, message: str, largest: int, body: bytes | None = None
+    ) -> Callable[[ScepClient], _Answer]:
+        """What to ask a server, wherever it is."""
+        return lambda server: server._request(method, operation, message, largest, body)  # noqa: SLF001  # of this class
+
+    def _at(self, url: str, ends_at: float) -> ScepClient:
+        return ScepClient(
+            url,
+            clock=self._clock,
+            ca_identifier=self._ca_identifier,
+            deadline_s=self._deadline_s,
+            ca_bundle=self._ca_bundle,
+            ends_at=min(self._ends_at, ends_at),
+        )
 
     def _perhaps_unsupported(self, operation: str, error: HttpStatusError) -> HttpStatusError:
         if error.is_for_now or error.status < 400:
@@ -321,7 +375,7 @@ class ScepClient:
             raise kind(self.url, in_words(error, self._deadline_s, "server.tls.ca-bundle")) from None
 
     def _read(self, response: urllib3.BaseHTTPResponse, largest: int, now: datetime) -> bytes:
-        if response.status in (301, 302, 303, 307, 308):
+        if response.status in _REDIRECTS:
             raise RedirectError(self.url, response.status, printable(response.headers.get("Location", ""), 200))
         content = b""
         while chunk := response.read(largest + 1 - len(content)):
@@ -346,49 +400,34 @@ def locate_server(
     """Find the SCEP server of an endpoint by asking for its CA certificates; nothing secret is sent.
 
     An endpoint with a path is taken as it is; without one, the well-known paths are tried in turn. A redirect to
-    another URL of the same host is followed, and what is found there is the server's location from then on. Deadlines
-    are those of `ScepClient`.
+    another URL of the same host is followed, and what is found there is the server's location from then on (see
+    `ScepClient.describe`). Deadlines are those of `ScepClient`.
 
     Raises:
         EndpointError: The endpoint is no URL.
         TransportError: The server cannot be reached.
         NotScepError: What answered is no SCEP server.
     """
-
-    def client_at(url: str) -> ScepClient:
-        return ScepClient(
-            url,
+    url = normalize_endpoint(endpoint)
+    has_path = urllib.parse.urlsplit(url).path not in ("", "/")
+    failure: TransportError | NotScepError | None = None
+    for path in ("",) if has_path else WELL_KNOWN_PATHS:
+        whole = url.rstrip("/") + path if path else url
+        client = ScepClient(
+            whole,
             clock=clock,
             ca_identifier=ca_identifier,
             ca_bundle=ca_bundle,
             deadline_s=deadline_s,
             ends_at=ends_at,
         )
-
-    url = normalize_endpoint(endpoint)
-    has_path = urllib.parse.urlsplit(url).path not in ("", "/")
-    failure: TransportError | NotScepError | None = None
-    for path in ("",) if has_path else WELL_KNOWN_PATHS:
-        whole = url.rstrip("/") + path if path else url
         try:
-            return _describe(whole, client_at)
+            return client.describe()
         except (HttpStatusError, BrokenConnectionError, NotScepError) as error:
             failure = error if failure is None or isinstance(error, NotScepError) else failure
     if failure is None:
         raise EndpointError(endpoint, "no path was tried")
     raise failure
-
-
-def _describe(url: str, client_at: Callable[[str], ScepClient]) -> ServerLocation:
-    for _ in range(MOST_REDIRECTS):
-        try:
-            return client_at(url).describe()
-        except RedirectError as error:
-            elsewhere = _on_the_same_host(url, error.location)
-            if elsewhere is None:
-                raise
-            url = elsewhere
-    return client_at(url).describe()
 
 
 def _on_the_same_host(url: str, location: str) -> str | None:

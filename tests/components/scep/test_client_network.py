@@ -136,12 +136,65 @@ def test_an_error_of_a_get_is_not_tried_again_with_post(serve: Serve) -> None:
     assert len(peer.requests) == 1
 
 
-@pytest.mark.parametrize("status", ["307 Temporary Redirect", "308 Permanent Redirect", "302 Found"])
-def test_quirk_39_redirects_are_named_and_not_followed(serve: Serve, status: str) -> None:
-    peer = serve(answer(b"", status, "Location: /elsewhere"))
-    with pytest.raises(HttpStatusError, match="/elsewhere"):
+def moved(status: str, location: str = "/elsewhere") -> Handler:
+    """A server that has moved, and says so with this status; whatever it is asked there it answers."""
+
+    def respond(connection: socket.socket, request: Request) -> None:
+        there = request.path == "/elsewhere"
+        (answer(b"reply") if there else answer(b"", status, f"Location: {location}"))(connection, request)
+
+    return respond
+
+
+@pytest.mark.parametrize("status", ["307 Temporary Redirect", "308 Permanent Redirect"])
+def test_quirk_39_a_message_is_posted_again_where_the_same_host_says(serve: Serve, status: str) -> None:
+    peer = serve(moved(status, "/elsewhere?operation=PKIOperation"))
+    assert ScepClient(peer.url + "/scep", clock=CLOCK).pki_operation(b"message", POST) == b"reply"
+    assert [(one.method, one.path, one.body) for one in peer.requests] == [
+        ("POST", "/scep", b"message"),
+        ("POST", "/elsewhere", b"message"),
+    ]
+    assert {one.query["operation"] for one in peer.requests} == {"PKIOperation"}
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "303 See Other"])
+def test_quirk_39_a_redirect_that_would_make_a_get_of_a_post_is_named(serve: Serve, status: str) -> None:
+    peer = serve(moved(status))
+    with pytest.raises(RedirectError, match="/elsewhere"):
         ScepClient(peer.url, clock=CLOCK).pki_operation(b"message", POST)
     assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
+def test_quirk_39_a_message_in_the_url_goes_where_the_same_host_says(serve: Serve, status: str) -> None:
+    peer = serve(moved(status))
+    assert ScepClient(peer.url + "/scep", clock=CLOCK).pki_operation(b"message", Capabilities()) == b"reply"
+    assert [(one.method, one.path) for one in peer.requests] == [("GET", "/scep"), ("GET", "/elsewhere")]
+    assert peer.requests[0].query == peer.requests[1].query
+
+
+@pytest.mark.parametrize("offered", [POST, Capabilities()], ids=["POST", "GET"])
+@pytest.mark.parametrize("where", ["http://localhost:1/elsewhere", "https://evil.invalid/", "/again", ""])
+def test_quirk_39_a_message_goes_to_no_other_host_and_not_round_and_round(
+    serve: Serve, offered: Capabilities, where: str
+) -> None:
+    peer = serve(answer(b"", "307 Temporary Redirect", f"Location: {where}"))
+    with pytest.raises(RedirectError) as caught:
+        ScepClient(peer.url, clock=CLOCK).pki_operation(b"message", offered)
+    assert caught.value.location == where
+    assert len(peer.requests) <= 1 + MOST_REDIRECTS
+
+
+def test_quirk_39_a_server_that_moves_later_on_its_host_is_looked_at_there(serve: Serve, der_of_root: bytes) -> None:
+    def respond(connection: socket.socket, request: Request) -> None:
+        moving = answer(b"", "308 Permanent Redirect", "Location: /pki/scep")
+        (answer(der_of_root) if request.path == "/pki/scep" else moving)(connection, request)
+
+    peer = serve(respond)
+    client = ScepClient(peer.url + "/old", clock=CLOCK)
+    assert client.describe().url == peer.url + "/pki/scep"
+    assert len(client.get_ca_cert()) == 1
+    assert client.get_next_ca_cert() == der_of_root
 
 
 def test_quirk_39_a_server_that_moved_on_its_host_is_found_where_it_is(serve: Serve, der_of_root: bytes) -> None:
