@@ -7,13 +7,16 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import AttributeOID
 
+from components.scep import exchange
 from components.scep.enrolment import Purpose
-from components.scep.message import FailInfo
-from components.scep.transaction import Refused
+from components.scep.message import FailInfo, MessageType, decode_pki_message
+from components.scep.transaction import Refused, build_request
 from components.scep.wording import problem_of_refusal
 from framework.clock import SystemClock
 from framework.testing import FakeClock
@@ -23,6 +26,7 @@ from tools.scep_ca.faults import FaultySide
 
 if TYPE_CHECKING:
     from components.scep.enrolment import Problem
+    from components.scep.transaction import PkiRequest
     from tests.components.scep.enrolled_gateway import Begin
 
 TESTS = Path(__file__).parents[2]
@@ -47,6 +51,62 @@ def test_each_row_of_the_table_has_a_test_of_its_number() -> None:
     for file_name, text in BY_ANOTHER_NAME.values():
         assert text in (TESTS / file_name).read_text("utf-8")
     assert set(range(1, ROWS + 1)) - named == set(LEFT_TO_SERVERS) | set(BY_ANOTHER_NAME)
+
+
+@pytest.mark.parametrize("challenge", ["", "sesame"])
+def test_quirks_7_and_32_the_form_of_a_renewal_needs_no_setting(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, challenge: str
+) -> None:
+    gateway, authority = begin()
+    gateway.set(client__challenge__password=challenge)
+    forms: list[tuple[str, bool]] = []
+
+    def noting(**facts: Any) -> PkiRequest:
+        request = x509.load_der_x509_csr(facts["csr"])
+        carried = any(one.oid == AttributeOID.CHALLENGE_PASSWORD for one in request.attributes)
+        forms.append((facts["message_type"].name, carried))
+        return build_request(**facts)
+
+    monkeypatch.setattr(exchange, "build_request", noting)
+    authority.ca._faults = FaultySide(("unknown-fail-info",))
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "refused"
+    with_challenge = [("RENEWAL_REQ", True)] if challenge else []
+    assert forms == [("RENEWAL_REQ", False), *with_challenge, ("PKCS_REQ", False)], "each once"
+
+    authority.ca._faults = FaultySide(())
+    forms.clear()
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert forms == [("RENEWAL_REQ", False)]
+
+
+def test_quirk_32_a_server_that_takes_pkcsreq_only_is_sent_that_first_the_next_time(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin()
+    kinds: list[str] = []
+    answer = authority.ca.pki_operation
+
+    def openxpki(data: bytes) -> bytes:
+        kind = MessageType(decode_pki_message(data).attributes.message_type)
+        kinds.append(kind.name)
+        authority.ca._faults = FaultySide(() if kind is MessageType.PKCS_REQ else ("unknown-fail-info",))
+        return answer(data)
+
+    monkeypatch.setattr(authority.ca, "pki_operation", openxpki)
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert kinds == ["RENEWAL_REQ", "RENEWAL_REQ", "PKCS_REQ"]
+    kinds.clear()
+    gateway.stop()
+    gateway.start()
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert kinds == ["PKCS_REQ"]
 
 
 def test_quirk_23_a_challenge_that_has_served_and_is_refused_later_is_told_as_that(begin: Begin) -> None:
