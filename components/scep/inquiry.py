@@ -203,12 +203,13 @@ def _looked_at_again(driver: EnrolmentDriver, asking: _Asking) -> _Asking | None
     if set(shown.certificates) == set(asking.server.certificates):
         return None
     is_present = ca is asking.present
+    offered = reconcile(asking.capabilities, location.capabilities).capabilities
     return replace(
         asking,
         server=shown,
         present=shown if is_present else asking.present,
         earlier=asking.earlier if is_present else tuple(shown if one is ca else one for one in asking.earlier),
-        capabilities=reconcile(asking.capabilities, location.capabilities).capabilities,
+        capabilities=offered if location.not_said is None else asking.capabilities,
     )
 
 
