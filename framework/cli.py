@@ -18,12 +18,16 @@ from framework.admin import exit_statuses
 from framework.admin.wire import DisconnectedError, Wire, WireError, socket_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
 
 STATE_DIR_VARIABLE = "GATEWRIGHT_STATE_DIR"
 
 ANSWER_DEADLINE_S = 10
 """How long a gateway may take to say that it has a command, in seconds; the command may take as long as it likes."""
+
+LARGEST_INPUT = 3_000_000
+"""Bytes of a file that a command reads: as base64 they fit into a line to the gateway (`wire.LARGEST`)."""
 
 
 class UsageError(Exception):
@@ -68,7 +72,11 @@ def _perform(arguments: list[str]) -> int:
             return 0
         if arguments[:1] == ["run"]:
             from framework.run import main as run_gateway
+            from framework.run import run_parser
 
+            if _wants_help(arguments):  # argparse would not tell whether it could be written
+                _print(run_parser().format_help().rstrip("\n"))
+                return 0
             return run_gateway(arguments[1:])
         return _send(*_common_options(arguments))
     except UsageError as error:
@@ -79,8 +87,17 @@ def _perform(arguments: list[str]) -> int:
 
 def _print(text: str) -> None:
     """Write to standard output, at once; OutputError if that cannot be, but for a reader who has gone."""
+    with _output() as output:
+        print(text, file=output, flush=True)
+
+
+@contextlib.contextmanager
+def _output() -> Iterator[TextIO]:
+    """Standard output, to be written to and flushed; OutputError as for `_print`."""
+    if sys.stdout is None:  # as Python has it where it is closed
+        raise OutputError("the answer cannot be written: standard output is closed")
     try:
-        print(text, flush=True)
+        yield sys.stdout
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -89,6 +106,8 @@ def _print(text: str) -> None:
 
 def _discard_output() -> None:
     """Have what is not written yet go nowhere, or Python would try again at its end."""
+    if sys.stdout is None:
+        return
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -128,7 +147,7 @@ def _common_options(arguments: list[str]) -> tuple[list[str], str | None, bool]:
 
 
 def _send(argv: list[str], state_dir: str | None, as_json: bool) -> int:
-    wants_help = not argv or any(word in ("--help", "-h") for word in _before_separator(argv))
+    wants_help = not argv or _wants_help(argv)
     here = _is_done_here(argv)
     connection = None if state_dir is None or here else _connect(state_dir)
     if connection is None:
@@ -174,6 +193,10 @@ def _no_answer(state_dir: str | None) -> ClientError:
 
 def _before_separator(argv: list[str]) -> list[str]:
     return argv[: argv.index("--")] if "--" in argv else argv
+
+
+def _wants_help(argv: list[str]) -> bool:
+    return any(word in ("--help", "-h") for word in _before_separator(argv))
 
 
 def _shows_colours() -> bool:
@@ -227,16 +250,20 @@ def _read(path: str, argv: list[str], *, secret: bool) -> dict[str, Any]:
 
     if not any(word == path or word.endswith(f"=@{path}") or (path == "-" and word.endswith("=-")) for word in argv):
         return {"error": "it stands nowhere in the command's arguments"}
+    if path == "-" and sys.stdin is None:
+        return {"error": "standard input is closed"}
     try:
         if path == "-" and secret and sys.stdin.isatty():
             content = _typed_secret()
         elif path == "-":
-            content = sys.stdin.buffer.read()
+            content = sys.stdin.buffer.read(LARGEST_INPUT + 1)
         else:
             with open(path, "rb") as file:  # noqa: PTH123  # pathlib would cost a tenth of the whole run
-                content = file.read()
+                content = file.read(LARGEST_INPUT + 1)
     except OSError as error:
         return {"error": error.strerror or str(error)}
+    if len(content) > LARGEST_INPUT:
+        return {"error": f"it is larger than {LARGEST_INPUT} bytes"}
     return {"content": b64encode(content).decode()}
 
 
@@ -275,11 +302,13 @@ def _write(file: dict[str, Any], argv: list[str]) -> str | None:
     path = str(file["path"])
     if not any(word == path or word.endswith(f"={path}") for word in argv):
         return f"the gateway wanted to write {path}, which stands nowhere in the arguments; refused"
+    if path == "-":
+        with _output() as output:
+            output.buffer.write(b64decode(file["content"]))
+            output.flush()
+        return None
     target = Path(path)
     try:
-        if path == "-":
-            sys.stdout.buffer.write(b64decode(file["content"]))
-            return None
         # In the place of a device or a link, the file would be what all others find there from then on.
         if target.is_symlink() or (target.exists() and not target.is_file()):
             return f"{path} is not a regular file, and stays as it is; name a file, or - for the standard output"

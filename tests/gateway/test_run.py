@@ -302,14 +302,29 @@ def command(line: str, gateway: Any, **environ: str) -> subprocess.CompletedProc
 
 def test_an_answer_that_cannot_be_written_is_told_in_one_line(gateway: Any) -> None:
     gateway.start()
-    for line in ("gatewright status", "gatewright status --json", "gatewright --help"):
+    run = f"{sys.executable} -m framework run"
+    lines = ("gatewright status", "gatewright status --json", "gatewright --help", "gatewright diagnostics -o -")
+    for line in (*lines, f"{run} --help"):
         done = command(f"{line} >/dev/full", gateway)
         assert (done.returncode, done.stderr) == (
             74,
             "gatewright: the answer cannot be written: No space left on device\n",
         )
-    closed = command("gatewright status >&-", gateway)
-    assert (closed.returncode, closed.stderr) == (0, "")
+        closed = command(f"{line} >&-", gateway)
+        assert (closed.returncode, closed.stderr) == (
+            74,
+            "gatewright: the answer cannot be written: standard output is closed\n",
+        )
+    assert command("gatewright diagnostics -o - | true", gateway).stderr == ""
+    assert command(f"{run} --help", gateway).stdout.startswith("usage: gatewright run")
+
+
+def test_a_file_that_is_too_large_for_any_command_is_not_read_to_its_end(gateway: Any) -> None:
+    gateway.start()
+    done = command("gatewright config apply /dev/zero", gateway)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "/dev/zero" in done.stderr
+    assert "larger than 3000000 bytes" in done.stderr
 
 
 def test_an_answer_is_shown_in_any_encoding(gateway: Any) -> None:
