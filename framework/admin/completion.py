@@ -38,7 +38,7 @@ def candidates(table: CommandTable, words: Sequence[str], gateway: GatewayView |
     *before, current = words or [""]
     if before and before[-1] == _STATE_DIR:
         return [FILE_NAMES]
-    before = _without_common(before)
+    before = without_common(before)
     if before[:1] == ["run"]:
         offered = _of_run(before[1:], current)
         return offered if offered == [FILE_NAMES] else sorted(one for one in offered if one.startswith(current))
@@ -53,7 +53,7 @@ def candidates(table: CommandTable, words: Sequence[str], gateway: GatewayView |
     return sorted(one for one in found if one.startswith(current))
 
 
-def _without_common(before: list[str]) -> list[str]:
+def without_common(before: Sequence[str]) -> list[str]:
     """The words without what may stand before a command: `--state-dir DIR` and `--json`."""
     words = list(before)
     while words and words[0].startswith("-"):

@@ -56,7 +56,7 @@ def _findings(plugin: Plugin, *, conformance: bool) -> Iterator[Finding]:
             if pid in names:
                 yield Finding(Severity.ERROR, f"{pid} is described with its component and once more without")
     for command in plugin.commands:
-        yield from checked_commands.findings(command)
+        yield from checked_commands.findings(command, plugin.commands)
     if conformance:
         for module in plugin.conformance_tests:
             yield from _conformance_findings(module)

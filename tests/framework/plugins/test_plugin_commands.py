@@ -147,14 +147,32 @@ def test_check_looks_at_the_schemas_of_commands(
     assert found is None or found in checked["findings"][0]["text"]
 
 
-def test_check_refuses_an_exit_status_that_tells_of_no_answer(
+def test_check_refuses_exit_statuses_that_are_not_a_commands_own(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = ODOMETER.replace('help="mine"', 'help="mine", exit_statuses={64: "it is broken"}')
+    refused = {64: "means that the command line is wrong", 0: "means that it is done"}
+    refused |= dict.fromkeys((130, -1, 300), "is none of a command's own")
+    declared = dict.fromkeys((1, 63, *refused), "it is broken")
+    source = ODOMETER.replace('help="mine"', f'help="mine", exit_statuses={declared}')
     install("acme-odometer", source, files={"odometer.xml": DESCRIPTOR.format(wheels=4)})
     (checked,) = answer(capsys, "plugin", "check", "acme-odometer", "--no-tests", exit_status=1)
     errors = [one["text"] for one in checked["findings"] if one["severity"] == "error"]
-    assert any("exit status 64, which means that the command line is wrong" in one for one in errors)
+    assert errors == [
+        f"the command odometer show answers with exit status {status}, which {why}" for status, why in refused.items()
+    ]
+
+
+def test_check_warns_of_an_example_that_is_of_no_command_of_the_plugin(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    well = ("gatewright odometer show", "gatewright --state-dir /a odometer show --json")
+    odd = ("gatewright nosuch --bogus", "odometer show", "gatewright config list", "gatewright odometer 'show")
+    source = ODOMETER.replace('help="mine"', f'help="mine", examples={(*well, *odd)}')
+    install("acme-odometer", source, files={"odometer.xml": DESCRIPTOR.format(wheels=4)})
+    (checked,) = answer(capsys, "plugin", "check", "acme-odometer", "--no-tests", exit_status=3)
+    told = [one["text"] for one in checked["findings"] if one["text"].startswith("the example")]
+    assert [example for example in odd if any(f"the example {example!r} of" in one for one in told)] == list(odd)
+    assert len(told) == len(odd)
 
 
 def test_check_runs_the_conformance_tests_of_a_plugin(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
