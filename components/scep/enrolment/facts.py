@@ -202,6 +202,10 @@ class Request:
     weaker: bool = False
 
 
+NOT_REACHED: Final = "TransportError"
+"""The kind of a problem with the network, which says nothing of the server nor of what it was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why it does not go on.

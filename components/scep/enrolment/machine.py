@@ -91,7 +91,7 @@ def step(enrollment: Enrollment, event: Event) -> Step:
         case PollAsked(now):
             if enrollment.state is not State.PENDING:
                 return enrollment, ()
-            return _proceed(with_journal(enrollment, look_again=True), now)
+            return _proceed(without_weaker(with_journal(enrollment, look_again=True)), now)
         case RolloverAsked():
             return _seek_next_ca(enrollment)
         case _:
@@ -209,8 +209,8 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
 
 
 def _asked(enrollment: Enrollment, purpose: Purpose) -> Enrollment:
-    """Take in what somebody asks for, who may know of a change at the server."""
-    return with_journal(enrollment, asked=purpose, look_again=True)
+    """Take in what somebody asks for, who may know of a change at the server: it is met as if for the first time."""
+    return with_journal(without_weaker(enrollment), asked=purpose, look_again=True)
 
 
 def _fresh(enrollment: Enrollment) -> Enrollment:

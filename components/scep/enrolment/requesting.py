@@ -18,7 +18,7 @@ from components.scep.enrolment.events import (
     TakeEnrolledKey,
     WakeAt,
 )
-from components.scep.enrolment.facts import RETRIED, Problem, Purpose, Request, State
+from components.scep.enrolment.facts import NOT_REACHED, RETRIED, Problem, Purpose, Request, State
 from components.scep.enrolment.knowledge import (
     may_be_weaker,
     record_of_server,
@@ -27,7 +27,6 @@ from components.scep.enrolment.knowledge import (
     without_weaker,
 )
 from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PENDING, poll_pause_s, retry_pause_s
-from components.scep.message import FailInfo
 from components.scep.transaction import Capabilities, renewal_forms
 
 if TYPE_CHECKING:
@@ -89,8 +88,9 @@ def send(enrollment: Enrollment, key: KeyFacts, transaction_id: str) -> tuple[En
             configured.bootstrap_identity,
             enrollment.aim,
             digest=configured.digest,
-            weaker=record is not None and record.weaker and may_be_weaker(enrollment),
+            weaker=record is not None and record.weaker,
         )
+    request = replace(request, weaker=request.weaker and may_be_weaker(enrollment))
     if enrollment.aim is not Purpose.RENEW:
         enrollment = replace(enrollment, keystore=replace(enrollment.keystore, request_key=key))
     return _dispatch(enrollment, request)
@@ -136,9 +136,9 @@ def _leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> 
             left = _next_form(enrollment, replace(request, unanswered=event.problem), event.transaction_id)
             enrollment = with_journal(enrollment, request=left)
         return fail(enrollment, event.problem, event.jitter)
-    if _wants_better(enrollment, request, event.problem):
+    if _wants_better(enrollment, request):
         better = without_weaker(enrollment)
-        return _dispatch(better, replace(request, transaction_id=event.transaction_id, weaker=False))
+        return _dispatch(better, replace(request, transaction_id=event.transaction_id, form=0, weaker=False))
     request = replace(request, refused=event.problem) if event.by_ca else replace(request, unanswered=event.problem)
     following = _next_form(enrollment, request, event.transaction_id)
     if following.form > request.form:
@@ -149,11 +149,15 @@ def _leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> 
     return fail(with_journal(enrollment, request=following), unanswered, event.jitter)
 
 
-def _wants_better(enrollment: Enrollment, request: Request, problem: Problem) -> bool:
-    """Whether a server that was remembered for weaker algorithms takes them no more; the challenge goes out once."""
+def _wants_better(enrollment: Enrollment, request: Request) -> bool:
+    """Whether a server that was remembered for weaker algorithms may take them no more.
+
+    It need not say so (badAlg): what it cannot open may be a badMessageCheck to it, or an HTTP error. What is offered
+    is then sent in all forms, but not right after the challenge password went out: the next form carries none.
+    """
     record, form = record_of_server(enrollment), _form(enrollment, request)
     remembered = record is not None and record.weaker and request.weaker
-    return remembered and form is not None and not form.challenge and problem.kind == FailInfo.BAD_ALG.label
+    return remembered and form is not None and not form.challenge
 
 
 def _next_form(enrollment: Enrollment, request: Request, transaction_id: str) -> Request:
@@ -213,12 +217,12 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
         return _wait_for_decision(enrollment, problem)
     if problem.state is not State.KEYSTORE_ERROR:
         enrollment = with_journal(enrollment, look_again=True)
+    if _may_be_of_the_algorithms(enrollment, problem):
+        enrollment = without_weaker(enrollment)
     enrollment = replace(
         with_journal(enrollment, problem=problem, digest=enrollment.configured.digest), state=problem.state
     )
     if problem.state not in RETRIED:
-        if problem.kind == FailInfo.BAD_ALG.label:
-            enrollment = without_weaker(enrollment)
         ended = with_journal(enrollment, request=None, staged=staged_after_refusal(enrollment), attempts=0)
         look_again = () if enrollment.keystore.identity is None else (WakeAt(problem.at + CHECK_INTERVAL),)
         return with_journal(ended, next_attempt_at=None), (Remember(), *look_again)
@@ -228,6 +232,13 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
     pause_s = retry_pause_s(attempts, enrollment.configured, jitter, validity, problem.at)
     when = problem.at + timedelta(seconds=max(pause_s, problem.retry_after_s or 0.0))
     return with_journal(enrollment, attempts=attempts, next_attempt_at=when), (Remember(), WakeAt(when))
+
+
+def _may_be_of_the_algorithms(enrollment: Enrollment, problem: Problem) -> bool:
+    """Whether what was sent in weaker algorithms may have failed for them: the server had it, or broke it off."""
+    request = enrollment.journal.request
+    was_sent = enrollment.state is State.REQUESTING and request is not None and request.weaker
+    return was_sent and problem.state is not State.KEYSTORE_ERROR and problem.kind != NOT_REACHED
 
 
 def staged_after_refusal(enrollment: Enrollment) -> Trust | None:

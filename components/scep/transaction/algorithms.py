@@ -56,8 +56,10 @@ def has_weaker(capabilities: Capabilities, profile: SecurityProfile) -> bool:
     """Whether there is something weaker to try where a server could not handle what it had offered.
 
     NDES claims AES and then answers with what nobody can decrypt; RFC 8894 3.5.2 has the transaction tried once
-    again with 3DES and SHA-1. Only the profile `legacy` sends that.
+    again with 3DES and SHA-1. Only the profile `legacy` sends that, and to no server that does not offer both.
     """
+    if not {"des3", "sha-1"} <= capabilities.keywords:
+        return False
     return choose_algorithms(capabilities, profile, weaker=True) != choose_algorithms(capabilities, profile)
 
 

@@ -32,6 +32,7 @@ from components.scep.enrolment import (
     PrepareKey,
     Problem,
     Remember,
+    ReplySealed,
     SeekNextCa,
     SendPoll,
     SendRequest,
@@ -47,6 +48,7 @@ from components.scep.enrolment import (
     WakeAt,
     step,
 )
+from components.scep.transaction import SecurityProfile
 
 BIRTH = datetime(2026, 1, 1, tzinfo=UTC)
 LIFE = timedelta(days=90)
@@ -63,15 +65,24 @@ CONFIGURED = Configured(
     device="device",
 )
 
+OFFERED = ("aes", "des3", "getnextcacert", "renewal", "sha-1", "sha-256")
 EMPTY = KeystoreFacts(has_trust=False, identity=None, request_key=None)
 FIRST_CA = Validity(BIRTH, BIRTH + CA_LIFE)
 
 
 @dataclass
 class World:
-    """A gateway with its keystore, its journal, a clock that may be wrong, and a CA that rolls over."""
+    """A gateway with its keystore, its journal, a clock that may be wrong, and a CA that rolls over.
+
+    Attributes:
+        seals: Whether the server answers what is not in 3DES with what nobody can open; else it fails over 3DES.
+        changes: Whether it is mended now and then, and broken again.
+    """
 
     randomness: random.Random
+    configured: Configured = CONFIGURED
+    changes: bool = False
+    seals: bool = False
     now: datetime = BIRTH
     clock_error: timedelta = timedelta(0)
     wrong_since: datetime = BIRTH
@@ -93,7 +104,7 @@ class World:
 
     def start(self) -> Enrollment:
         self.wake_at = None
-        return self.run(Enrollment(State.DISABLED, CONFIGURED, self.keystore, self.disk), Began(self.shown))
+        return self.run(Enrollment(State.DISABLED, self.configured, self.keystore, self.disk), Began(self.shown))
 
     def run(self, state: Enrollment, event: Event) -> Enrollment:
         """Take an event in, and perform what follows, until nothing does or a crash comes in between."""
@@ -119,11 +130,11 @@ class World:
                 shown: tuple[str, ...] = ("NEXT" if moves else "PEM", f"RA {self.ra}")
                 if refresh and not moves and self.ra == self.stored_ra:
                     shown = ()
-                trust = Trust("A", "http://ca", ("renewal", "getnextcacert"), shown, succeeds=moves)
+                trust = Trust("A", "http://ca", OFFERED, shown, succeeds=moves)
                 return self.failure(attempt) or CaVerified(attempt, trust)
             case SeekNextCa(attempt):
                 following = Validity(self.ca.not_after - timedelta(days=30), self.ca.not_after + CA_LIFE)
-                trust = Trust("A", "http://ca", ("renewal", "getnextcacert"), ("NEXT", f"RA {self.ra}"), succeeds=True)
+                trust = Trust("A", "http://ca", OFFERED, ("NEXT", f"RA {self.ra}"), succeeds=True)
                 if following.not_before > self.shown:
                     return NextCaSought(attempt, self.shown, None, "none yet")
                 return self.failure(attempt) or NextCaSought(attempt, self.shown, trust, "found")
@@ -141,10 +152,10 @@ class World:
             case TakeEnrolledKey(attempt):
                 assert self.keystore.identity is not None
                 return KeyReady(attempt, KeyFacts(self.keystore.identity.key_sha256, 2048), self.fresh())
-            case SendRequest(attempt, transaction_id, _, form):
-                return self.answer(attempt, transaction_id, is_renewal=form is not None)
-            case SendPoll(attempt, transaction_id, _):
-                return self.answer(attempt, transaction_id, is_renewal=False)
+            case SendRequest(attempt, transaction_id, _, form, weaker):
+                return self.answer(attempt, transaction_id, is_renewal=form is not None, weaker=weaker)
+            case SendPoll(attempt, transaction_id, _, weaker):
+                return self.answer(attempt, transaction_id, is_renewal=False, weaker=weaker)
             case StoreIdentity(attempt):
                 self.store()
                 return IdentityStored(attempt, self.keystore, self.shown)
@@ -157,7 +168,7 @@ class World:
                 self.wake_at = when
         return None
 
-    def answer(self, attempt: int, transaction_id: str, *, is_renewal: bool) -> Event:
+    def answer(self, attempt: int, transaction_id: str, *, is_renewal: bool, weaker: bool) -> Event:
         request = self.disk.request
         assert request is not None, "a request left before the journal had it"
         assert request.transaction_id == transaction_id
@@ -169,6 +180,8 @@ class World:
             return failed
         if self.asked_ra(self.disk) != self.ra:
             return Failed(attempt, Problem(State.INVALID_RESPONSE, "UntrustedSignerError", "", "", self.shown), 0.5)
+        if self.changes and self.seals != weaker:
+            return self.answer_to_algorithms(attempt, is_renewal=is_renewal)
         chance = self.randomness.random()
         if chance < 0.05:
             pending = Problem(State.PENDING, "pending", "", "", self.shown)
@@ -182,6 +195,17 @@ class World:
             broken = Problem(State.INVALID_RESPONSE, "HttpStatusError", "", "", self.shown)
             return FormUnanswered(attempt, broken, self.fresh(), 0.5)
         return CertificateIssued(attempt, ())
+
+    def answer_to_algorithms(self, attempt: int, *, is_renewal: bool) -> Event:
+        """What comes of algorithms that the server cannot do, or does no more."""
+        if self.seals:
+            sealed = Problem(State.INVALID_RESPONSE, "EnvelopeError", "", "", self.shown)
+            return ReplySealed(attempt, sealed, self.randomness.random())
+        refused = Problem(State.REFUSED, "badMessageCheck", "", "", self.shown)
+        broken = Problem(State.UNREACHABLE, "BrokenConnectionError", "", "", self.shown)
+        if is_renewal and self.randomness.random() < 0.5:
+            return FormRefused(attempt, refused, self.fresh(), 0.5)
+        return Failed(attempt, broken, 0.5)
 
     def asked_ra(self, journal: Journal) -> int:
         """The RA that requests are encrypted for."""
@@ -228,6 +252,8 @@ class World:
             chance = self.randomness.random()
             if self.randomness.random() < 0.02:
                 self.ra += 1
+            if self.changes and self.randomness.random() < 0.02:
+                self.seals = not self.seals
             if chance < 0.01:
                 state = self.start()
             elif chance < 0.013:
@@ -243,8 +269,11 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_ten_years_lose_no_certificate_share_no_key_and_make_no_storm(seed: int) -> None:
-    world = World(random.Random(seed))  # each life can be lived again by its seed
+@pytest.mark.parametrize("changes", [False, True], ids=["one server", "a server mended and broken again"])
+def test_ten_years_lose_no_certificate_share_no_key_and_make_no_storm(seed: int, *, changes: bool) -> None:
+    configured = replace(CONFIGURED, profile=SecurityProfile.LEGACY) if changes else CONFIGURED
+    # each life can be lived again by its seed
+    world = World(random.Random(seed), configured=configured, changes=changes)
     state = world.live(BIRTH + timedelta(days=3650))
     assert world.serial > 40, "it renewed all the time"
     assert world.ca.not_after > BIRTH + timedelta(days=3650), "it followed its CA"

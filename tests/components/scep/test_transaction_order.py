@@ -289,11 +289,12 @@ def test_what_is_remembered_of_a_server_does_not_grow_without_end() -> None:
 
 
 def test_quirk_20_rfc8894_3_5_2_one_more_try_in_3des_and_sha1_where_the_profile_sends_that() -> None:
-    strong, weak = Capabilities.parse("AES\nSHA-256"), Capabilities.parse("DES3\nSHA-1")
+    strong, weak = Capabilities.parse("AES\nDES3\nSHA-1\nSHA-256"), Capabilities.parse("DES3\nSHA-1")
     chosen = choose_algorithms(strong, SecurityProfile.LEGACY, weaker=True)
     assert chosen == Algorithms(Cipher.DES3, Digest.SHA1)
     assert has_weaker(strong, SecurityProfile.LEGACY)
     assert not has_weaker(weak, SecurityProfile.LEGACY)
+    assert not has_weaker(Capabilities.parse("AES\nSHA-1\nSHA-256"), SecurityProfile.LEGACY), "it offers no 3DES"
     for profile in (SecurityProfile.STANDARD, SecurityProfile.STRICT):
         assert not has_weaker(strong, profile)
         assert choose_algorithms(strong, profile, weaker=True) == choose_algorithms(strong, profile)

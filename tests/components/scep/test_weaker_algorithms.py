@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from components.scep.client import ScepClient
 from components.scep.enrolment import (
     Action,
     Began,
@@ -38,21 +39,30 @@ from components.scep.enrolment import (
     SendRequest,
     SettingsChanged,
     State,
+    TimerDue,
     Trust,
+    Validity,
+    WakeAt,
     step,
 )
 from components.scep.enrolment.journal import VERSION
+from components.scep.errors import HttpStatusError
+from components.scep.message import Cipher, decode_envelope, decode_pki_message
 from components.scep.transaction import SecurityProfile
+from tools.scep_ca.faults import FaultySide
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from components.scep.transaction import Capabilities
     from tests.components.scep.enrolled_gateway import Begin, EnrolledGateway
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LEGACY = Configured(True, (), "A", "d", retry_interval_s=60, key_size=2048, profile=SecurityProfile.LEGACY)
-TRUST = Trust("A", "http://ca/scep", ("aes", "renewal", "sha-256"))
-KEYSTORE = KeystoreFacts(True, IdentityFacts("c", "k"), KeyFacts("k", 2048))
+LEGACY = Configured(True, (), "A", "d", retry_interval_s=60, key_size=2048, profile=SecurityProfile.LEGACY, renew=True)
+OFFERED = ("aes", "des3", "renewal", "sha-1", "sha-256")
+TRUST = Trust("A", "http://ca/scep", OFFERED)
+LIFE = Validity(NOW - timedelta(days=80), NOW + timedelta(days=1))  # it is to be renewed
+KEYSTORE = KeystoreFacts(True, IdentityFacts("c", "k", validity=LIFE), KeyFacts("k", 2048))
 SEALED = Problem(State.INVALID_RESPONSE, "EnvelopeError", "cannot be opened", "", NOW)
 BAD_ALG = Problem(State.REFUSED, "badAlg", "refused", "", NOW)
 
@@ -68,8 +78,24 @@ class Life:
         self.state, self.actions = step(self.state, event)
 
     def renew(self, trust: Trust = TRUST) -> None:
-        """Begin a renewal, at a server that is found as this."""
-        self.feed(EnrollAsked(NOW, Purpose.RENEW))
+        """A renewal begins by itself, at a server that is found as this."""
+        self.feed(TimerDue(NOW))
+        (wake,) = (one for one in self.actions if isinstance(one, WakeAt))
+        self.feed(TimerDue(wake.when))
+        self.find(trust)
+
+    def ask(self, purpose: Purpose = Purpose.RENEW) -> None:
+        self.feed(EnrollAsked(NOW, purpose))
+        self.find()
+
+    def go_on(self) -> None:
+        """The next try, after a failure."""
+        due = self.state.journal.next_attempt_at
+        assert due is not None, "nothing is waited for"
+        self.feed(TimerDue(due))
+        self.find()
+
+    def find(self, trust: Trust = TRUST) -> None:
         self.feed(CaVerified(self.state.attempt, trust))
         self.prepare()
 
@@ -145,8 +171,7 @@ def test_what_did_not_help_either_is_no_experience_and_the_next_try_begins_with_
     assert one.state.journal.problem == SEALED
     one.restart()
     assert not one.remembers()
-    one.feed(EnrollAsked(NOW, Purpose.RENEW))
-    one.prepare()
+    one.go_on()
     assert not one.sent.weaker
 
 
@@ -186,7 +211,8 @@ def test_a_profile_that_permits_it_no_more_is_the_end_of_the_experience(*, while
         (TRUST, True),
         (replace(TRUST, certificates=("another RA",)), True),
         (replace(TRUST, warning="offers less"), True),
-        (replace(TRUST, capabilities=("aes", "getnextcacert", "renewal", "sha-256")), False),
+        (replace(TRUST, capabilities=(*OFFERED, "getnextcacert")), False),
+        (replace(TRUST, capabilities=("aes", "renewal", "sha-1", "sha-256")), False),
         (replace(TRUST, url="http://ca/other"), False),
     ],
 )
@@ -229,16 +255,71 @@ def test_a_server_that_was_mended_without_a_word_is_sent_what_it_offers_again() 
     assert not one.remembers()
 
 
-def test_a_refusal_of_the_algorithms_with_a_challenge_is_not_answered_by_itself_but_forgets() -> None:
+@pytest.mark.parametrize("kind", ["badAlg", "badMessageCheck", "badRequest", "HttpStatusError"])
+def test_a_renewal_that_is_refused_in_what_helped_once_is_sent_in_what_is_offered_in_all_forms(kind: str) -> None:
     one = taught()
-    one.feed(EnrollAsked(NOW))
-    one.prepare()
+    trust = one.state.journal.trust
+    assert trust is not None
+    journal = replace(one.state.journal, trust=replace(trust, renewal_form="renewal_req+challenge"))
+    one.state = replace(one.state, configured=replace(LEGACY, has_challenge=True), journal=journal)
+    one.renew()
+    sent = [one.sent]
+    for number in range(2):
+        refused = replace(BAD_ALG, kind=kind)
+        one.feed(FormRefused(one.state.attempt, refused, f"t{number}", 1.0, by_ca=kind != "HttpStatusError"))
+        sent.append(one.sent)
+    forms = [request.form for request in sent if isinstance(request, SendRequest) and request.form is not None]
+    assert [form.challenge for form in forms] == [True, False, True]
+    assert [request.weaker for request in sent] == [True, True, False], "not right after the challenge went out"
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        ("HttpStatusError", State.INVALID_RESPONSE),
+        ("HttpStatusError", State.UNREACHABLE),
+        ("BrokenConnectionError", State.UNREACHABLE),
+    ],
+)
+def test_a_server_that_fails_over_what_helped_once_is_sent_what_it_offers_at_the_next_try(
+    kind: str, state: State
+) -> None:
+    one = taught()
+    one.renew()
     assert one.sent.weaker
-    one.feed(Failed(one.state.attempt, BAD_ALG, 1.0))
-    assert one.state.state is State.REFUSED
-    one.feed(EnrollAsked(NOW))
-    one.prepare()
+    transaction = one.sent.transaction_id
+    one.feed(Failed(one.state.attempt, Problem(state, kind, "", "", NOW), 1.0))
+    one.restart()
+    one.go_on()
+    assert (one.sent.weaker, one.sent.transaction_id) == (False, transaction)
+
+
+def test_a_network_that_is_down_says_nothing_of_what_helped() -> None:
+    one = taught()
+    one.renew()
+    one.feed(Failed(one.state.attempt, Problem(State.UNREACHABLE, "TransportError", "", "", NOW), 1.0))
+    one.go_on()
+    assert one.sent.weaker
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_who_asks_has_the_server_met_as_if_for_the_first_time(purpose: Purpose) -> None:
+    one = taught()
+    one.ask(purpose)
     assert not one.sent.weaker
+
+
+def test_what_is_offered_no_more_is_not_sent_by_a_request_under_way_either() -> None:
+    one = taught()
+    one.renew()
+    one.feed(Failed(one.state.attempt, Problem(State.UNREACHABLE, "TransportError", "", "", NOW), 1.0))
+    due = one.state.journal.next_attempt_at
+    assert due is not None
+    one.feed(TimerDue(due))
+    one.find(replace(TRUST, capabilities=("aes", "renewal", "sha-256")))
+    assert not one.sent.weaker
+    one.seal()
+    assert one.state.state is State.INVALID_RESPONSE
 
 
 def test_a_poll_whose_reply_cannot_be_opened_is_sent_once_more_too() -> None:
@@ -246,8 +327,7 @@ def test_a_poll_whose_reply_cannot_be_opened_is_sent_once_more_too() -> None:
     one.renew()
     one.feed(Failed(one.state.attempt, Problem(State.PENDING, "pending", "", "", NOW), 1.0))
     one.restart()
-    one.feed(EnrollAsked(NOW, Purpose.RENEW))
-    one.prepare()
+    one.ask()
     poll = one.sent
     assert isinstance(poll, SendPoll)
     one.seal()
@@ -288,14 +368,35 @@ def test_quirk_20_ndes_is_found_out_once_and_the_status_warns_until_it_is_forgot
     assert len(_warnings(gateway)) == 1
     gateway.stop()
     gateway.start()
-    gateway.service.renew()
-    gateway.harness.settle()
+    gateway.days(88)
     assert gateway.status["state"] == "enrolled", gateway.status
     assert _requests(caplog) == ["renewal req, in 3DES and SHA-1"]
     offered = authority.ca.get_ca_caps()
     monkeypatch.setattr(authority.ca, "get_ca_caps", lambda: offered + b"\nSomething-New\n")
-    gateway.service.renew()
-    gateway.harness.settle()
+    gateway.days(85)
     assert _requests(caplog) == ["renewal req", "renewal req, in 3DES and SHA-1"]
     gateway.set(security__profile="standard")
+    assert _warnings(gateway) == []
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_server_that_was_mended_and_fails_over_3des_costs_no_certificate(
+    begin: Begin, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    caplog.set_level("INFO")
+    gateway, authority = begin(settings={"security.profile": "legacy"}, faults=("3des-only",))
+    assert gateway.status["state"] == "enrolled", gateway.status
+    authority.ca._faults = FaultySide(())
+    send = ScepClient.pki_operation
+
+    def mended(self: ScepClient, message: bytes, capabilities: Capabilities) -> bytes:
+        if decode_envelope(decode_pki_message(message).content or b"").cipher is Cipher.DES3:
+            raise HttpStatusError(self.url, status, "cannot", None)
+        return send(self, message, capabilities)
+
+    monkeypatch.setattr(ScepClient, "pki_operation", mended)
+    _requests(caplog)
+    gateway.days(92)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert _requests(caplog) == ["renewal req, in 3DES and SHA-1", "renewal req"]
     assert _warnings(gateway) == []
