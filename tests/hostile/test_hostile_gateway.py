@@ -64,7 +64,7 @@ FAULTS = {
     "oaep": "enrolled",
     "indefinite": "enrolled",
     "constructed": "enrolled",
-    "other-ca": "enrolled",
+    "other-ca": "untrusted-ca",
     "no-capabilities": "enrolled",
     "weak-capabilities": "enrolled",
     "wrong-content-type": "enrolled",
