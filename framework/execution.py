@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from framework.foreign import is_interruption
 from framework.log_events import DISPATCHER_JOB_FAILED, MAILBOX_JOB_FAILED, POOL_JOB_FAILED
 
 if TYPE_CHECKING:
@@ -200,11 +201,11 @@ class Dispatcher:
                 job = self._jobs.popleft()
             try:
                 job()
-            except Exception:  # noqa: BLE001  # whatever went wrong, the other jobs are still to be done
+            except BaseException as error:  # whatever went wrong, the other jobs are still to be done
+                if is_interruption(error):
+                    self._running = False  # whoever posts next goes on
+                    raise
                 _log.exception(DISPATCHER_JOB_FAILED)
-            except BaseException:  # the poster's thread is interrupted: whoever posts next goes on
-                self._running = False
-                raise
             finally:
                 del job  # what it holds is not kept alive while the thread waits for the next one
                 self._activity.end()

@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from framework.foreign import let_interruption_pass
 from framework.log_events import TIMER_FAILED, TIMER_HANGS
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ class Scheduler:
         while (callback := self._take_due()) is not None:
             try:
                 callback()
-            except Exception:
+            except BaseException as error:
+                let_interruption_pass(error)
                 _logger.exception(TIMER_FAILED, {"callback": callback})
             number += 1
         return number

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 
 from components.keystore.contract import CHANGED_TOPIC, changed_properties
 from components.keystore.log_events import ANNOUNCEMENT_FAILED
+from framework.foreign import let_interruption_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +69,8 @@ class Announcements:
                 changes = self._waiting.popleft()
             try:
                 self._receiver(changes)
-            except Exception:  # noqa: BLE001  # the commit stands, whatever its receiver does
+            except BaseException as error:  # noqa: BLE001  # the commit stands, whatever its receiver does
+                let_interruption_pass(error)
                 _log.exception(ANNOUNCEMENT_FAILED, {"aliases": list(changes)})
             finally:
                 with self._lock:

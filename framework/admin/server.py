@@ -140,7 +140,7 @@ class AdminServer:
             wire.send(error_message(error, 1, {}, as_json=as_json))
         except (OSError, WireError):
             raise
-        except Exception:  # noqa: BLE001  # a command of a plugin may raise anything; the client is told
+        except BaseException:  # noqa: BLE001  # a command of a plugin may raise anything; the client is told
             _log.exception(COMMAND_FAILED, {"command": " ".join(argv[:2])})
             message = "the command failed inside the gateway; its log says why"
             wire.send(refusal_message("InternalError", message, INTERNAL))

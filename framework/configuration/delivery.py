@@ -128,7 +128,7 @@ class Deliveries:
         may_change = _ranking(reference) in MAY_CHANGE
         try:
             plugin.modify_configuration(pid, changed if may_change else MappingProxyType(changed))
-        except Exception:  # noqa: BLE001  # a plugin may raise anything
+        except BaseException:  # noqa: BLE001  # a plugin may raise anything, even try to exit
             _log.exception(CONFIGURATION_PLUGIN_FAILED, {"pid": pid})
             return properties
         changed.update({name: properties[name] for name in ADMINS_OWN if name in properties})
@@ -152,7 +152,7 @@ class Deliveries:
                 continue
             try:
                 listener.configuration_changed(notice)
-            except Exception:  # noqa: BLE001  # a listener may raise anything
+            except BaseException:  # noqa: BLE001  # a listener may raise anything, even try to exit
                 _log.exception(CONFIGURATION_LISTENER_FAILED, {"pid": event.pid})
 
 

@@ -304,7 +304,7 @@ class ComponentContext:
             return
         try:
             callback()
-        except Exception:
+        except BaseException:
             self.logger.exception(WORK_FAILED, {"pid": self.pid})
 
 

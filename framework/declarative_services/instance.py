@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
 from framework.declarative_services.errors import ActivationError
+from framework.foreign import in_words
 from framework.log_events import CALLBACK_FAILED
 from metatype import Secret
-from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +43,7 @@ class ComponentInstance:
         """Make the object, bind it in the order of declaration, call `activate`.
 
         Raises:
-            Exception: Whatever the component raised, or ActivationError if a service has gone meanwhile; all is
+            BaseException: Whatever the component raised, or ActivationError if a service has gone meanwhile; all is
                 unbound again then.
         """
         self._description = description
@@ -92,7 +93,7 @@ class ComponentInstance:
     def _guarded(self, callback: str, call: Callable[[], object]) -> str | None:
         try:
             call()
-        except Exception as error:  # noqa: BLE001  # a component may raise anything
+        except BaseException as error:  # noqa: BLE001  # a component may raise anything, even try to exit
             _log.exception(CALLBACK_FAILED, {"pid": self._context.pid, "callback": callback})
             return in_words(error)
         return None
@@ -141,7 +142,7 @@ class ComponentInstance:
         for reference in reversed(self._description.references):
             for service, found in self._bound.pop(reference.name, {}).items():
                 self._let_go(reference, service, found)
-            delattr(self.component, reference.attribute)
+            self._guarded("unbind", functools.partial(delattr, self.component, reference.attribute))
 
 
 def service_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,12 +152,6 @@ def service_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in properties.items()
         if not name.startswith(".") and value is not None and not _has_secret(value)
     }
-
-
-def in_words(error: BaseException) -> str:
-    """An error for people, without the secrets that a component may have put into it."""
-    text = without_secrets(str(error))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _has_secret(value: object) -> bool:

@@ -11,13 +11,15 @@ from framework.declarative_services import lifecycle as life
 from framework.declarative_services.context import ComponentContext, ConfigurationChange
 from framework.declarative_services.delivery import answer
 from framework.declarative_services.description import DeactivationReason
-from framework.declarative_services.instance import ComponentInstance, in_words, service_properties
+from framework.declarative_services.instance import ComponentInstance, service_properties
 from framework.declarative_services.lazy_service import LazyService, WaitGraph
 from framework.declarative_services.lifecycle import HAVING_A_LIFE, Lifecycle, Phase
 from framework.declarative_services.tracking import ReferenceTracker
 from framework.execution import Mailbox
+from framework.foreign import in_words
 from framework.log_events import (
     ACTIVATION_FAILED,
+    CALLBACK_FAILED,
     COMPONENT_STILL_HELD,
     REBINDING_FAILED,
     REGISTRATION_FAILED,
@@ -141,6 +143,8 @@ class ManagedComponent:
 
     def feed(self, event: life.Event) -> None:
         """Step the machine and perform what it says; on the dispatcher."""
+        if isinstance(event, life.Deactivated):
+            self._surroundings.ledger.forget_withdrawal(self.pid)
         before = self.state
         self.state, actions = life.step(before, event)
         if self.state.bound is not before.bound:
@@ -210,21 +214,22 @@ class ManagedComponent:
     def _perform(self, action: life.Action) -> None:
         match action:
             case life.Offer():
-                self.mailbox.post(lambda: self._offer(action))
+                self._on_mailbox("registration", lambda: self._offer(action), life.Offered)
             case life.Activate():
-                self.mailbox.post(lambda: self._activate(action))
+                self._on_mailbox("activate", lambda: self._activate(action), life.ActivationFailed)
             case life.Supply():
                 _supply(action)
             case life.Modify():
-                self.mailbox.post(lambda: self._modify(action))
+                self._on_mailbox("modified", lambda: self._modify(action), life.Modified)
             case life.Rebind():
-                self.mailbox.post(lambda: self._rebind(action))
+                rebound = life.Rebound(action.bindings)
+                self._on_mailbox("rebinding", lambda: self._rebind(action, rebound), lambda _: rebound)
             case life.TellUpdates():
-                self.mailbox.post(lambda: self._tell_updates(action))
+                self._on_mailbox("updated", lambda: self._tell_updates(action), lambda _: life.Updated())
             case life.Withdraw():
                 self._begin_withdrawal()
             case life.Deactivate():
-                self.mailbox.post(lambda: self._deactivate(action))
+                self._on_mailbox("deactivate", lambda: self._deactivate(action), lambda _: life.Deactivated())
             case life.ScheduleRetry():
                 self._schedule_retry(action)
             case life.Answer():
@@ -232,16 +237,37 @@ class ManagedComponent:
             case life.Dispose():
                 self._dispose()
 
-    def _offer(self, action: life.Offer) -> None:
+    def _on_mailbox(
+        self, callback: str, work: Callable[[], life.Event | None], failed: Callable[[str], life.Event]
+    ) -> None:
+        """Do what the machine asked for, and tell it what came of it, so that it is never left waiting.
+
+        Args:
+            callback: What is done, for the log.
+            work: What it returns is told; None: it sees to that itself.
+            failed: What is told instead, made of what `work` raised, in words.
+        """
+
+        def do() -> None:
+            try:
+                event = work()
+            except BaseException as error:  # noqa: BLE001  # a component may raise anything, even try to exit
+                event = failed(in_words(error))
+                _log.exception(CALLBACK_FAILED, {"pid": self.pid, "callback": callback})
+            if event is not None:
+                self.post(event)
+
+        self.mailbox.post(do)
+
+    def _offer(self, action: life.Offer) -> life.Offered:
         try:
             self._register(action.properties, lambda: LazyService(self.demand))
-        except Exception as error:  # noqa: BLE001  # properties may be of any kind
+        except BaseException as error:  # noqa: BLE001  # properties may be of any kind
             _log.exception(REGISTRATION_FAILED, {"pid": self.pid})
-            self.post(life.Offered(in_words(error)))
-        else:
-            self.post(life.Offered())
+            return life.Offered(in_words(error))
+        return life.Offered()
 
-    def _activate(self, action: life.Activate) -> None:
+    def _activate(self, action: life.Activate) -> life.Activated | life.ActivationFailed:
         description = self.state.description
         context = ComponentContext(
             self.pid,
@@ -258,14 +284,13 @@ class ManagedComponent:
             instance = ComponentInstance(description, self._surroundings.registry, context, action.bindings)
             if not description.lazy:
                 self._register(action.properties, lambda: instance.component)
-        except Exception as error:  # noqa: BLE001  # a component may raise anything
+        except BaseException as error:  # noqa: BLE001  # a component may raise anything, even try to exit
             _log.exception(ACTIVATION_FAILED, {"pid": self.pid})
             if instance is not None:
                 instance.deactivate(DeactivationReason.UNSPECIFIED)
-            self.post(life.ActivationFailed(in_words(error)))
-        else:
-            self._instance = instance
-            self.post(life.Activated())
+            return life.ActivationFailed(in_words(error))
+        self._instance = instance
+        return life.Activated()
 
     def _register(self, properties: Mapping[str, Any], make: Callable[[], object]) -> None:
         provides = self.state.description.provides
@@ -277,22 +302,22 @@ class ManagedComponent:
         else:
             self._registration.set_properties(visible)
 
-    def _modify(self, action: life.Modify) -> None:
+    def _modify(self, action: life.Modify) -> life.Modified:
         error = self._living().modify(ConfigurationChange(action.properties, action.previous, action.changed))
         if self._registration is not None:
             self._registration.set_properties(service_properties(action.properties))
-        self.post(life.Modified(error))
+        return life.Modified(error)
 
-    def _rebind(self, action: life.Rebind) -> None:
+    def _rebind(self, action: life.Rebind, rebound: life.Rebound) -> life.Rebound:
         try:
             self._living().rebind(action.bindings)
-        except Exception:  # noqa: BLE001  # a component may raise anything
+        except BaseException:  # noqa: BLE001  # a component may raise anything, even try to exit
             _log.exception(REBINDING_FAILED, {"pid": self.pid})
-        self.post(life.Rebound(action.bindings))
+        return rebound
 
-    def _tell_updates(self, action: life.TellUpdates) -> None:
+    def _tell_updates(self, action: life.TellUpdates) -> life.Updated:
         self._living().tell_updates(action.updates)
-        self.post(life.Updated())
+        return life.Updated()
 
     def _begin_withdrawal(self) -> None:
         registration = self._registration
@@ -300,7 +325,7 @@ class ManagedComponent:
             self.post(life.Released())
             return
         self._surroundings.ledger.withdraw(self.pid, registration.reference)
-        self.mailbox.post(lambda: self._withdraw(registration))
+        self._on_mailbox("withdrawal", lambda: self._withdraw(registration), lambda _: life.Released())
 
     def _withdraw(self, registration: ServiceRegistration) -> None:
         registration.withdraw()
@@ -325,18 +350,16 @@ class ManagedComponent:
             _log.warning(COMPONENT_STILL_HELD, {"holders": holders, "pid": self.pid})
         self.feed(life.Released())
 
-    def _deactivate(self, action: life.Deactivate) -> None:
+    def _deactivate(self, action: life.Deactivate) -> life.Deactivated:
         instance, self._instance = self._instance, None
-        if instance is not None:
-            instance.deactivate(action.reason)
-        if self._registration is not None:
-            self._registration.unregister()
-            self._registration = None
-        self._surroundings.dispatcher.post(self._deactivated)
-
-    def _deactivated(self) -> None:
-        self._surroundings.ledger.forget_withdrawal(self.pid)
-        self.feed(life.Deactivated())
+        registration, self._registration = self._registration, None
+        try:
+            if instance is not None:
+                instance.deactivate(action.reason)
+        finally:
+            if registration is not None:
+                registration.unregister()
+        return life.Deactivated()
 
     def _schedule_retry(self, action: life.ScheduleRetry) -> None:
         facilities = self._surroundings.facilities

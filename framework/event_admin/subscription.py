@@ -9,6 +9,7 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from framework.foreign import in_words
 from framework.log_events import HANDLER_DENIED, HANDLER_SLOW
 from metatype.secret import without_secrets
 
@@ -206,7 +207,7 @@ class EventSubscription:
                 handler(call.event)
         except BaseException as error:  # noqa: BLE001  # a handler may raise anything, even try to exit
             stack = "".join(traceback.format_exception(error))
-            self._deny(without_secrets(f"{type(error).__name__}: {error}"), without_secrets(stack))
+            self._deny(in_words(error), without_secrets(stack))
         finally:
             if timer is not None:
                 timer.cancel()

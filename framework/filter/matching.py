@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from framework.filter.parser import is_blank
 from framework.filter.tree import And, Comparison, Node, Not, Operator, Or, Presence, Substring
+from framework.foreign import let_interruption_pass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -216,7 +217,8 @@ def _compare_other(compare: Callable[[Any, Any], bool], value: Any, literal: str
             return bool(compare(value, other))
         except TypeError:  # it has no order
             return bool(value == other)
-    except Exception:  # noqa: BLE001  # the rule: whatever a foreign type raises makes the comparison false
+    except BaseException as error:  # noqa: BLE001  # the rule: whatever a foreign type raises makes it false
+        let_interruption_pass(error)
         return False
 
 

@@ -145,7 +145,7 @@ class ObservationServer:
                 connection.sendall(_encoded(found, with_body=method != "HEAD"))
         except OSError as error:
             _log.debug(OBSERVER_CUT_OFF, {"error": error})
-        except Exception:  # noqa: BLE001  # whatever went wrong, others are served
+        except BaseException:  # noqa: BLE001  # whatever went wrong, others are served
             _log.exception(OBSERVER_NOT_ANSWERED)
         finally:
             self._slots.release()

@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from framework.errors import FrameworkError
+from framework.foreign import in_words
 from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class GuardedCall(Generic[T]):
         except BaseException as error:  # noqa: BLE001  # foreign code may raise anything, even try to exit
             # In words only: the error would keep frames, and with them the plugin's classes, alive.
             stack = "".join(traceback.format_exception(error))
-            self._failure = (without_secrets(f"{type(error).__name__}: {error}"), without_secrets(stack))
+            self._failure = (in_words(error), without_secrets(stack))
         finally:
             del work
             with self._changed:

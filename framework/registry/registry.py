@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.filter import Filter, keys_of_value
+from framework.foreign import let_interruption_pass
 from framework.log_events import SERVICE_LISTENER_FAILED
 from framework.registry.errors import RegistryError, UnregisteredServiceError
 from framework.registry.index import Bucket, EqualityIndex
@@ -302,7 +303,8 @@ class ServiceRegistry:
                     subscription.callback(ServiceEvent(kind, reference))
                 elif before is not None and subscription.wants(before):
                     subscription.callback(ServiceEvent(ServiceEventKind.MODIFIED_ENDMATCH, reference))
-            except Exception:  # noqa: BLE001  # a listener may raise anything
+            except BaseException as error:  # noqa: BLE001  # a listener may raise anything, even try to exit
+                let_interruption_pass(error)
                 _log.exception(SERVICE_LISTENER_FAILED, {"service": reference})
 
 

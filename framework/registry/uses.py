@@ -8,6 +8,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from framework.foreign import let_interruption_pass
 from framework.log_events import (
     SERVICE_ASKED_FOR_ITSELF,
     SERVICE_NOT_MADE,
@@ -240,12 +241,14 @@ class FactoryUses(ServiceUses):
                 _log.error(SERVICE_ASKED_FOR_ITSELF, {"factory": self._factory})
                 return None
             return made.service
-        made.service = self._call(bundle)
-        with self._lock:
-            late = self._made.get(key) is not made  # the service has gone meanwhile
-            if made.service is None and not late:
-                del self._made[key]
-        made.decided.set()
+        try:
+            made.service = self._call(bundle)
+        finally:
+            with self._lock:
+                late = self._made.get(key) is not made  # the service has gone meanwhile
+                if made.service is None and not late:
+                    del self._made[key]
+            made.decided.set()
         if late and made.service is not None:
             self._give_back(bundle, made.service)
             return None
@@ -255,7 +258,8 @@ class FactoryUses(ServiceUses):
         factory = self._factory
         try:
             service = factory.get_service(bundle, self.registration)
-        except Exception:  # noqa: BLE001  # a factory may raise anything
+        except BaseException as error:  # noqa: BLE001  # a factory may raise anything, even try to exit
+            let_interruption_pass(error)
             _log.exception(SERVICE_NOT_MADE, {"factory": factory, "bundle": bundle})
             return None
         wrong = next((cls for cls in self._classes if not _is_instance(service, cls)), None)
@@ -271,7 +275,8 @@ class FactoryUses(ServiceUses):
             return
         try:
             self._factory.unget_service(bundle, self.registration, service)
-        except Exception:  # noqa: BLE001  # a factory may raise anything
+        except BaseException as error:  # noqa: BLE001  # a factory may raise anything, even try to exit
+            let_interruption_pass(error)
             _log.exception(SERVICE_NOT_TAKEN_BACK, {"factory": self._factory, "bundle": bundle})
 
 

@@ -9,6 +9,7 @@ import select
 import socket
 from typing import TYPE_CHECKING, Final, TextIO
 
+from framework.foreign import let_interruption_pass
 from framework.log_events import LINES_LOST
 from framework.service.log_lines import (
     JOURNAL_SOCKET,
@@ -64,7 +65,8 @@ class JournalHandler(logging.StreamHandler[TextIO]):
     def _is_sent(self, record: logging.LogRecord) -> bool:
         try:
             self._send(b"".join(_encoded(name, value) for name, value in self._fields(record)))
-        except Exception:  # noqa: BLE001  # whatever is wrong with the socket, or with what foreign code logs
+        except BaseException as error:  # noqa: BLE001  # whatever is wrong with the socket, or with what foreign code logs
+            let_interruption_pass(error)
             return False
         return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import logging
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from framework.admin.rendering import printable
+from framework.foreign import let_interruption_pass, text_of
 from framework.log_events import LogEvent
 from metatype.secret import without_secrets
 
@@ -84,7 +84,8 @@ class TextLines(logging.Formatter):
         """A record as text, its traceback included."""
         try:
             text = super().format(record)
-        except Exception:  # noqa: BLE001  # foreign code makes texts of what it logs
+        except BaseException as error:  # noqa: BLE001  # foreign code makes texts of what it logs
+            let_interruption_pass(error)
             text = super().format(_as_it_is(record))
         return printable(without_secrets(text).expandtabs())
 
@@ -117,7 +118,7 @@ class JsonLines(logging.Formatter):
             "thread": record.threadName,
         }
         if event is None:
-            document["template"] = without_secrets(_text(record.msg))
+            document["template"] = without_secrets(text_of(record.msg))
         exception = traceback_of(record)
         if exception is not None:
             document["exception"] = exception
@@ -137,14 +138,15 @@ def facts_of(record: logging.LogRecord) -> dict[str, object]:
     if not isinstance(given, Mapping):
         places = given if isinstance(given, tuple) else (given,) if given else ()
         given = {str(place): fact for place, fact in enumerate(places, 1)}
-    return {without_secrets(_text(name)): _plain(fact, _DEEPEST) for name, fact in given.items()}
+    return {without_secrets(text_of(name)): _plain(fact, _DEEPEST) for name, fact in given.items()}
 
 
 def message_of(record: logging.LogRecord) -> str:
     """The text of a line with its facts, without secrets, whatever its facts are."""
     try:
         return without_secrets(record.getMessage())
-    except Exception:  # noqa: BLE001  # foreign code makes texts of what it logs
+    except BaseException as error:  # noqa: BLE001  # foreign code makes texts of what it logs
+        let_interruption_pass(error)
         return without_secrets(_as_it_is(record).getMessage())
 
 
@@ -164,7 +166,7 @@ def _as_it_is(record: logging.LogRecord) -> logging.LogRecord:
     """The same line with its facts behind its text, for one whose facts do not fit."""
     facts = ", ".join(f"{name}={fact}" for name, fact in facts_of(record).items())
     other = copy.copy(record)
-    other.msg, other.args = f"{_text(record.msg)} ({facts})", None
+    other.msg, other.args = f"{text_of(record.msg)} ({facts})", None
     return other
 
 
@@ -172,19 +174,14 @@ def _plain(fact: Any, depth: int) -> object:
     """A fact as JSON has it; what JSON has no type for as text."""
     if fact is None or isinstance(fact, bool):
         return fact
-    with contextlib.suppress(Exception):  # a foreign mapping may raise, and any may be changed meanwhile
+    try:
         if depth and isinstance(fact, Mapping):
-            return {without_secrets(_text(name)): _plain(one, depth - 1) for name, one in fact.items()}
+            return {without_secrets(text_of(name)): _plain(one, depth - 1) for name, one in fact.items()}
         if depth and type(fact) in _LISTS:  # not what is derived of them: a `Record` is a tuple, too
             return [_plain(one, depth - 1) for one in fact]
-    text = _text(fact)
+    except BaseException as error:  # noqa: BLE001  # a foreign mapping may raise, and any may be changed meanwhile
+        let_interruption_pass(error)
+    text = text_of(fact)
     shown = without_secrets(text)
     is_number = isinstance(fact, int | float) and abs(fact) < _LARGEST  # false for what is no number, too
     return fact if is_number and shown == text else shown
-
-
-def _text(fact: object) -> str:
-    try:
-        return str(fact)
-    except Exception as error:  # noqa: BLE001  # of foreign objects
-        return f"<a {type(fact).__name__} whose text cannot be made: {type(error).__name__}>"

@@ -12,6 +12,7 @@ from framework.admin.parsing import CommandTable
 from framework.clock import SystemClock
 from framework.diagnosis import MachineView, examine_without_gateway
 from framework.diagnosis.bundle import as_file, as_text_file, files_of, pack, software, threads
+from framework.foreign import text_of
 from framework.recent_log import recent_lines
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def _answers(invocation: Invocation) -> list[tuple[Command, Any]]:
         _, options = table.parse([*command.path, *command.diagnostic])
         try:
             answer = command.run(Invocation(options, invocation.gateway, invocation.client)).data
-        except Exception as error:  # noqa: BLE001  # a plugin's command may raise anything; the rest is still wanted
-            answer = {"error": {"kind": type(error).__name__, "message": str(error)}}
+        except BaseException as error:  # noqa: BLE001  # a plugin's command may raise anything; the rest is wanted
+            answer = {"error": {"kind": type(error).__name__, "message": text_of(error)}}
         found.append((command, answer))
     return found
 
