@@ -11,7 +11,7 @@ from framework.admin.exit_statuses import USAGE
 from framework.service.notify import START_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 STATE_DIRECTORY: Final = "/var/lib/gatewright"
 CONFIGURATION_DIRECTORY: Final = "/etc/gatewright/conf.d"
@@ -23,6 +23,9 @@ WANTED_BY: Final = "etc/systemd/system/multi-user.target.wants/gatewright.servic
 USERS: Final = "etc/sysusers.d/gatewright.conf"
 DIRECTORIES: Final = "etc/tmpfiles.d/gatewright.conf"
 MANUAL: Final = "usr/local/share/man/man1/gatewright.1"
+
+_INSTALLED: Final = (WANTED_BY, UNIT, USERS, DIRECTORIES, MANUAL)
+_MADE: Final = "# Directories that installing made, and uninstalling removes if nothing is in them: "
 
 _HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108  # names that are looked for
 """What ProtectHome= and PrivateTmp= of the unit hide."""
@@ -174,6 +177,11 @@ def installation(
     unit = _UNIT_TEXT.format(**names, credentials=loaded)
     users = _USERS_TEXT.format(**names)
     directories = _DIRECTORIES_TEXT.format(**names, credentials=CREDENTIALS_DIRECTORY)
+    wanted = [one for one in _INSTALLED if one != MANUAL or manual is not None]
+    recorded = _recorded(root)
+    made = [one for one in _parents(wanted) if one in recorded or not (root / one).is_dir()]
+    if made:
+        directories += f"{_MADE}{' '.join(made)}\n"
     files = (
         InstalledFile(root / UNIT, unit),
         InstalledFile(root / USERS, users),
@@ -233,12 +241,14 @@ class Removal:
     """What is taken away to undo an installation.
 
     Attributes:
-        paths: Files and directories that go.
+        paths: Files and directories that go, with all that is in them.
+        emptied: Directories that installing has made and that are empty then, innermost first.
         kept: Those that stay, since they may hold keys, or what somebody wrote.
         next_steps: Commands for a machine that runs.
     """
 
     paths: tuple[Path, ...]
+    emptied: tuple[Path, ...]
     kept: tuple[Path, ...]
     next_steps: tuple[str, ...]
 
@@ -251,11 +261,43 @@ def removal(root: Path, *, user: str = "gatewright", purge: bool = False) -> Rem
         user: Whom the gateway ran as.
         purge: Whether state, keys, configuration and credentials go, too.
     """
-    written = [root / one for one in (WANTED_BY, UNIT, USERS, DIRECTORIES, MANUAL)]
+    written = [root / one for one in _INSTALLED]
     precious = [root / one.lstrip("/") for one in (DROP_INS, "/etc/gatewright", STATE_DIRECTORY)]
     found, spared = ([one for one in paths if os.path.lexists(one)] for paths in (written, precious))
+    paths = (*found, *(spared if purge else ()))
     return Removal(
-        paths=(*found, *(spared if purge else ())),
+        paths=paths,
+        emptied=tuple(_emptied(root, paths)),
         kept=() if purge else tuple(spared),
         next_steps=("systemctl daemon-reload", *((f"userdel {user}",) if purge else ())),
     )
+
+
+def _parents(files: Iterable[str]) -> list[str]:
+    """The directories of files, innermost first, but for those at the top, such as `etc`."""
+    found = {str(parent) for one in files for parent in Path(one).parents if len(parent.parts) > 1}
+    return sorted(found, key=lambda one: (-one.count("/"), one))
+
+
+def _recorded(root: Path) -> frozenset[str]:
+    """The directories that an earlier installation says it has made."""
+    try:
+        lines = (root / DIRECTORIES).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return frozenset()
+    return frozenset(name for line in lines if line.startswith(_MADE) for name in line.removeprefix(_MADE).split())
+
+
+def _emptied(root: Path, paths: Iterable[Path]) -> Iterator[Path]:
+    """What is left empty, once these are gone, of the directories that installing has made."""
+    gone, recorded = set(paths), _recorded(root)
+    for name in _parents(_INSTALLED):
+        directory = root / name
+        if (
+            name in recorded
+            and directory.is_dir()
+            and not directory.is_symlink()
+            and gone.issuperset(directory.iterdir())
+        ):
+            gone.add(directory)
+            yield directory

@@ -167,7 +167,7 @@ def test_what_was_installed_is_removed_and_keys_and_configuration_only_with_purg
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
     before = files_below(tmp_path)
-    assert len(uninstall(tmp_path, "--dry-run", "--purge")["removed"]) == 7
+    assert len(uninstall(tmp_path, "--dry-run", "--purge")["removed"]) == 7 + 9, "files, and directories for them"
     assert files_below(tmp_path) == before, "nothing goes in a dry run"
     answer = uninstall(tmp_path)
     assert files_below(tmp_path) == precious
@@ -175,6 +175,20 @@ def test_what_was_installed_is_removed_and_keys_and_configuration_only_with_purg
     assert uninstall(tmp_path)["removed"] == [], "once more it finds nothing"
     uninstall(tmp_path, "--purge")
     assert files_below(tmp_path) == set()
+
+
+def test_directories_that_installing_made_go_with_it_and_no_others(tmp_path: Path) -> None:
+    of_the_image = {"etc", "etc/tmpfiles.d", "usr", "usr/local", "usr/local/share"}
+    for name in sorted(of_the_image):
+        (tmp_path / name).mkdir()
+    install(tmp_path)
+    assert "unchanged" in install(tmp_path).stdout, "once more it still knows what it has made"
+    (tmp_path / "etc/systemd/system/other.service").touch()
+    shown = uninstall(tmp_path, "--dry-run")["removed"]
+    assert uninstall(tmp_path)["removed"] == shown
+    assert {path for path in shown if (tmp_path / path).exists()} == set()
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {*of_the_image, "etc/systemd", "etc/systemd/system", "etc/systemd/system/other.service"}
 
 
 def test_nothing_is_removed_below_a_gateway_that_runs(gateway: Any, tmp_path: Path) -> None:

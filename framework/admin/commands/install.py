@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -128,7 +129,7 @@ def _uninstall(invocation: Invocation | OfflineInvocation) -> Answer:
     options = invocation.options
     root = Path(options.root).absolute()
     plan = removal(root, user=options.user, purge=options.purge)
-    refuse_ways_out(root, plan.paths)
+    refuse_ways_out(root, (*plan.paths, *plan.emptied))
     if not options.dry_run:
         state = root / STATE_DIRECTORY.lstrip("/")
         if gateway_runs_on(state):
@@ -141,9 +142,12 @@ def _uninstall(invocation: Invocation | OfflineInvocation) -> Answer:
                     path.unlink()
             except OSError as error:
                 raise CommandError(f"{path} cannot be removed: {error.strerror}; run it as root") from error
+        for path in plan.emptied:
+            with contextlib.suppress(OSError):  # somebody has put something there
+                path.rmdir()
     data = {
         "dry_run": options.dry_run,
-        "removed": list(map(str, plan.paths)),
+        "removed": [str(path) for path in (*plan.paths, *plan.emptied)],
         "kept": list(map(str, plan.kept)),
         "next_steps": list(plan.next_steps),
     }
@@ -152,7 +156,7 @@ def _uninstall(invocation: Invocation | OfflineInvocation) -> Answer:
 
 def _removal_text(plan: Removal, *, dry_run: bool) -> str:
     verb = "would remove" if dry_run else "removed"
-    lines = [f"{verb} {path}" for path in plan.paths] or ["nothing of an installation is there"]
+    lines = [f"{verb} {path}" for path in (*plan.paths, *plan.emptied)] or ["nothing of an installation is there"]
     lines += [f"kept {path} (--purge removes it, with keys and secrets)" for path in plan.kept]
     if plan.paths:
         lines += ["", "then, as root:", *(f"  {step}" for step in plan.next_steps)]
