@@ -203,8 +203,13 @@ def learn(enrollment: Enrollment, trust: Trust) -> Trust:
 
 
 def note_challenge(enrollment: Enrollment, now: datetime) -> Enrollment:
-    """Note that the challenge password has brought a certificate, if the request carried it; it may be for one use."""
+    """Note that the challenge password has brought a certificate, if the request carried it; it may be for one use.
+
+    After a crash another one may be configured than went out.
+    """
     request, configured = enrollment.journal.request, enrollment.configured
+    if request is not None and request.digest not in ("", configured.digest):
+        return enrollment
     form = None if request is None else _form(enrollment, request)
     if request is None or not configured.has_challenge or (form is not None and not form.challenge):
         return enrollment

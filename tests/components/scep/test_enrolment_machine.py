@@ -252,6 +252,24 @@ def test_a_poll_is_of_the_same_transaction_and_is_given_up_after_thirty_days() -
     assert state.journal.request is None
 
 
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_who_asks_while_the_first_enrolment_is_pending_has_the_same_request_asked_about(purpose: Purpose) -> None:
+    state, _ = feed(pending(), EnrollAsked(NOW, purpose))
+    state, _ = feed(state, CaVerified(state.attempt, replace(TRUST, certificates=())))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+    assert actions[-1] == SendPoll(state.attempt, "t1")
+
+
+@pytest.mark.parametrize(("digest", "used"), [("d", "mine"), ("other", "")])
+def test_a_challenge_that_did_not_go_out_is_not_taken_for_used_after_a_crash(digest: str, used: str) -> None:
+    keystore = KeystoreFacts(True, IdentityFacts("new", "k"), KeyFacts("k", 2048))
+    request = Request("t", "k", None, "A", digest=digest)
+    journal = Journal(trust=replace(TRUST, certificates=()), request=request)
+    state, _ = feed(enrollment(keystore, journal, has_challenge=True, challenge_digest="mine"), Began(NOW))
+    assert state.state is State.ENROLLED
+    assert state.journal.challenge_used == used
+
+
 @pytest.mark.requirement("RFC 8894 5.2: recovery")
 def test_a_server_that_knows_no_poll_is_sent_the_same_request_again() -> None:
     state, _ = feed(pending(), TimerDue(NOW + timedelta(hours=1)))
