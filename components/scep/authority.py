@@ -84,7 +84,7 @@ def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocatio
 
 def _record(driver: EnrolmentDriver, location: ServerLocation, trust: CaTrust, known: CaTrust | None = None) -> Trust:
     """What is remembered of a server; without certificates if they are those that are `known`."""
-    keywords, warning = _offer(driver, location)
+    keywords, warning = _offer(driver, location, looked_again=known is not None)
     unchanged = known is not None and set(known.certificates) == set(trust.certificates)
     return Trust(
         driver.enrollment.configured.bootstrap_identity,
@@ -96,15 +96,21 @@ def _record(driver: EnrolmentDriver, location: ServerLocation, trust: CaTrust, k
     )
 
 
-def _offer(driver: EnrolmentDriver, location: ServerLocation) -> tuple[tuple[str, ...], str]:
+def _offer(driver: EnrolmentDriver, location: ServerLocation, *, looked_again: bool) -> tuple[tuple[str, ...], str]:
     """What to take a server to be capable of, with a warning; one that does not say it now is as it was.
+
+    Args:
+        driver: The enrolment.
+        location: What the server says.
+        looked_again: Whether it is the one that is remembered, also where it has moved: a redirect is no more
+            authenticated than what a server says of itself, and must not have that forgotten.
 
     Raises:
         TransportError: It does not say it now, nothing is remembered of it, and `legacy` would take it for a server
             that can do little. One that goes on failing over that question does not know it.
     """
     before, not_said = enrolment.record_of_server(driver.enrollment), location.not_said
-    if before is not None and before.url != location.url:
+    if before is not None and before.url != location.url and not looked_again:
         before = None
     if before is not None and not_said is not None:
         return before.capabilities, before.warning

@@ -14,9 +14,10 @@ from cryptography import x509
 from cryptography.x509.oid import AttributeOID
 
 from components.scep import exchange
+from components.scep.client import ScepClient
 from components.scep.enrolment import Purpose
 from components.scep.message import FailInfo, MessageType, decode_pki_message
-from components.scep.transaction import Refused, build_request
+from components.scep.transaction import Capabilities, Refused, build_request
 from components.scep.wording import problem_of_refusal
 from framework.clock import SystemClock
 from framework.testing import FakeClock
@@ -25,6 +26,7 @@ from tests.components.scep.enrolled_gateway import CertificateAuthority, Enrolle
 from tools.scep_ca.faults import FaultySide
 
 if TYPE_CHECKING:
+    from components.scep.client import ServerLocation
     from components.scep.enrolment import Problem
     from components.scep.transaction import PkiRequest
     from tests.components.scep.enrolled_gateway import Begin
@@ -218,3 +220,21 @@ def test_quirk_23_a_challenge_that_was_refused_is_not_sent_again_by_itself(
         gateway.set(client__challenge__password="sesame")  # the test CA's
         assert gateway.status["state"] == "enrolled", gateway.status
         assert refusals() == 1
+
+
+def test_quirk_39_a_redirect_has_nothing_forgotten_of_what_a_server_offered(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, _ = begin(settings={"security.profile": "legacy"}, strict=True)
+    describe = ScepClient.describe
+
+    def moved(client: ScepClient) -> ServerLocation:
+        location = describe(client)
+        return replace(location, url=location.url.replace("http:", "HTTP:"), capabilities=Capabilities())
+
+    monkeypatch.setattr(ScepClient, "describe", moved)
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.status["server_url"].startswith("HTTP:"), "it is asked where it has moved to"
+    assert any("aes" in warning and "GetCACaps" in warning for warning in gateway.status["warnings"])
