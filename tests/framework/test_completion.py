@@ -136,6 +136,7 @@ FAKE = """\
 case "$1 $#" in
 "completion "*) exec {python} -m framework "$@";;
 "complete "*) for word; do :; done
+    case "$*" in *[\\"\\']*) exit;; esac
     case "$word" in
     server.url=*) echo "server.url=http://a:8999";;
     secret=@*) echo "(files)";;
@@ -166,6 +167,16 @@ TYPED = {
     "secret=@dire\tchall\t": "secret=@directory/challenge.txt",
     "mo\t": "mode=eco mode",
     "a=b ser\tx": "a=b server.url=x",
+    "'ser\t\t": "server.url=http://a:8999",
+    '"server.url=http://a:\t': "server.url=http://a:8999",
+    "'server.url'=\t": "server.url=http://a:8999",
+    "'mo\t": "mode=eco mode",
+    "'a=b' \"c d\" e\\ f ser\tx": "a=b c d e f server.url=x",
+    "secret=@'./chall\t": "secret=@./challenge.txt",
+    'secret=@"dire\tchall\t': "secret=@directory/challenge.txt",
+    "secret=@'my l\t": "secret=@my list.txt",
+    "secret=@my\\ l\t": "secret=@my list.txt",
+    "'secret=@my l\t": "secret=@my list.txt",
 }
 """What keys become, TAB and all."""
 
@@ -176,6 +187,7 @@ def test_a_shell_completes_what_is_typed(shell: str, tmp_path: Path, on_path: di
     (tmp_path / "directory").mkdir()
     for directory in (tmp_path, tmp_path / "directory"):
         (directory / "challenge.txt").write_text("")
+    (tmp_path / "my list.txt").write_text("")
     command, setup = START[shell]
     terminal, its_side = pty.openpty()
     process = subprocess.Popen(

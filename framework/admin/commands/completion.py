@@ -14,12 +14,39 @@ if TYPE_CHECKING:
 
     from framework.admin.command import GatewayView
 
-# bash takes KEY=VALUE and a URL apart at COMP_WORDBREAKS, and puts what is found in the place of the last piece only:
-# so words are put together again as they stand in the line, and what is found loses the pieces before the last. An @
-# before the last piece is part of it for readline.
-_BASH: Final = """\
+# bash takes KEY=VALUE and a URL apart at COMP_WORDBREAKS and at quotes, and puts what is found in the place of the last
+# piece only, its $2: so words are put together again as they stand in the line and freed of quotes, and what is found
+# loses what stands before that piece. It is quoted as the open quote, or none, asks for.
+_BASH: Final = r"""
+_gatewright_plain() {
+    local i each
+    plain="" quote=""
+    for ((i = 0; i < ${#1}; i++)); do
+        each=${1:i:1}
+        if [[ $each == "\\" && $quote != "'" ]]; then
+            ((i++))
+            [[ $quote == '"' && ${1:i:1} != [\"\\\$\`] ]] && plain+=$each
+            plain+=${1:i:1}
+        elif [[ -n $quote && $each == "$quote" ]]; then
+            quote=""
+        elif [[ -z $quote && $each == [\'\"] ]]; then
+            quote=$each
+        else
+            plain+=$each
+        fi
+    done
+}
+_gatewright_offer() {
+    local each=${1#"$start"}
+    case $quote in
+        "'") each=${each//\'/\'\\\'\'} ;;
+        '"') each=$(sed 's/[\\"$`]/\\&/g' <<<"$each") ;;
+        *) printf -v each %q "$each" ;;
+    esac
+    COMPREPLY+=("$each")
+}
 _gatewright() {
-    local IFS=$'\\n' rest=${COMP_LINE:0:COMP_POINT} words=() start="" piece blanks found each i
+    local IFS=$'\n' rest=${COMP_LINE:0:COMP_POINT} raw=() words=() plain quote start piece blanks found each i
     for ((i = 0; i <= COMP_CWORD; i++)); do
         blanks=${rest%%[![:space:]]*}
         rest=${rest#"$blanks"}
@@ -27,23 +54,23 @@ _gatewright() {
         ((i < COMP_CWORD)) || piece=$rest
         rest=${rest#"$piece"}
         if ((i == 0)) || [[ -n $blanks ]]; then
-            words+=("$piece")
-            start=""
+            raw+=("$piece")
         else
-            start=${words[-1]}
-            words[-1]+=$piece
+            raw[-1]+=$piece
         fi
     done
-    [[ -n $piece && $piece != *[^$COMP_WORDBREAKS]* ]] && start=${words[-1]}
-    start=${start%@}
-    found=$(gatewright complete -- "${words[@]:1}" 2>/dev/null)
+    for each in "${raw[@]:1}"; do
+        _gatewright_plain "$each"
+        words+=("$plain")
+    done
+    _gatewright_plain "${raw[-1]%"$2"}"
+    start=$plain
+    found=$(gatewright complete -- "${words[@]}" 2>/dev/null)
     COMPREPLY=()
     if [[ $found == "(files)" && ${words[-1]} == *=@* ]]; then
         for each in $(compgen -f -- "${words[-1]#*=@}"); do
             [[ -d $each ]] && each+=/ && compopt -o nospace
-            each=${words[-1]%%=@*}=@$each
-            printf -v each %q "${each#"$start"}"
-            COMPREPLY+=("$each")
+            _gatewright_offer "${words[-1]%%=@*}=@$each"
         done
         return
     elif [[ $found == "(files)" ]]; then
@@ -52,18 +79,18 @@ _gatewright() {
     fi
     for each in $found; do
         [[ $each == *[=@] ]] && compopt -o nospace
-        printf -v each %q "${each#"$start"}"
-        COMPREPLY+=("$each")
+        _gatewright_offer "$each"
     done
 }
 complete -F _gatewright gatewright
-"""
+""".lstrip()
 
+# PREFIX is the word up to the cursor, without a quote that is open.
 _ZSH: Final = """\
 #compdef gatewright
 _gatewright() {
     local found
-    found=$(gatewright complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)
+    found=$(gatewright complete -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)
     if [[ "$found" == "(files)" ]]; then
         compset -P '*=@'
         _files
