@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from framework.clock import Clock
     from framework.execution import Pool
-    from framework.hang_watch import Hang
     from framework.scheduler import Scheduler
 
 MOST_OF_ONE_OWNER: Final = 4
@@ -57,10 +56,9 @@ class BackgroundWork:
 
     def __init__(self, pool: Pool, scheduler: Scheduler, clock: Clock, hung_after_s: float = HUNG_AFTER_S) -> None:
         self._pool = pool
-        self._watch: HangWatch[_Job] = HangWatch(pool, scheduler, clock, self._note_hang, hung_after_s)
+        self._watch: HangWatch[_Job] = HangWatch(pool, scheduler, clock, hung_after_s=hung_after_s)
         self._lock = threading.Lock()
         self._lanes: dict[str, _Lane] = {}
-        self._hangs: dict[_Job, Hang] = {}
 
     @property
     def hanging(self) -> tuple[HangingWork, ...]:
@@ -68,7 +66,7 @@ class BackgroundWork:
         with self._lock:
             return tuple(
                 HangingWork(job.owner, hang.seconds, hang.stack, len(self._lanes[job.owner].waiting))
-                for job, hang in self._hangs.items()
+                for job, hang in self._watch.hanging().items()
             )
 
     def submit(self, owner: str, work: Callable[[], None]) -> None:
@@ -112,13 +110,6 @@ class BackgroundWork:
             if not lane.running:
                 del self._lanes[owner]
             return None
-
-    def _note_hang(self, job: _Job, hang: Hang | None) -> None:
-        with self._lock:
-            if hang is None:
-                self._hangs.pop(job, None)
-            elif job.thread is not None:  # else it has ended just now
-                self._hangs[job] = hang
 
 
 class _Job:

@@ -57,8 +57,8 @@ class HangWatch(Generic[W]):
     """Looks, while jobs are under way, whether one of them takes too long; the pool then gets another thread.
 
     Args:
-        report: Told of each one whose job hangs, and with None when that job has ended after all. It is called
-            on the scheduler's or the job's thread and must be quick.
+        changed: Told of each one for which `hang_of` answers something else than before, on the scheduler's or the
+            job's thread; it must be quick. Since a job may end while it is told, it is to look at `hang_of` then.
     """
 
     def __init__(
@@ -66,18 +66,27 @@ class HangWatch(Generic[W]):
         pool: Pool,
         scheduler: Scheduler,
         clock: Clock,
-        report: Callable[[W, Hang | None], None],
+        changed: Callable[[W], None] = lambda _: None,
         hung_after_s: float = HUNG_AFTER_S,
     ) -> None:
         self._pool = pool
         self._scheduler = scheduler
         self._clock = clock
-        self._report = report
+        self._changed = changed
         self._hung_after_s = hung_after_s
         self._lock = threading.Lock()
         self._since: dict[W, float] = {}
-        self._reported: set[W] = set()
+        self._hangs: dict[W, Hang] = {}
         self._armed = False
+
+    def hang_of(self, watched: W) -> Hang | None:
+        """Where its job hangs now, or None."""
+        return self._hangs.get(watched)
+
+    def hanging(self) -> dict[W, Hang]:
+        """All whose jobs hang now, those that were found first first."""
+        with self._lock:
+            return self._hangs.copy()
 
     def began(self, watched: W) -> None:
         """A job begins."""
@@ -91,11 +100,10 @@ class HangWatch(Generic[W]):
         """The job has ended."""
         with self._lock:
             self._since.pop(watched, None)
-            was_reported = watched in self._reported
-            self._reported.discard(watched)
-        if was_reported:
+            hung = self._hangs.pop(watched, None) is not None
+        if hung:
             self._pool.take_back()
-            self._report(watched, None)
+            self._changed(watched)
 
     def _arm(self) -> None:
         self._armed = True
@@ -105,18 +113,21 @@ class HangWatch(Generic[W]):
         self._armed = False
         now = self._clock.monotonic()
         with self._lock:
-            hung = {
+            late = {
                 watched: since
                 for watched, since in self._since.items()
-                if now - since >= self._hung_after_s and watched not in self._reported
+                if now - since >= self._hung_after_s and watched not in self._hangs
             }
-            self._reported.update(hung)
-            others = self._since.keys() - self._reported
-        for watched, since in hung.items():
+            others = self._since.keys() - late.keys() - self._hangs.keys()
+        for watched, since in late.items():
             hang = Hang(now - since, stack_of(watched.thread))
+            with self._lock:
+                if self._since.get(watched) != since:
+                    continue  # it has ended just now
+                self._hangs[watched] = hang
             self._pool.lend()
             _log.error(JOB_HANGS, {"owner": watched.name, "seconds": hang.seconds, "stack": hang.stack})
-            self._report(watched, hang)
+            self._changed(watched)
         if others:
             self._arm()
 

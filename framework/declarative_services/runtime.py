@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from framework.declarative_services.context import Facilities
     from framework.declarative_services.explanation import ComponentSnapshot, Explainer, Explanation
     from framework.execution import Activity, Pool
-    from framework.hang_watch import Hang
     from framework.registry import ServiceReference, ServiceRegistry
     from metatype import ChangePolicy, ObjectClass
 
@@ -312,10 +311,11 @@ class ComponentRuntime:
             del self._managed[managed.pid]
         self._note_stopped()
 
-    def _note_hang(self, mailbox: Mailbox, hang: Hang | None) -> None:
+    def _note_hang(self, mailbox: Mailbox) -> None:
         def note() -> None:
             managed = self._managed.get(mailbox.name)
-            if managed is not None:
+            hang = self._watch.hang_of(mailbox)  # the fact as it is now, in whatever order it was told
+            if managed is not None and managed.mailbox is mailbox and managed.hang is not hang:
                 managed.hang = hang
                 properties = {"pid": managed.pid, "state": managed.state.phase.value, "hangs": hang is not None}
                 self._facilities.event_admin.publish("gatewright/component/HANG_CHANGED", properties)

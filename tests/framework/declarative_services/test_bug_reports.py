@@ -392,6 +392,49 @@ def test_a_hanging_callback_is_shown_with_its_stack_and_keeps_nobody_else_from_w
         harness.__exit__()
 
 
+@pytest.mark.parametrize("ends_while", ["it is looked at", "it is told of"])
+def test_a_callback_that_ends_just_as_it_is_found_hanging_does_not_hang(
+    ends_while: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @component("test.Slow")
+    class Slow:
+        def activate(self, context: ComponentContext) -> None:
+            entered.set()
+            assert go_on.wait(60)
+
+    entered, go_on = threading.Event(), threading.Event()
+    harness = GatewayHarness(components=[Slow])
+
+    def end(*_: object) -> str:
+        go_on.set()
+        harness.settle()
+        return "its stack"
+
+    class Telling(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record)
+            end()
+
+    told: list[logging.LogRecord] = []
+    handler = Telling()
+    logging.getLogger("framework.hang_watch").addHandler(handler)
+    if ends_while == "it is looked at":
+        monkeypatch.setattr("framework.hang_watch.stack_of", end)
+    harness.gateway.start()
+    try:
+        assert entered.wait(60)
+        harness.clock.advance(10)
+        harness.gateway.scheduler.run_due()
+        harness.settle()
+        assert len(told) == (ends_while == "it is told of")
+        (slow,) = [one for one in harness.components() if one.pid == "test.Slow"]
+        assert (slow.state, slow.hangs) == ("active", False)
+    finally:
+        go_on.set()
+        logging.getLogger("framework.hang_watch").removeHandler(handler)
+        harness.__exit__()
+
+
 def test_a_flood_of_callbacks_is_refused_and_harms_its_component_alone() -> None:
     refused: list[MailboxFullError] = []
 
