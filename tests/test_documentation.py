@@ -7,12 +7,14 @@ import importlib
 import json
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from framework.admin.commands import framework_commands
+from framework.admin.offline import installed_commands
 from framework.admin.parsing import CommandTable
 from framework.plugins import PluginHost
 from framework.testing import GatewayHarness
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 KURA = (ROOT / "components" / "moving-from-kura.md").read_text("utf-8")
 ENROLMENT = (ROOT / "components" / "scep" / "README.md").read_text("utf-8")
+WRITING = (ROOT / "components" / "keystore" / "writing-a-keystore.md").read_text("utf-8")
 KEYSTORES = (ROOT / "components" / "keystore" / "README.md").read_text("utf-8")
 SCEP = "gatewright.scep.SCEPEnrollmentService"
 
@@ -43,7 +46,7 @@ def test_the_python_examples_run_one_after_another() -> None:
 
 
 def documented_commands() -> list[str]:
-    shown = [block for page in (README, KURA, ENROLMENT, KEYSTORES) for block in blocks("console", page)]
+    shown = [block for page in (README, KURA, ENROLMENT, KEYSTORES, WRITING) for block in blocks("console", page)]
     lines = [line.strip() for block in shown for line in block.splitlines()]
     return [line for line in lines if line.startswith("gatewright ") and not line.startswith("gatewright run ")]
 
@@ -52,6 +55,13 @@ def documented_commands() -> list[str]:
 def test_a_documented_command_is_one(line: str) -> None:
     contributed = [command for plugin in installed().plugins for command in plugin.commands]
     CommandTable([*framework_commands(), *contributed]).parse(shlex.split(line)[1:])
+
+
+def test_what_is_shown_for_a_console_can_be_typed_into_a_shell() -> None:
+    examples = [example for command in installed_commands().commands() for example in command.examples]
+    for line in (*documented_commands(), *examples):
+        done = subprocess.run(["sh", "-nc", line], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), line
 
 
 def test_every_command_has_help_and_its_examples_are_commands() -> None:
