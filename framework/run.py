@@ -21,7 +21,7 @@ from framework.instance_lock import InstanceLock
 from framework.log_events import FILES_UNREADABLE, GATEWAY_FAILED, GATEWAY_READY, GATEWAY_STARTING, GATEWAY_STOPPING
 from framework.readiness import CHANGES, Readiness, named
 from framework.recent_log import RecentLog
-from framework.service import LOG_FORMATS, ServiceNotifier, Watchdog, log_handler
+from framework.service import LOG_FORMATS, ServiceNotifier, StatusLine, Watchdog, log_handler
 from framework.service.log_lines import TEXT, log_format
 from framework.storage import make_private_directory
 
@@ -87,6 +87,7 @@ def _run(
         None if conf_dir is None else Path(conf_dir),
         begins=lambda step: notifier.starting(f"starting: {step}"),
     )
+    status = StatusLine(notifier, gateway.scheduler, lambda: _summary(gateway))
     observation = _observation(gateway, observe_on)
     try:
         gateway.start()
@@ -98,13 +99,13 @@ def _run(
         readiness = Readiness(
             gateway,
             functools.partial(_waits, gateway, notifier, tell),
-            functools.partial(_ready, gateway, notifier, tell, observation),
+            functools.partial(_ready, gateway, status, tell, observation),
         )
         readiness.begin()
         while (received := signal.sigwait(signals)) == signal.SIGHUP:
             if readiness.reached:
                 notifier.reloading(gateway.clock)
-            gateway.background.submit("gatewright", functools.partial(_reload, gateway, notifier, readiness))
+            gateway.background.submit("gatewright", functools.partial(_reload, gateway, status, readiness))
         _log.info(GATEWAY_STOPPING, {"signal": signal.Signals(received).name})
         readiness.cancel()
         notifier.stopping()
@@ -139,7 +140,7 @@ def _waits(gateway: Gateway, notifier: ServiceNotifier, tell: _Tell, undecided: 
     notifier.starting((GATEWAY_STARTING % facts).removeprefix(f"gatewright {__version__} "))
 
 
-def _ready(gateway: Gateway, notifier: ServiceNotifier, tell: _Tell, observation: ObservationServer | None) -> None:
+def _ready(gateway: Gateway, status: StatusLine, tell: _Tell, observation: ObservationServer | None) -> None:
     ready = {
         "version": __version__,
         "state_directory": gateway.state_directory,
@@ -148,8 +149,10 @@ def _ready(gateway: Gateway, notifier: ServiceNotifier, tell: _Tell, observation
         "observers": "none" if observation is None else observation.address,
     }
     tell(GATEWAY_READY, ready)
-    notifier.ready(_summary(gateway))
-    gateway.event_admin.subscribe(CHANGES, lambda _: notifier.status(_summary(gateway)))
+    if observation is not None:
+        observation.note_ready()
+    gateway.event_admin.subscribe(CHANGES, lambda _: status.changed())
+    status.ready()
 
 
 def _observation(gateway: Gateway, address: str | None) -> ObservationServer | None:
@@ -169,14 +172,14 @@ def _summary(gateway: Gateway) -> str:
     return f"{summary}; see to: {named(waiting)}" if waiting else summary
 
 
-def _reload(gateway: Gateway, notifier: ServiceNotifier, readiness: Readiness) -> None:
+def _reload(gateway: Gateway, status: StatusLine, readiness: Readiness) -> None:
     """Read the files again, in the background: a signal to stop is to wait for no disk."""
     try:
         gateway.configuration_admin.reload(timeout=0)
     except Exception:  # noqa: BLE001  # whatever is wrong with files, what runs goes on
         _log.exception(FILES_UNREADABLE)
     if readiness.reached:
-        notifier.ready(_summary(gateway))
+        status.ready()
 
 
 EXIT_STATUSES: Final = {

@@ -47,13 +47,13 @@ class HttpAnswer(NamedTuple):
     content_type: str = _PLAIN
 
 
-def answer(gateway: ObservedGateway, path: str, query: str) -> HttpAnswer:
-    """The answer to a GET."""
+def answer(gateway: ObservedGateway, path: str, query: str, *, was_ready: bool = False) -> HttpAnswer:
+    """The answer to a GET; a gateway that `was_ready` is so from then on, whatever a component does."""
     match path:
         case "/livez":
             return _livez(gateway)
         case "/readyz":
-            return _readyz(gateway)
+            return HttpAnswer(_OK, "ok\n") if was_ready else _readyz(gateway)
         case "/healthz":
             return _healthz(gateway, verbose="verbose" in query.split("&"))
         case "/metrics":

@@ -75,6 +75,7 @@ class ObservationServer:
         self._listener: socket.socket | None = None
         self._bound: tuple[int, int] | None = None
         self._stopped = threading.Event()
+        self._was_ready = False
         self._slots = threading.BoundedSemaphore(MOST_CLIENTS)
 
     @property
@@ -103,6 +104,10 @@ class ObservationServer:
             serve_each, listener, self._stopped, self._serve, name="gatewright-observer", slots=self._slots
         )
         threading.Thread(target=accept, name="gatewright-observation", daemon=True).start()
+
+    def note_ready(self) -> None:
+        """The gateway is ready; `/readyz` says so from now on, as the service manager is told it once and for all."""
+        self._was_ready = True
 
     def stop(self) -> None:
         """Serve no more."""
@@ -173,7 +178,7 @@ class ObservationServer:
         if method not in ("GET", "HEAD"):
             return method, HttpAnswer(405, "only GET and HEAD\n")
         path, _, query = target.partition("?")
-        return method, answer(self._gateway, path, query)
+        return method, answer(self._gateway, path, query, was_ready=self._was_ready)
 
 
 def _encoded(found: HttpAnswer, *, with_body: bool) -> bytes:

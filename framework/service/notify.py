@@ -94,6 +94,34 @@ class ServiceNotifier:
                 _log.warning(MANAGER_NOT_TOLD, {"message": lines[0], "error": error})
 
 
+class StatusLine:
+    """Tells the service manager how the gateway is, on the scheduler's thread only: what is told last is the newest.
+
+    Args:
+        summary: How the gateway is now, in one line.
+    """
+
+    def __init__(self, notifier: ServiceNotifier, scheduler: Scheduler, summary: Callable[[], str]) -> None:
+        self._notifier = notifier
+        self._scheduler = scheduler
+        self._summary = summary
+        self._planned = False
+
+    def ready(self) -> None:
+        """The service has started, or has read its configuration again."""
+        self._scheduler.call_later(0, lambda: self._notifier.ready(self._summary()))
+
+    def changed(self) -> None:
+        """It may be otherwise now; many changes cost one line."""
+        if not self._planned:
+            self._planned = True
+            self._scheduler.call_later(0, self._tell)
+
+    def _tell(self) -> None:
+        self._planned = False
+        self._notifier.status(self._summary())
+
+
 class Watchdog:
     """Tells the service manager that the service is alive, as long as it does its work.
 

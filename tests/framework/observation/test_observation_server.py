@@ -109,6 +109,18 @@ def test_a_component_that_is_not_decided_keeps_the_gateway_from_being_ready() ->
         assert get(server, "/readyz")[0] == 200
 
 
+def test_a_gateway_that_was_ready_stays_so_whatever_a_component_is_at() -> None:
+    GATE.clear()
+    with GatewayHarness(components=[Slow]) as harness, serving(harness) as server:
+        server.note_ready()
+        harness.gateway.set_enabled("example.Slow", enabled=True)
+        try:
+            assert harness.gateway.undecided() == ("example.Slow",)
+            assert get(server, "/readyz") == (200, "ok\n")
+        finally:
+            GATE.set()
+
+
 def test_a_gateway_that_makes_no_progress_does_not_live(
     harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

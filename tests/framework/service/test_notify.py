@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from framework.scheduler import Scheduler
-from framework.service import ServiceNotifier, Watchdog
+from framework.service import ServiceNotifier, StatusLine, Watchdog
 from framework.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -39,6 +39,29 @@ def heard(listening: socket.socket) -> list[str]:
             lines += listening.recv(4096).decode().splitlines()
         except BlockingIOError:
             return lines
+
+
+def test_what_changes_while_the_status_is_told_is_told_next(manager: tuple[socket.socket, str]) -> None:
+    listening, address = manager
+    scheduler = Scheduler(FakeClock())
+    active = 0
+
+    def summary() -> str:
+        nonlocal active
+        active += 1
+        if active < 3:
+            status.changed()
+            status.changed()
+        return f"{active - 1} active"
+
+    status = StatusLine(ServiceNotifier({"NOTIFY_SOCKET": address}), scheduler, summary)
+    status.ready()
+    assert heard(listening) == [], "all is told by one thread"
+    scheduler.run_due()
+    assert heard(listening) == [
+        *("READY=1", "STATUS=0 active", f"MAINPID={os.getpid()}"),
+        *("STATUS=1 active", "STATUS=2 active"),
+    ]
 
 
 def test_each_state_is_told(manager: tuple[socket.socket, str]) -> None:
