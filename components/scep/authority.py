@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.scep import enrolment
 from components.scep.client import ServerLocation, locate_server
 from components.scep.enrolment import Trust
-from components.scep.errors import OperationUnsupportedError
+from components.scep.errors import OperationUnsupportedError, UntrustedCaError
 from components.scep.exchange import verify_again
 from components.scep.log_events import CA_FETCHED, CA_VERIFIED, NEXT_CA_VERIFIED
 from components.scep.transaction import Capabilities, SecurityProfile, read_next_ca, reconcile
-from components.scep.trust import CaTrust, fingerprint, verify_ca_certificates
+from components.scep.trust import CaTrust, FingerprintPin, fingerprint, verify_ca_certificates
 
 if TYPE_CHECKING:
-    from cryptography import x509
-
     from components.scep.driver import EnrolmentDriver
     from framework import BackgroundResult
 
@@ -78,7 +77,15 @@ def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocatio
     """RAs change more often than CAs; another CA counts only if the pinned trust covers it."""
     stored, staged = driver.store.look(), driver.enrollment.journal.staged
     successor = driver.trust_of(stored) if staged is not None and staged.succeeds else None
-    trust = verify_again(location.certificates, stored, driver.settings.pin, driver.now(), successor)
+    try:
+        trust = verify_again(location.certificates, stored, driver.settings.pin, driver.now(), successor)
+    except UntrustedCaError:
+        declined = enrolment.declined_successor(driver.enrollment)
+        if declined is None:
+            raise
+        # The CA had vouched for it, and the server has rolled over, whatever was refused before it did.
+        anchor = x509.load_pem_x509_certificate(declined.certificates[0].encode())
+        trust = verify_ca_certificates(location.certificates, FingerprintPin(fingerprint(anchor)), driver.now())
     driver.feed(enrolment.CaVerified(attempt, _record(driver, location, trust, stored.trust)))
 
 

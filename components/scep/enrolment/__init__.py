@@ -52,7 +52,13 @@ from components.scep.enrolment.facts import (
 from components.scep.enrolment.journal import (
     JournalFile,
 )
-from components.scep.enrolment.knowledge import challenge_used_at, record_of_server, staged_is_current, trust_is_current
+from components.scep.enrolment.knowledge import (
+    challenge_used_at,
+    declined_successor,
+    record_of_server,
+    staged_is_current,
+    trust_is_current,
+)
 from components.scep.enrolment.machine import (
     UNDER_WAY,
     step,
@@ -115,6 +121,7 @@ __all__ = [
     "Verdict",
     "WakeAt",
     "challenge_used_at",
+    "declined_successor",
     "next_check",
     "record_of_server",
     "staged_is_current",

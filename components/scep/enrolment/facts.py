@@ -246,6 +246,8 @@ class Journal:
         asked: What somebody asked for though there may be no need, until it is done.
         challenge_used: `Configured.challenge_digest` of the one that last brought a certificate, or empty.
         challenge_used_at: When it did, or None.
+        declined: The CA's successor under which the CA refused a certificate, or None.
+        declined_digest: What that request depended on; empty once somebody asks.
         look_again: Whether the next try begins with a look at what the server shows: a try has failed since the last
             look, or somebody asks.
     """
@@ -264,4 +266,6 @@ class Journal:
     asked: Purpose | None = None
     challenge_used: str = ""
     challenge_used_at: datetime | None = None
+    declined: Trust | None = None
+    declined_digest: str = ""
     look_again: bool = False

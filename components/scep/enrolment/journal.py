@@ -80,6 +80,8 @@ def _decode(document: dict[str, Any]) -> Journal:
         asked=None if document.get("asked") is None else Purpose(document["asked"]),
         challenge_used=str(document.get("challenge_used", "")),
         challenge_used_at=_moment(document.get("challenge_used_at")),
+        declined=_trust(document.get("declined")),
+        declined_digest=str(document.get("declined_digest", "")),
         look_again=bool(document.get("look_again", document["problem"] is not None)),
     )
 

@@ -48,6 +48,7 @@ from components.scep.enrolment.facts import RETRIED, Purpose, State
 from components.scep.enrolment.knowledge import (
     aim_of,
     blocked,
+    is_declined,
     may_be_weaker,
     record_of_server,
     renewed,
@@ -69,6 +70,11 @@ if TYPE_CHECKING:
 
 UNDER_WAY: Final = frozenset({State.BOOTSTRAPPING, State.GENERATING_KEY, State.REQUESTING, State.CHECKING_CA})
 """The states in which something is being done; they end with what comes of it."""
+
+_DECLINED: Final = (
+    "the CA refused a certificate under its successor: that is asked for again when a setting changes, when the server "
+    "has rolled over, or by: gatewright cert ca --look-for-next"
+)
 
 
 def step(enrollment: Enrollment, event: Event) -> Step:
@@ -93,7 +99,7 @@ def step(enrollment: Enrollment, event: Event) -> Step:
                 return enrollment, ()
             return _proceed(without_weaker(with_journal(enrollment, look_again=True)), now)
         case RolloverAsked():
-            return _seek_next_ca(enrollment)
+            return _seek_next_ca(with_journal(enrollment, declined_digest=""))
         case _:
             stale = event.attempt != enrollment.attempt or enrollment.state not in UNDER_WAY
             return (enrollment, ()) if stale else _take(enrollment, event)
@@ -215,7 +221,7 @@ def _asked(enrollment: Enrollment, purpose: Purpose) -> Enrollment:
     """
     if enrollment.keystore.identity is None:
         purpose = Purpose.ENROLL
-    return with_journal(without_weaker(enrollment), asked=purpose, look_again=True)
+    return with_journal(without_weaker(enrollment), asked=purpose, look_again=True, declined_digest="")
 
 
 def _fresh(enrollment: Enrollment) -> Enrollment:
@@ -306,6 +312,8 @@ def _seek_next_ca(enrollment: Enrollment) -> Step:
 
 def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now: datetime) -> Step:
     """Stage the CA's successor, and have the identity renewed under it; both CAs are trusted until the old expires."""
+    if trust is not None and is_declined(enrollment, trust):
+        trust, outcome = None, _DECLINED
     enrollment = with_journal(enrollment, ca_checked_at=now, ca_check=outcome)
     if trust is not None:
         staged = replace(with_experience(trust, enrollment.journal.trust), succeeds=True)
@@ -330,6 +338,7 @@ def _finish(enrollment: Enrollment, now: datetime) -> Step:
                 trust=trust,
                 staged=None,
                 former=None,
+                declined=journal.declined if journal.staged is None else None,
                 request=None,
                 attempts=0,
                 next_attempt_at=None,

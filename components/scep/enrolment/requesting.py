@@ -228,6 +228,7 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
         with_journal(enrollment, problem=problem, digest=enrollment.configured.digest), state=problem.state
     )
     if problem.state not in RETRIED:
+        enrollment = _note_successor(enrollment)
         ended = with_journal(enrollment, request=None, staged=staged_after_refusal(enrollment), attempts=0)
         look_again = () if enrollment.keystore.identity is None else (WakeAt(problem.at + CHECK_INTERVAL),)
         return with_journal(ended, next_attempt_at=None), (Remember(), *look_again)
@@ -244,6 +245,14 @@ def _may_be_of_the_algorithms(enrollment: Enrollment, problem: Problem) -> bool:
     request = enrollment.journal.request
     was_sent = enrollment.state is State.REQUESTING and request is not None and request.weaker
     return was_sent and problem.state is not State.KEYSTORE_ERROR and problem.kind != NOT_REACHED
+
+
+def _note_successor(enrollment: Enrollment) -> Enrollment:
+    """Note the CA's successor if it was under it that a certificate was refused; the daily look would ask each day."""
+    staged = enrollment.journal.staged
+    if staged is None or not staged.succeeds:
+        return enrollment
+    return with_journal(enrollment, declined=staged, declined_digest=enrollment.configured.digest)
 
 
 def staged_after_refusal(enrollment: Enrollment) -> Trust | None:

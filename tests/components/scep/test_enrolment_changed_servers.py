@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -184,3 +185,36 @@ def test_a_server_that_lets_nobody_post_any_more_is_asked_by_get(
     assert gateway.status["state"] == "enrolled", gateway.status
     assert authority.issued == 2
     assert not any("postpkioperation" in warning for warning in gateway.status["warnings"])
+
+
+def test_a_successor_that_was_refused_waits_for_somebody_and_is_followed_when_the_server_has_rolled_over(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin(
+        parameters=CaParameters(validity=timedelta(days=100)),
+        settings={"client.renew": False},
+        validity=timedelta(days=99),
+    )
+    first = gateway.identity.chain
+    gateway.days(89)
+    following = authority.ca.prepare_rollover()
+    have_faults(authority, "unknown-fail-info")
+    asked = count_operations(monkeypatch)
+    gateway.days(2)
+    assert "PKIOperation" in asked, gateway.status
+    asked.clear()
+    gateway.days(3)
+    assert "PKIOperation" not in asked
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert "refused" in gateway.status["ca_check"]
+    gateway.service.force_rollover()
+    gateway.harness.settle()
+    assert "PKIOperation" in asked
+    assert gateway.status["state"] == "refused", gateway.status
+    assert gateway.identity.chain == first
+    authority.ca.roll_over()
+    have_faults(authority)
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.identity.chain[-1] == following
