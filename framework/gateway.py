@@ -170,12 +170,17 @@ class Gateway:
         Raises:
             FrameworkError: The state directory, its store or its master key cannot be used; the message says
                 why and what to do. A plugin that fails does not keep the gateway from starting.
+            StartAbandonedError: `abandon_start` was called meanwhile; all that was begun is stopped.
         """
         try:
             self._start()
         except BaseException:
             self.stop()
             raise
+
+    def abandon_start(self) -> None:
+        """Have `start`, which is under way on another thread, end at once, whatever a plugin does."""
+        self.plugins.abandon()
 
     def _start(self) -> None:
         make_private_directory(self.state_directory)

@@ -103,6 +103,15 @@ GATEWAY_STOPPING: Final = LogEvent("gateway.stopping", "stopping on %(signal)s")
 GATEWAY_LEFT_COMPONENTS: Final = LogEvent(
     "gateway.components-left", "some components did not end in time; the gateway stops without them"
 )
+START_NOT_ENDED: Final = LogEvent(
+    "gateway.start-not-ended",
+    "the start was given up and has not ended within %(seconds)g s; the gateway stops without it, it is at:\n%(stack)s",
+)
+PROCESS_NOT_ENDED: Final = LogEvent(
+    "gateway.process-not-ended",
+    "what a plugin has left kept the process from ending for %(seconds)g s; it ends now, its main thread is at:\n"
+    "%(stack)s",
+)
 GATEWAY_FAILED: Final = LogEvent("gateway.failed", "gatewright: %(error)s")
 MANAGER_NOT_TOLD: Final = LogEvent(
     "service-manager.not-told", "the service manager cannot be told (%(message)s): %(error)s"

@@ -23,6 +23,7 @@ from framework.readiness import CHANGES, Readiness, named
 from framework.recent_log import RecentLog
 from framework.service import LOG_FORMATS, ServiceNotifier, StatusLine, Watchdog, log_handler
 from framework.service.log_lines import TEXT, log_format
+from framework.starting import Start, end_soon
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class StateDirectoryError(FrameworkError):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its configuration files again. The exit status."""
+    """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its configuration files again. The exit status.
+
+    The process is to end with that, and does within `LEAVE_DEADLINE_S`.
+    """
     options = run_parser().parse_args(argv)
     if options.state_dir is None:
         run_parser().error("--state-dir is needed (or GATEWRIGHT_STATE_DIR)")
@@ -62,10 +66,12 @@ def main(argv: Sequence[str]) -> int:
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        return _run(Path(options.state_dir).absolute(), options.conf_dir, options.observe_on, signals, tell)
+        status = _run(Path(options.state_dir).absolute(), options.conf_dir, options.observe_on, signals, tell)
     except (FrameworkError, OSError) as error:
         tell(GATEWAY_FAILED, {"error": error}, logging.CRITICAL)
-        return 1
+        status = 1
+    end_soon(status)
+    return status
 
 
 def _run(
@@ -89,8 +95,12 @@ def _run(
     )
     status = StatusLine(notifier, gateway.scheduler, lambda: _summary(gateway))
     observation = _observation(gateway, observe_on)
+    start = Start(gateway)
     try:
-        gateway.start()
+        if start.told_to_stop(signals):
+            notifier.stopping()
+            start.abandon()
+            return 0
         if observation is not None:
             observation.start()
         Watchdog(notifier, gateway.scheduler, gateway.prove_progress).start()
@@ -113,7 +123,8 @@ def _run(
     finally:
         if observation is not None:
             observation.stop()
-        gateway.stop()
+        if start.over:  # else its thread is at something of the gateway, and ends with the process
+            gateway.stop()
         lock.release()
     return 0
 

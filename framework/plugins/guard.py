@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import traceback
@@ -13,7 +14,7 @@ from framework.foreign import in_words
 from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from framework.clock import Clock
 
@@ -34,6 +35,44 @@ class GuardError(FrameworkError):
         self.what = what
         self.stack = stack
         self.hung = hung
+
+
+class StartAbandonedError(Exception):
+    """Nobody wants the gateway to start any more; no failure of the plugin that was just about to be loaded."""
+
+
+class Abandonment:
+    """Whether somebody still wants what is under way; whoever waits for a plugin meanwhile is woken."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._given_up = False
+        self._waiting: set[threading.Condition] = set()
+
+    def give_up(self) -> None:
+        """Nobody wants it any more; may be called from any thread."""
+        self._given_up = True
+        with self._lock:
+            waiting = tuple(self._waiting)
+        for condition in waiting:
+            with condition:
+                condition.notify_all()
+
+    def check(self) -> None:
+        """StartAbandonedError if nobody wants it any more."""
+        if self._given_up:
+            raise StartAbandonedError
+
+    @contextlib.contextmanager
+    def wakes(self, condition: threading.Condition) -> Iterator[None]:
+        """Have the condition notified when it is given up."""
+        with self._lock:
+            self._waiting.add(condition)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.discard(condition)
 
 
 class GuardedCall(Generic[T]):
@@ -67,18 +106,22 @@ class GuardedCall(Generic[T]):
         alive = threading.enumerate()
         return tuple(one for one in alive if one not in self._before and not one.name.startswith("gatewright-"))
 
-    def result(self, deadline: float, seconds: float) -> T:
+    def result(self, deadline: float, seconds: float, abandonment: Abandonment | None = None) -> T:
         """What the call returned.
 
         Args:
             deadline: Until when it is waited for, on the monotonic clock.
             seconds: How long that is, for the report.
+            abandonment: Ends the wait, too.
 
         Raises:
             GuardError: It raised, tried to exit, or has not ended by then.
+            StartAbandonedError: It has not ended, and nobody wants to know any more.
         """
-        with self._changed:
+        wanted = abandonment or Abandonment()
+        with wanted.wakes(self._changed), self._changed:
             while not self._done and (left := deadline - self._clock.monotonic()) > 0:
+                wanted.check()
                 self._clock.wait(self._changed, left)
             if not self._done:
                 frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001  # the documented way to another thread's stack

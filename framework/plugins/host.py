@@ -15,7 +15,7 @@ from framework.clock import Clock, SystemClock
 from framework.errors import FrameworkError
 from framework.log_events import PLUGIN_LEFT_SOMETHING, PLUGIN_NOT_STOPPED, PLUGIN_QUARANTINED
 from framework.plugins import loading, modules
-from framework.plugins.guard import GuardedCall, GuardError
+from framework.plugins.guard import Abandonment, GuardedCall, GuardError
 from framework.plugins.health import Finding, HealthCheck, HealthReport, Severity
 from framework.plugins.hooks import PROJECT, Hooks
 from framework.plugins.plugin import Plugin, PluginError, QuarantinedPlugin, Removal
@@ -82,7 +82,8 @@ class PluginHost:
     ) -> None:
         self._clock = clock or SystemClock()
         self._site = site
-        self._begins = begins
+        self._tell_begins = begins
+        self._abandonment = Abandonment()
         self._lock = threading.Lock()
         self._busy = False
         self._plugins: tuple[Plugin, ...] = ()
@@ -101,6 +102,10 @@ class PluginHost:
     def quarantined(self) -> tuple[QuarantinedPlugin, ...]:
         """The plugins that were refused, each with the reason."""
         return self._quarantined
+
+    def abandon(self) -> None:
+        """Wait for no plugin any more: what loads or starts plugins now raises StartAbandonedError at once."""
+        self._abandonment.give_up()
 
     def load_entry_points(self) -> None:
         """Load every plugin that an installed distribution offers in the group `gatewright`."""
@@ -215,10 +220,14 @@ class PluginHost:
         _log.error(PLUGIN_QUARANTINED, {"plugin": plugin.name, "reason": reason})
         self._publish("QUARANTINED", plugin, reason)
 
+    def _begins(self, step: str) -> None:
+        self._abandonment.check()
+        self._tell_begins(step)
+
     def _load(self, entry_point: EntryPoint) -> Plugin | None:
         plugin = loading.found(entry_point)
         try:
-            plugin = loading.import_plugin(plugin, entry_point, self._clock)
+            plugin = loading.import_plugin(plugin, entry_point, self._clock, self._abandonment)
         except GuardError as error:
             self.quarantine(plugin, str(error))
             return None
@@ -238,7 +247,7 @@ class PluginHost:
             _log.error(PLUGIN_QUARANTINED, {"plugin": plugin.name, "reason": refused.reason})
             return None
         try:
-            plugin = loading.ask(plugin, self._manager, self._clock)
+            plugin = loading.ask(plugin, self._manager, self._clock, self._abandonment)
             self._check_commands(plugin)
             if self._site is not None:
                 self._site.install(plugin)
@@ -288,7 +297,7 @@ class PluginHost:
         deadline = self._clock.monotonic() + loading.HOOK_DEADLINE_S
         call = GuardedCall(self._clock, "its gatewright_started", lambda: caller(gateway=context))
         try:
-            call.result(deadline, loading.HOOK_DEADLINE_S)
+            call.result(deadline, loading.HOOK_DEADLINE_S, self._abandonment)
         except GuardError as error:
             self._take_out(plugin, REMOVAL_DEADLINE_S)
             self.quarantine(plugin, str(error))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from framework.clock import Clock
+    from framework.plugins.guard import Abandonment
 
 T = TypeVar("T")
 
@@ -56,17 +57,19 @@ def found(entry_point: EntryPoint) -> Plugin:
     )
 
 
-def import_plugin(plugin: Plugin, entry_point: EntryPoint, clock: Clock) -> Plugin:
-    """Import what an entry point names; GuardError."""
-    return replace(plugin, module=_guarded(plugin, clock, "its import", entry_point.load, IMPORT_DEADLINE_S))
+def import_plugin(plugin: Plugin, entry_point: EntryPoint, clock: Clock, abandonment: Abandonment) -> Plugin:
+    """Import what an entry point names; GuardError, or StartAbandonedError."""
+    module = _guarded(plugin, clock, "its import", entry_point.load, IMPORT_DEADLINE_S, abandonment)
+    return replace(plugin, module=module)
 
 
-def ask(plugin: Plugin, manager: pluggy.PluginManager, clock: Clock) -> Plugin:
+def ask(plugin: Plugin, manager: pluggy.PluginManager, clock: Clock, abandonment: Abandonment) -> Plugin:
     """Ask an imported plugin, which `manager` is to know from now on, for all that it contributes.
 
     Raises:
         PluginError: It was written for another version of the plugin interface, or contributes what is none.
         GuardError: Its hooks raised, tried to exit, or hung.
+        StartAbandonedError: Nobody wants to know any more.
     """
     module = plugin.module
     wants = getattr(module, "GATEWRIGHT_API", API_VERSION)
@@ -89,7 +92,7 @@ def ask(plugin: Plugin, manager: pluggy.PluginManager, clock: Clock) -> Plugin:
             conformance_tests=tuple(map(str, contributions(manager, module, "gatewright_conformance_tests"))),
         )
 
-    return _guarded(plugin, clock, "its hooks", answers, HOOK_DEADLINE_S)
+    return _guarded(plugin, clock, "its hooks", answers, HOOK_DEADLINE_S, abandonment)
 
 
 def contributions(manager: pluggy.PluginManager, module: object, hook: str) -> list[Any]:
@@ -103,11 +106,13 @@ def caller_of(manager: pluggy.PluginManager, module: object, hook: str) -> plugg
     return manager.subset_hook_caller(hook, others)
 
 
-def _guarded(plugin: Plugin, clock: Clock, what: str, work: Callable[[], T], seconds: float) -> T:
+def _guarded(
+    plugin: Plugin, clock: Clock, what: str, work: Callable[[], T], seconds: float, abandonment: Abandonment
+) -> T:
     deadline = clock.monotonic() + seconds
     call = GuardedCall(clock, what, work)
     try:
-        return call.result(deadline, seconds)
+        return call.result(deadline, seconds, abandonment)
     finally:
         plugin.threads.update(call.new_threads())
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROGRAM = """
-import functools, os, sys
+import atexit, functools, os, sys, threading
 from framework import component, hookimpl, run
 from framework.gateway import Gateway
 
@@ -31,15 +31,35 @@ class Plugin:
     def gatewright_components(self):
         return [Stuck]
 
+class HangsAtExit:
+    @hookimpl
+    def gatewright_stopping(self):
+        atexit.register(Stuck().activate, None)
+        threading.Thread(target=Stuck().activate, args=[None], daemon=False).start()
+
+class HangsAsItIsLoaded:
+    @hookimpl
+    def gatewright_components(self):
+        Stuck().activate(None)
+
+class HangsAsItIsStarted:
+    @hookimpl
+    def gatewright_started(self, gateway):
+        Stuck().activate(None)
+
+Plugin = globals()[os.environ.get("EXAMPLE", "Plugin")]
 run.Gateway = functools.partial(Gateway, plugins=[Plugin()])
 sys.exit(run.main(sys.argv[2:]))
 """
 
 
 @pytest.fixture
-def stuck(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket, Path]]:
-    """The process, what its service manager hears, and the pipe that its component waits for."""
+def stuck(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[subprocess.Popen[str], socket.socket, Path]]:
+    """The process, what its service manager hears, and the pipe that its component or plugin waits for."""
     pipe, state_dir = tmp_path / "pipe", tmp_path / "state"
+    example = getattr(request, "param", "Plugin")
     os.mkfifo(pipe)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
@@ -48,7 +68,11 @@ def stuck(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket
             [sys.executable, "-c", PROGRAM, str(pipe), "--state-dir", str(state_dir)],
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
+            env={
+                **os.environ,
+                "NOTIFY_SOCKET": str(tmp_path / "notify"),
+                "EXAMPLE": example,
+            },
         )
         try:
             yield process, manager, tmp_path
@@ -95,3 +119,32 @@ def test_a_signal_to_stop_ends_the_wait(stuck: Any) -> None:
     (directory / "pipe").write_bytes(b"")
     assert " ready: " not in process.communicate(timeout=20)[1]
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("stuck", "step"),
+    [
+        ("HangsAsItIsLoaded", "loading plugin HangsAsItIsLoaded-1"),
+        ("HangsAsItIsStarted", "telling plugin HangsAsItIsStarted-1 that the gateway has started"),
+    ],
+    indirect=["stuck"],
+)
+def test_a_signal_to_stop_ends_a_start_that_waits_for_a_plugin(stuck: Any, step: str) -> None:
+    process, manager, _ = stuck
+    while manager.recv(4096).decode().splitlines()[0] != f"STATUS=starting: {step}":
+        pass
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert manager.recv(4096).decode().splitlines()[0] == "STOPPING=1", "nothing else is begun, nor waited for"
+    assert " ready: " not in process.communicate(timeout=20)[1]
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("stuck", ["HangsAtExit"], indirect=True)
+def test_what_a_plugin_leaves_does_not_keep_the_process_from_ending(stuck: Any) -> None:
+    process, manager, _ = stuck
+    assert after_the_plugins(manager)[0] == "READY=1"
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=20)[1]
+    assert process.returncode == 0
+    assert "what a plugin has left kept the process from ending" in said
