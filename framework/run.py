@@ -123,7 +123,7 @@ def _run(
     finally:
         if observation is not None:
             observation.stop()
-        if start.over:  # else its thread is at something of the gateway, and ends with the process
+        if start.succeeded:
             gateway.stop()
         lock.release()
     return 0

@@ -43,6 +43,11 @@ class Start:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="gatewright-start", daemon=True)
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the gateway runs, and is to be stopped; what a start that failed has begun, it has undone itself."""
+        return self.over and self._error is None
+
     def told_to_stop(self, signals: set[signal.Signals]) -> bool:
         """Start the gateway, and wait until that is over, or one of the signals asks to stop; whether one did.
 
