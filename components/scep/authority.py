@@ -11,9 +11,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.scep import enrolment
-from components.scep.client import ServerLocation, locate_server
+from components.scep.client import ServerLocation, endpoint_urls, locate_server
 from components.scep.enrolment import Trust
-from components.scep.errors import OperationUnsupportedError, UntrustedCaError
+from components.scep.errors import (
+    BrokenConnectionError,
+    HttpStatusError,
+    NotScepError,
+    OperationUnsupportedError,
+    TransportError,
+    UntrustedCaError,
+)
 from components.scep.exchange import verify_again
 from components.scep.log_events import CA_FETCHED, CA_VERIFIED, NEXT_CA_VERIFIED
 from components.scep.transaction import Capabilities, SecurityProfile, read_next_ca, reconcile
@@ -28,13 +35,20 @@ _FAILURES_TO_SAY: Final = 3
 
 
 def locate(driver: EnrolmentDriver, attempt: int, *, refresh: bool) -> None:
-    """Find the server and verify its CA certificates; `refresh` looks again at one that was found before."""
+    """Find the server and verify its CA certificates; `refresh` looks again at one that was found before.
+
+    One that a redirect had led to is looked for from the endpoint on when it is not there any more.
+    """
     settings, clock = driver.settings, driver.context.clock
     client = driver.client(driver.trust_record.url) if refresh else None
 
     def find() -> ServerLocation:
         if client is not None:
-            return client.describe()
+            try:
+                return client.describe()
+            except (TransportError, NotScepError):
+                if client.url in endpoint_urls(settings.endpoint):
+                    raise
         return locate_server(
             settings.endpoint, clock=clock, ca_identifier=settings.ca_identifier, ca_bundle=settings.ca_bundle
         )
@@ -114,19 +128,25 @@ def _offer(driver: EnrolmentDriver, location: ServerLocation, *, looked_again: b
 
     Raises:
         TransportError: It does not say it now, nothing is remembered of it, and `legacy` would take it for a server
-            that can do little. One that goes on failing over that question does not know it.
+            that can do little. One that goes on failing over that question does not know it, but for one that is busy,
+            or not reached.
     """
     before, not_said = enrolment.record_of_server(driver.enrollment), location.not_said
     if before is not None and before.url != location.url and not looked_again:
         before = None
     if before is not None and not_said is not None:
         return before.capabilities, before.warning
-    is_legacy = driver.settings.profile is SecurityProfile.LEGACY
-    if not_said is not None and is_legacy and driver.enrollment.journal.attempts < _FAILURES_TO_SAY:
-        raise not_said
+    if not_said is not None and driver.settings.profile is SecurityProfile.LEGACY:
+        refuses = isinstance(not_said, BrokenConnectionError | HttpStatusError) and not _is_for_now(not_said)
+        if not refuses or driver.enrollment.journal.attempts < _FAILURES_TO_SAY:
+            raise not_said
     previous = None if before is None else Capabilities(frozenset(before.capabilities))
     reconciled = reconcile(previous, location.capabilities)
     return tuple(sorted(reconciled.capabilities.keywords)), reconciled.warning or ""
+
+
+def _is_for_now(error: TransportError) -> bool:
+    return isinstance(error, HttpStatusError) and error.is_for_now
 
 
 def _take_successor(

@@ -293,14 +293,15 @@ class ScepClient:
         ends_at: float = math.inf,
     ) -> _Answered:
         """Ask, and ask again where a redirect of these statuses leads to on the same host, until `ends_at`."""
-        server = self
+        server, asked = self, {self.url}
         for _ in range(MOST_REDIRECTS):
             try:
                 return ask(server)
             except RedirectError as error:
                 elsewhere = _on_the_same_host(server.url, error.location) if error.status in statuses else None
-                if elsewhere is None:
+                if elsewhere is None or elsewhere in asked:
                     raise
+                asked.add(elsewhere)
                 server = self._at(elsewhere, ends_at)
         return ask(server)
 
@@ -408,13 +409,10 @@ def locate_server(
         TransportError: The server cannot be reached.
         NotScepError: What answered is no SCEP server.
     """
-    url = normalize_endpoint(endpoint)
-    has_path = urllib.parse.urlsplit(url).path not in ("", "/")
     failure: TransportError | NotScepError | None = None
-    for path in ("",) if has_path else WELL_KNOWN_PATHS:
-        whole = url.rstrip("/") + path if path else url
+    for url in endpoint_urls(endpoint):
         client = ScepClient(
-            whole,
+            url,
             clock=clock,
             ca_identifier=ca_identifier,
             ca_bundle=ca_bundle,
@@ -428,6 +426,18 @@ def locate_server(
     if failure is None:
         raise EndpointError(endpoint, "no path was tried")
     raise failure
+
+
+def endpoint_urls(endpoint: str) -> tuple[str, ...]:
+    """The URLs that an endpoint may mean, in turn: itself if it has a path, else with each well-known one.
+
+    Raises:
+        EndpointError: It is none.
+    """
+    url = normalize_endpoint(endpoint)
+    if urllib.parse.urlsplit(url).path not in ("", "/"):
+        return (url,)
+    return tuple(url.rstrip("/") + path for path in WELL_KNOWN_PATHS)
 
 
 def _on_the_same_host(url: str, location: str) -> str | None:

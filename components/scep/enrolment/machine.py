@@ -215,13 +215,15 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
 
 
 def _asked(enrollment: Enrollment, purpose: Purpose) -> Enrollment:
-    """Take in what somebody asks for, who may know of a change at the server: it is met as if for the first time.
+    """Take in what somebody asks for, who may know of a change at the server: one that failed is met as if anew.
 
     Without a certificate there is nothing to renew; a first enrolment that is under way is what is asked for.
     """
     if enrollment.keystore.identity is None:
         purpose = Purpose.ENROLL
-    return with_journal(without_weaker(enrollment), asked=purpose, look_again=True, declined_digest="")
+    if enrollment.journal.problem is not None:
+        enrollment = without_weaker(enrollment)
+    return with_journal(enrollment, asked=purpose, look_again=True, declined_digest="")
 
 
 def _fresh(enrollment: Enrollment) -> Enrollment:

@@ -185,6 +185,15 @@ def test_quirk_39_a_message_goes_to_no_other_host_and_not_round_and_round(
     assert len(peer.requests) <= 1 + MOST_REDIRECTS
 
 
+def test_quirk_39_a_redirect_to_where_it_came_from_has_no_message_posted_again(serve: Serve) -> None:
+    peer = serve(answer(b"", "307 Temporary Redirect", "Location: /scep"))
+    with pytest.raises(RedirectError, match="it redirects to"):
+        ScepClient(peer.url + "/scep", clock=CLOCK).pki_operation(
+            b"message", Capabilities(frozenset({"postpkioperation"}))
+        )
+    assert len(peer.requests) == 1
+
+
 def test_quirk_39_a_server_that_moves_later_on_its_host_is_looked_at_there(serve: Serve, der_of_root: bytes) -> None:
     def respond(connection: socket.socket, request: Request) -> None:
         moving = answer(b"", "308 Permanent Redirect", "Location: /pki/scep")

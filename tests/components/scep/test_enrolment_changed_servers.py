@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.scep.client import ScepClient
-from components.scep.errors import HttpStatusError
+from components.scep.errors import HttpStatusError, RedirectError
 from tools.scep_ca import CaParameters
+from tools.scep_ca import server as scep_ca_server
 from tools.scep_ca.faults import FaultySide
 from tools.scep_ca.identities import _open_ra
 
@@ -160,6 +162,38 @@ def test_a_server_that_never_says_what_it_can_do_is_taken_not_to_know_the_questi
     gateway.days(1)
     assert gateway.status["state"] == "enrolled", gateway.status
     assert authority.issued == 1
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_server_that_is_busy_for_long_is_not_taken_not_to_know_the_question(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    fail_over(monkeypatch, "GetCACaps", status, 10)
+    gateway, authority = begin(settings={"security.profile": "legacy"}, strict=True)
+    gateway.days(3)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert authority.issued == 1
+    assert gateway.status["warnings"] == []
+
+
+def test_a_server_that_a_redirect_had_led_to_is_left_when_it_is_gone(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, _ = begin()
+    home, request = gateway.status["server_url"], ScepClient._request
+    elsewhere, at_home = urllib.parse.urljoin(home, "/elsewhere"), scep_ca_server.SCEP_PATH
+
+    def redirecting(self: ScepClient, *arguments: Any, **more: Any) -> Any:
+        if self.url == home and at_home != scep_ca_server.SCEP_PATH:
+            raise RedirectError(home, 302, "/elsewhere")
+        return request(self, *arguments, **more)
+
+    monkeypatch.setattr(ScepClient, "_request", redirecting)
+    for path, url in (("/elsewhere", elsewhere), (at_home, home)):
+        monkeypatch.setattr(scep_ca_server, "SCEP_PATH", path)
+        gateway.service.renew()
+        gateway.harness.settle()
+        assert (gateway.status["state"], gateway.status["server_url"]) == ("enrolled", url)
 
 
 def test_what_a_server_offered_counts_while_it_does_not_say_it(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:

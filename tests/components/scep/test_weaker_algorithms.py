@@ -303,10 +303,17 @@ def test_a_network_that_is_down_says_nothing_of_what_helped() -> None:
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
-def test_who_asks_has_the_server_met_as_if_for_the_first_time(purpose: Purpose) -> None:
+@pytest.mark.parametrize("failed", [False, True], ids=["all is well", "a try has failed"])
+def test_who_asks_after_a_failure_has_the_server_met_as_if_for_the_first_time(
+    purpose: Purpose, *, failed: bool
+) -> None:
+    """Where all is well, what helps is sent at once: a challenge that is good for one use goes out once only."""
     one = taught()
+    if failed:
+        one.renew()
+        one.feed(Failed(one.state.attempt, Problem(State.UNREACHABLE, "TransportError", "", "", NOW), 1.0))
     one.ask(purpose)
-    assert not one.sent.weaker
+    assert one.sent.weaker != failed
 
 
 def test_what_is_offered_no_more_is_not_sent_by_a_request_under_way_either() -> None:
