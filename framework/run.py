@@ -23,7 +23,7 @@ from framework.readiness import CHANGES, Readiness, named
 from framework.recent_log import RecentLog
 from framework.service import LOG_FORMATS, ServiceNotifier, StatusLine, Watchdog, log_handler
 from framework.service.log_lines import TEXT, log_format
-from framework.starting import Start, end_soon
+from framework.starting import Start, end_at_last, end_soon
 from framework.storage import make_private_directory
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class StateDirectoryError(FrameworkError):
 def main(argv: Sequence[str]) -> int:
     """Run a gateway until SIGTERM or SIGINT; SIGHUP has it read its configuration files again. The exit status.
 
-    The process is to end with that, and does within `LEAVE_DEADLINE_S`.
+    The process is to end with that, and does within `LEAVE_DEADLINE_S`, also where this raises.
     """
     options = run_parser().parse_args(argv)
     if options.state_dir is None:
@@ -65,12 +65,13 @@ def main(argv: Sequence[str]) -> int:
     tell = functools.partial(_tell, None if log_format(options.log_format, os.environ) == TEXT else lines)
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    status = 1
     try:
         status = _run(Path(options.state_dir).absolute(), options.conf_dir, options.observe_on, signals, tell)
     except (FrameworkError, OSError) as error:
         tell(GATEWAY_FAILED, {"error": error}, logging.CRITICAL)
-        status = 1
-    end_soon(status)
+    finally:
+        end_soon(status)
     return status
 
 
@@ -98,6 +99,7 @@ def _run(
     start = Start(gateway)
     try:
         if start.told_to_stop(signals):
+            end_at_last(0)
             notifier.stopping()
             start.abandon()
             return 0
@@ -116,6 +118,7 @@ def _run(
             if readiness.reached:
                 notifier.reloading(gateway.clock)
             gateway.background.submit("gatewright", functools.partial(_reload, gateway, status, readiness))
+        end_at_last(0)
         _log.info(GATEWAY_STOPPING, {"signal": signal.Signals(received).name})
         readiness.cancel()
         notifier.stopping()

@@ -26,6 +26,9 @@ ABANDON_DEADLINE_S: Final = 12.0
 LEAVE_DEADLINE_S: Final = 1.0
 """How long what plugins have left (threads, handlers of `atexit`) may keep the process from ending, in seconds."""
 
+LAST_DEADLINE_S: Final = 15.0
+"""How long a process that was told to stop may take in all, in seconds; the unit's TimeoutStopSec is longer."""
+
 _OVER: Final = signal.SIGUSR1
 """Wakes the main thread when the start is over; from elsewhere it means nothing."""
 
@@ -88,6 +91,16 @@ class Start:
         finally:
             self.over = True
             signal.pthread_kill(threading.main_thread().ident or 0, _OVER)
+
+
+def end_at_last(status: int, within_s: float = LAST_DEADLINE_S, leave: Callable[[int], None] = os._exit) -> None:
+    """Have the process end with the exit status, without a word, even if neither stopping nor logging comes to an end.
+
+    Where nobody reads what it writes, whoever logs waits for ever.
+    """
+    timer = threading.Timer(within_s, leave, (status,))
+    timer.daemon = True
+    timer.start()
 
 
 def end_soon(status: int, leave: Callable[[int], None] = os._exit) -> threading.Timer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -11,6 +12,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from framework.starting import end_at_last
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +39,18 @@ class HangsAtExit:
     def gatewright_stopping(self):
         atexit.register(Stuck().activate, None)
         threading.Thread(target=Stuck().activate, args=[None], daemon=False).start()
+
+class BreaksTheStart:
+    @hookimpl
+    def gatewright_components(self):
+        from framework.plugins.host import PluginHost
+
+        def start(_):
+            threading.Thread(target=Stuck().activate, args=[None], daemon=False).start()
+            raise RuntimeError("a defect of the gateway")
+
+        PluginHost.start = start
+        return []
 
 class HangsAsItIsLoaded:
     @hookimpl
@@ -148,3 +163,17 @@ def test_what_a_plugin_leaves_does_not_keep_the_process_from_ending(stuck: Any) 
     said = process.communicate(timeout=20)[1]
     assert process.returncode == 0
     assert "what a plugin has left kept the process from ending" in said
+
+
+@pytest.mark.parametrize("stuck", ["BreaksTheStart"], indirect=True)
+def test_a_start_that_fails_in_a_way_that_is_not_foreseen_ends_the_process_whatever_is_left(stuck: Any) -> None:
+    process, _, _ = stuck
+    said = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert "a defect of the gateway" in said
+
+
+def test_a_process_that_can_neither_stop_nor_log_ends_at_last() -> None:
+    left: queue.SimpleQueue[int] = queue.SimpleQueue()
+    end_at_last(3, 0, left.put)
+    assert left.get(timeout=20) == 3
