@@ -250,6 +250,7 @@ class Journal:
         declined_digest: What that request depended on; empty once somebody asks.
         look_again: Whether the next try begins with a look at what the server shows: a try has failed since the last
             look, or somebody asks.
+        refused_when_due: Whether what was refused was due by itself, so that it is for a person to go on.
     """
 
     trust: Trust | None = None
@@ -269,3 +270,4 @@ class Journal:
     declined: Trust | None = None
     declined_digest: str = ""
     look_again: bool = False
+    refused_when_due: bool = False

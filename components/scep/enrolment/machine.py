@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from components.scep.enrolment.events import Action, Enrollment, Event
-    from components.scep.enrolment.facts import Configured, IdentityFacts, Request, Trust
+    from components.scep.enrolment.facts import Configured, IdentityFacts, Problem, Request, Trust
 
     Step = tuple[Enrollment, tuple[Action, ...]]
 
@@ -117,7 +117,7 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
         case KeyReady(_, key, transaction_id):
             return requesting.send(enrollment, key, transaction_id)
         case FormRefused() | FormUnanswered() | ReplySealed() | PollUnsupported() | RequestUnknown():
-            return requesting.go_on(enrollment, event)
+            return _leave_successor(enrollment, requesting.go_on(enrollment, event))
         case CertificateIssued(attempt, warnings):
             return with_journal(enrollment, warnings=warnings), (StoreIdentity(attempt),)
         case IdentityStored(_, keystore, now):
@@ -127,7 +127,7 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
         case Failed(_, problem, jitter):
             if enrollment.state is State.CHECKING_CA and problem.state is not State.UNTRUSTED_CA:
                 return _take_next_ca(enrollment, None, problem.message, problem.at)
-            return requesting.fail(enrollment, problem, jitter)
+            return _leave_successor(enrollment, requesting.fail(enrollment, problem, jitter))
         case _:
             return enrollment, ()
 
@@ -163,13 +163,23 @@ def _resume(enrollment: Enrollment, now: datetime) -> Step:
     wanted = aim_of(enrollment, now) is not None
     if waits and journal.problem is not None and wanted and blocked(enrollment) is None:
         if journal.problem.state is State.REFUSED:
-            return replace(enrollment, state=State.REFUSED), () if identity is None else (WakeAt(now + CHECK_INTERVAL),)
+            return _go_on_refused(replace(enrollment, state=State.REFUSED), journal.problem, now)
         if journal.next_attempt_at is not None and journal.next_attempt_at > now:
             latest = now + timedelta(seconds=max(LONGEST_PAUSE_S, journal.problem.retry_after_s or 0))
             when = min(journal.next_attempt_at, latest)
             waiting = with_journal(replace(enrollment, state=journal.problem.state), next_attempt_at=when)
             return waiting, (WakeAt(when),)
     return _proceed(enrollment, now)
+
+
+def _go_on_refused(enrollment: Enrollment, problem: Problem, now: datetime) -> Step:
+    """Wait on after a restart; restarts do not put off the end of a refusal of what was not due."""
+    if enrollment.keystore.identity is None:
+        return enrollment, ()
+    if enrollment.journal.refused_when_due:
+        return enrollment, (WakeAt(now + CHECK_INTERVAL),)
+    ends_at = rest.refusal_ends_at(enrollment, problem.at, now)
+    return (enrollment, (WakeAt(ends_at),)) if ends_at > now else _wake(enrollment, now)
 
 
 def _completes(request: Request, identity: IdentityFacts) -> bool:
@@ -199,9 +209,9 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
     if enrollment.state is State.ENROLLED:
         return _proceed(enrollment, now)
     if enrollment.state is State.REFUSED and enrollment.keystore.identity is not None:
-        # Who asked has had a day to read the refusal, which must not keep a renewal away that becomes due one day.
+        # What was only asked for must not keep a renewal away that is due now, or becomes so one day.
         enrollment = with_journal(enrollment, asked=None, staged=requesting.staged_after_refusal(enrollment))
-        if aim_of(enrollment, now) is not None:
+        if enrollment.journal.refused_when_due and aim_of(enrollment, now) is not None:
             return enrollment, (Remember(), WakeAt(now + CHECK_INTERVAL))
         # That, or the clock that made it due was put right.
         enrollment, actions = _proceed(with_journal(enrollment, problem=None), now)
@@ -321,6 +331,22 @@ def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now
         staged = replace(with_experience(trust, enrollment.journal.trust), succeeds=True)
         enrollment = with_journal(enrollment, staged=staged, request=None)
     enrollment, actions = _proceed(enrollment, now)
+    return enrollment, (Remember(), *actions)
+
+
+def _leave_successor(before: Enrollment, failed: Step) -> Step:
+    """Ask the present CA at once for what is due or asked for, if it was under its successor that it was refused.
+
+    Once: a server that has rolled over shows the successor again, and what that one refuses is refused.
+    """
+    enrollment, actions = failed
+    left, problem = before.journal.staged, enrollment.journal.problem
+    if left is None or not left.succeeds or enrollment.state is not State.REFUSED or problem is None:
+        return failed
+    enrollment = with_journal(enrollment, ca_check=_DECLINED)
+    if is_declined(before, left) or aim_of(enrollment, problem.at) is None or not trust_is_current(enrollment):
+        return enrollment, actions
+    enrollment, actions = _proceed(with_journal(enrollment, problem=None), problem.at)
     return enrollment, (Remember(), *actions)
 
 

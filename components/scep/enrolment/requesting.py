@@ -26,7 +26,9 @@ from components.scep.enrolment.knowledge import (
     with_journal,
     without_weaker,
 )
-from components.scep.enrolment.timing import CHECK_INTERVAL, LONGEST_PENDING, poll_pause_s, retry_pause_s
+from components.scep.enrolment.reasons import purpose_now
+from components.scep.enrolment.rest import refusal_ends_at
+from components.scep.enrolment.timing import LONGEST_PENDING, poll_pause_s, retry_pause_s
 from components.scep.transaction import Capabilities, renewal_forms
 
 if TYPE_CHECKING:
@@ -229,9 +231,17 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
     )
     if problem.state not in RETRIED:
         enrollment = _note_successor(enrollment)
-        ended = with_journal(enrollment, request=None, staged=staged_after_refusal(enrollment), attempts=0)
-        look_again = () if enrollment.keystore.identity is None else (WakeAt(problem.at + CHECK_INTERVAL),)
-        return with_journal(ended, next_attempt_at=None), (Remember(), *look_again)
+        ended = with_journal(
+            enrollment,
+            request=None,
+            staged=staged_after_refusal(enrollment),
+            attempts=0,
+            next_attempt_at=None,
+            refused_when_due=_was_due(enrollment, problem.at),
+        )
+        if enrollment.keystore.identity is None:
+            return ended, (Remember(),)
+        return ended, (Remember(), WakeAt(refusal_ends_at(ended, problem.at, problem.at)))
     attempts = enrollment.journal.attempts + 1
     identity = enrollment.keystore.identity
     validity = None if identity is None else identity.validity
@@ -245,6 +255,12 @@ def _may_be_of_the_algorithms(enrollment: Enrollment, problem: Problem) -> bool:
     request = enrollment.journal.request
     was_sent = enrollment.state is State.REQUESTING and request is not None and request.weaker
     return was_sent and problem.state is not State.KEYSTORE_ERROR and problem.kind != NOT_REACHED
+
+
+def _was_due(enrollment: Enrollment, now: datetime) -> bool:
+    """Whether what was tried was due by itself, not only asked for, nor only the move to the CA's successor."""
+    due = purpose_now(enrollment.configured, enrollment.keystore, enrollment.journal.trust, now)
+    return due is not None and due is enrollment.aim
 
 
 def _note_successor(enrollment: Enrollment) -> Enrollment:

@@ -79,6 +79,13 @@ def next_check(enrollment: Enrollment, now: datetime) -> datetime:
     return min([now + CHECK_INTERVAL, *(moment for moment in moments if moment is not None and moment > now)])
 
 
+def refusal_ends_at(enrollment: Enrollment, refused_at: datetime, now: datetime) -> datetime:
+    """When a refusal is over that was not of what was due: who asked has a day to read it, a renewal does not wait."""
+    due = _renewal(enrollment)
+    ends_at = min(refused_at, now) + CHECK_INTERVAL
+    return ends_at if due is None or due <= refused_at else min(ends_at, due)
+
+
 def _renewal(enrollment: Enrollment) -> datetime | None:
     identity = enrollment.keystore.identity
     if identity is None or not enrollment.configured.renew:

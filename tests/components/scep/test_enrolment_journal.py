@@ -44,6 +44,7 @@ JOURNALS = st.builds(
     declined=st.none() | TRUSTS,
     declined_digest=TEXT,
     look_again=st.booleans(),
+    refused_when_due=st.booleans(),
     former=st.none() | TRUSTS,
     request=st.none() | REQUESTS,
     attempts=NUMBERS,

@@ -27,6 +27,7 @@ from components.scep.enrolment import (
     KeyReady,
     KeystoreFacts,
     LocateServer,
+    NextCaSought,
     PollUnsupported,
     PrepareKey,
     Problem,
@@ -47,6 +48,7 @@ from components.scep.enrolment import (
     WakeAt,
     step,
 )
+from components.scep.enrolment.timing import renewal_due
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONFIGURED = Configured(
@@ -55,6 +57,7 @@ CONFIGURED = Configured(
 EMPTY = KeystoreFacts(has_trust=False, identity=None, request_key=None)
 TOMORROW = WakeAt(NOW + timedelta(hours=24))
 TRUST = Trust("A", "http://ca/scep", ("aes",), ("PEM",))
+RENEWED = IdentityFacts("c", "k", validity=Validity(NOW, NOW + timedelta(days=90)))
 
 
 def problem(state: State, at: datetime = NOW) -> Problem:
@@ -179,10 +182,7 @@ def test_a_refusal_survives_a_restart_until_the_configuration_differs() -> None:
 
 def renewing() -> Enrollment:
     """Somebody has asked for a renewal long before it is due."""
-    identity = IdentityFacts("c", "k", validity=Validity(NOW, NOW + timedelta(days=90)))
-    journal = Journal(trust=replace(TRUST, certificates=()))
-    state = replace(enrollment(KeystoreFacts(True, identity, None), journal, renew=True), state=State.ENROLLED)
-    state, actions = feed(state, EnrollAsked(NOW, Purpose.RENEW))
+    state, actions = feed(enrolled(), EnrollAsked(NOW, Purpose.RENEW))
     assert actions == (Remember(), LocateServer(1, refresh=True))
     return state
 
@@ -213,6 +213,72 @@ def test_a_refusal_of_what_was_asked_for_keeps_no_renewal_away_that_becomes_due(
     (wake,) = (action for action in actions if isinstance(action, WakeAt))
     state, actions = feed(state, TimerDue(wake.when))
     assert (state.aim, actions) == (Purpose.RENEW, (LocateServer(state.attempt, refresh=True),))
+
+
+DUE = renewal_due(RENEWED, replace(CONFIGURED, renew=True)) or NOW
+JUST_BEFORE = DUE - timedelta(hours=2)
+SUCCESSOR = replace(TRUST, certificates=("NEXT",), succeeds=True)
+
+
+def enrolled() -> Enrollment:
+    journal = Journal(trust=replace(TRUST, certificates=()))
+    return replace(enrollment(KeystoreFacts(True, RENEWED, None), journal, renew=True), state=State.ENROLLED)
+
+
+def under_successor(state: Enrollment, at: datetime) -> Enrollment:
+    """A request that goes out under the CA's successor."""
+    state, _ = feed(replace(state, state=State.CHECKING_CA), NextCaSought(state.attempt, at, SUCCESSOR, "found"))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), f"t{state.attempt}"))
+    assert isinstance(actions[-1], SendRequest)
+    return state
+
+
+def asked_for(purpose: Purpose, at: datetime) -> Enrollment:
+    state, _ = feed(enrolled(), EnrollAsked(at, purpose), CaVerified(1, replace(TRUST, certificates=())))
+    return feed(state, KeyReady(1, KeyFacts("k", 2048), "t"))[0]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["at once", "over a restart"])
+@pytest.mark.parametrize(
+    "begun",
+    [asked_for(Purpose.RENEW, JUST_BEFORE), under_successor(enrolled(), JUST_BEFORE)],
+    ids=["asked for", "under the successor"],
+)
+def test_a_refusal_just_before_a_renewal_is_due_does_not_keep_it_away(begun: Enrollment, restarted: bool) -> None:
+    state, actions = feed(begun, Failed(begun.attempt, problem(State.REFUSED, JUST_BEFORE), 1.0))
+    assert (state.state, actions) == (State.REFUSED, (Remember(), WakeAt(DUE)))
+    if restarted:
+        state, _ = feed(replace(state, state=State.DISABLED, attempt=0), Began(DUE))
+    else:
+        state, _ = feed(state, TimerDue(DUE))
+    assert (state.state, state.aim, state.journal.staged) == (State.BOOTSTRAPPING, Purpose.RENEW, None)
+
+
+def test_a_refused_rekey_does_not_keep_a_renewal_away_that_was_due_already() -> None:
+    late = DUE + timedelta(hours=1)
+    begun = asked_for(Purpose.REKEY, late)
+    state, _ = feed(begun, Failed(begun.attempt, problem(State.REFUSED, late), 1.0))
+    wake_at = late + timedelta(days=1)
+    state, _ = feed(state, TimerDue(wake_at), TimerDue(wake_at + timedelta(minutes=15)))
+    assert (state.state, state.aim) == (State.BOOTSTRAPPING, Purpose.RENEW)
+
+
+def test_a_renewal_that_was_refused_when_due_waits_for_a_person() -> None:
+    begun = asked_for(Purpose.RENEW, DUE)
+    state, _ = feed(begun, Failed(begun.attempt, problem(State.REFUSED, DUE), 1.0))
+    state, actions = feed(state, TimerDue(DUE + timedelta(days=1)))
+    assert (state.state, actions) == (State.REFUSED, (Remember(), WakeAt(DUE + timedelta(days=2))))
+
+
+def test_what_is_due_and_refused_under_the_successor_is_asked_of_the_present_ca_at_once_and_once_only() -> None:
+    begun = under_successor(enrolled(), DUE)
+    state, actions = feed(begun, Failed(begun.attempt, problem(State.REFUSED, DUE), 1.0))
+    assert actions == (Remember(), LocateServer(state.attempt, refresh=True))
+    assert (state.journal.staged, state.journal.declined) == (None, SUCCESSOR)
+    rolled_over, _ = feed(state, CaVerified(state.attempt, SUCCESSOR))
+    rolled_over, _ = feed(rolled_over, KeyReady(rolled_over.attempt, KeyFacts("k", 2048), "again"))
+    ended, _ = feed(rolled_over, Failed(rolled_over.attempt, problem(State.REFUSED, DUE), 1.0))
+    assert ended.state is State.REFUSED
 
 
 @pytest.mark.parametrize("renew", [False, True])
