@@ -246,10 +246,11 @@ class Journal:
         asked: What somebody asked for though there may be no need, until it is done.
         challenge_used: `Configured.challenge_digest` of the one that last brought a certificate, or empty.
         challenge_used_at: When it did, or None.
-        declined: The CA's successor under which the CA refused a certificate, or None.
+        declined: The CA's successor under which no certificate was to be had, or None.
         declined_digest: What that request depended on; empty once somebody asks.
         look_again: Whether the next try begins with a look at what the server shows: a try has failed since the last
             look, or somebody asks.
+        successor_failures: How many requests under the staged successor have failed, the server being reached.
         refused_when_due: Whether what was refused was due by itself, so that it is for a person to go on.
     """
 
@@ -270,4 +271,5 @@ class Journal:
     declined: Trust | None = None
     declined_digest: str = ""
     look_again: bool = False
+    successor_failures: int = 0
     refused_when_due: bool = False

@@ -83,6 +83,7 @@ def _decode(document: dict[str, Any]) -> Journal:
         declined=_trust(document.get("declined")),
         declined_digest=str(document.get("declined_digest", "")),
         look_again=bool(document.get("look_again", document["problem"] is not None)),
+        successor_failures=int(document.get("successor_failures", 0)),
         refused_when_due=bool(document.get("refused_when_due", False)),
     )
 

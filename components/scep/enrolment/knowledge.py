@@ -88,14 +88,14 @@ def aim_of(enrollment: Enrollment, now: datetime) -> Purpose | None:
 
 
 def declined_successor(enrollment: Enrollment) -> Trust | None:
-    """The CA's successor under which the CA refused a certificate, as long as the bootstrap properties are the same."""
+    """The CA's successor under which no certificate was to be had, as long as the bootstrap properties are the same."""
     declined = enrollment.journal.declined
     current = declined is not None and declined.bootstrap_identity == enrollment.configured.bootstrap_identity
     return declined if current else None
 
 
 def is_declined(enrollment: Enrollment, successor: Trust) -> bool:
-    """Whether the CA refused a certificate under this successor, and nothing has changed, and nobody asks again."""
+    """Whether no certificate was to be had under this successor, and nothing has changed, and nobody asks again."""
     declined = declined_successor(enrollment)
     if declined is None or enrollment.journal.declined_digest != enrollment.configured.digest:
         return False

@@ -44,7 +44,7 @@ from components.scep.enrolment.events import (
     TrustStored,
     WakeAt,
 )
-from components.scep.enrolment.facts import RETRIED, Purpose, State
+from components.scep.enrolment.facts import NOT_REACHED, RETRIED, Purpose, State
 from components.scep.enrolment.knowledge import (
     aim_of,
     blocked,
@@ -329,25 +329,49 @@ def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now
     enrollment = with_journal(enrollment, ca_checked_at=now, ca_check=outcome)
     if trust is not None:
         staged = replace(with_experience(trust, enrollment.journal.trust), succeeds=True)
-        enrollment = with_journal(enrollment, staged=staged, request=None)
+        enrollment = with_journal(enrollment, staged=staged, request=None, successor_failures=0)
     enrollment, actions = _proceed(enrollment, now)
     return enrollment, (Remember(), *actions)
 
 
 def _leave_successor(before: Enrollment, failed: Step) -> Step:
-    """Ask the present CA at once for what is due or asked for, if it was under its successor that it was refused.
+    """Ask the present CA again, if a request under its successor was refused, or went on failing.
 
-    Once: a server that has rolled over shows the successor again, and what that one refuses is refused.
+    Most servers open nothing that is sealed for the next CA before they roll over (RFC 8894 4.7), and each says so in
+    its own way. One that has rolled over shows the successor again: what that one refuses then is refused, and after
+    failures the pauses go on growing.
     """
     enrollment, actions = failed
     left, problem = before.journal.staged, enrollment.journal.problem
-    if left is None or not left.succeeds or enrollment.state is not State.REFUSED or problem is None:
+    if left is None or not left.succeeds or problem is None or before.state is not State.REQUESTING:
         return failed
-    enrollment = with_journal(enrollment, ca_check=_DECLINED)
-    if is_declined(before, left) or aim_of(enrollment, problem.at) is None or not trust_is_current(enrollment):
+    if enrollment.state is State.REFUSED:
+        enrollment = with_journal(enrollment, ca_check=_DECLINED)
+        proceeds = aim_of(enrollment, problem.at) is not None  # else the refusal is there to read for a day
+    elif _may_be_of_the_successor(enrollment, problem):
+        failures = enrollment.journal.successor_failures + 1
+        enrollment = with_journal(enrollment, successor_failures=failures)
+        proceeds = failures >= requesting.FAILURES_TO_LEAVE
+    else:
+        return failed
+    if not proceeds or is_declined(before, left) or not trust_is_current(enrollment):
         return enrollment, actions
-    enrollment, actions = _proceed(with_journal(enrollment, problem=None), problem.at)
+    if enrollment.state is not State.REFUSED:
+        outcome = f"no certificate was to be had under the CA's successor: {problem.message}; it is looked for again"
+        enrollment = with_journal(requesting.leave_successor(enrollment), ca_check=outcome)
+    enrollment, actions = _proceed(with_journal(enrollment, problem=None, next_attempt_at=None), problem.at)
     return enrollment, (Remember(), *actions)
+
+
+def _may_be_of_the_successor(enrollment: Enrollment, problem: Problem) -> bool:
+    """Whether a request under the CA's successor failed for what was sent, not for the network or the keystore.
+
+    On the present CA's last day its successor is what is needed, and another look at it may come too late.
+    """
+    if enrollment.state not in {State.INVALID_RESPONSE, State.UNREACHABLE} or problem.kind == NOT_REACHED:
+        return False
+    ca = enrollment.keystore.ca
+    return ca is None or ca.not_after - problem.at > CHECK_INTERVAL
 
 
 def _finish(enrollment: Enrollment, now: datetime) -> Step:

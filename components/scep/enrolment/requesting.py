@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from components.scep.enrolment.facts import KeyFacts, Trust
     from components.scep.transaction import RenewalForm
 
-_FAILURES_OF_A_FORM: Final = 3
-"""After so many failures in a row, one that says nothing of a renewal's form is taken for the form's fault."""
+FAILURES_TO_LEAVE: Final = 3
+"""After so many failures that tell nothing of what was sent, its form is left, or the CA's successor."""
 
 
 def can_go_on(enrollment: Enrollment, request: Request) -> bool:
@@ -134,7 +134,7 @@ def _leave_form(enrollment: Enrollment, event: FormRefused | FormUnanswered) -> 
     if request is None:
         return fail(enrollment, event.problem, event.jitter)
     if isinstance(event, FormUnanswered):
-        if enrollment.journal.attempts + 1 >= _FAILURES_OF_A_FORM:
+        if enrollment.journal.attempts + 1 >= FAILURES_TO_LEAVE:
             left = _next_form(enrollment, replace(request, unanswered=event.problem), event.transaction_id)
             enrollment = with_journal(enrollment, request=left)
         return fail(enrollment, event.problem, event.jitter)
@@ -269,6 +269,17 @@ def _note_successor(enrollment: Enrollment) -> Enrollment:
     if staged is None or not staged.succeeds:
         return enrollment
     return with_journal(enrollment, declined=staged, declined_digest=enrollment.configured.digest)
+
+
+def leave_successor(enrollment: Enrollment) -> Enrollment:
+    """Leave the CA's successor for the present CA until the next look; known, in case the server has rolled over.
+
+    A failure may pass, so it is taken over when it is found again.
+    """
+    staged = enrollment.journal.staged
+    return with_journal(
+        enrollment, declined=staged, declined_digest="", staged=None, request=None, successor_failures=0
+    )
 
 
 def staged_after_refusal(enrollment: Enrollment) -> Trust | None:

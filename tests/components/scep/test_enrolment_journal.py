@@ -44,6 +44,7 @@ JOURNALS = st.builds(
     declined=st.none() | TRUSTS,
     declined_digest=TEXT,
     look_again=st.booleans(),
+    successor_failures=NUMBERS,
     refused_when_due=st.booleans(),
     former=st.none() | TRUSTS,
     request=st.none() | REQUESTS,

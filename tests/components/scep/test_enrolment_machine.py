@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given, settings
@@ -48,6 +49,7 @@ from components.scep.enrolment import (
     WakeAt,
     step,
 )
+from components.scep.enrolment.knowledge import renewed
 from components.scep.enrolment.timing import renewal_due
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -279,6 +281,66 @@ def test_what_is_due_and_refused_under_the_successor_is_asked_of_the_present_ca_
     rolled_over, _ = feed(rolled_over, KeyReady(rolled_over.attempt, KeyFacts("k", 2048), "again"))
     ended, _ = feed(rolled_over, Failed(rolled_over.attempt, problem(State.REFUSED, DUE), 1.0))
     assert ended.state is State.REFUSED
+
+
+def fail_under_successor(state: Enrollment, failure: Problem, tries: int) -> Enrollment:
+    """Fail so often, with the looks at the server in between."""
+    for left in range(tries, 0, -1):
+        state, _ = feed(state, Failed(state.attempt, failure, 1.0))
+        if left > 1:
+            due = state.journal.next_attempt_at
+            assert due is not None
+            state, actions = feed(state, TimerDue(due), CaVerified(state.attempt + 1, SUCCESSOR))
+            state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "fresh"))
+            assert isinstance(actions[-1], SendRequest)
+    return state
+
+
+@pytest.mark.parametrize("kind", ["HttpStatusError", "UntrustedSignerError", "BrokenConnectionError"])
+def test_a_ca_that_cannot_open_what_is_sealed_for_its_successor_is_asked_itself_after_three_tries(kind: str) -> None:
+    reached = State.UNREACHABLE if kind == "BrokenConnectionError" else State.INVALID_RESPONSE
+    failure = replace(problem(reached, DUE), kind=kind)
+    begun = under_successor(enrolled(), DUE)
+    state = fail_under_successor(begun, failure, 2)
+    assert (state.state, state.journal.staged) == (reached, SUCCESSOR)
+    state = fail_under_successor(begun, failure, 3)
+    assert (state.state, state.aim, state.journal.request) == (State.BOOTSTRAPPING, Purpose.RENEW, None)
+    assert (state.journal.staged, state.journal.declined) == (None, SUCCESSOR)
+    state, _ = feed(state, CaVerified(state.attempt, replace(TRUST, certificates=())))
+    state, actions = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "anew"))
+    assert actions[-1] == SendRequest(state.attempt, "anew", Purpose.RENEW, ANY)
+    assert state.journal.staged is None
+
+
+def test_a_gateway_whose_successor_cannot_be_had_long_before_its_renewal_is_enrolled_and_looks_on() -> None:
+    failure = replace(problem(State.INVALID_RESPONSE), kind="UntrustedSignerError")
+    state = fail_under_successor(under_successor(enrolled(), NOW), failure, 3)
+    assert (state.state, state.journal.problem, state.journal.staged) == (State.ENROLLED, None, None)
+    assert "message" in state.journal.ca_check
+    state = fail_under_successor(under_successor(state, NOW), failure, 2)
+    assert state.journal.staged == SUCCESSOR, "it may have passed a day later"
+
+
+def test_on_the_last_day_of_the_present_ca_its_successor_is_not_given_up() -> None:
+    state = renewed(enrolled(), ca=Validity(NOW, DUE + timedelta(hours=20)))
+    failure = replace(problem(State.INVALID_RESPONSE, DUE), kind="HttpStatusError")
+    assert fail_under_successor(under_successor(state, DUE), failure, 5).journal.staged == SUCCESSOR
+
+
+def test_a_successor_that_is_not_reached_is_not_given_up() -> None:
+    failure = replace(problem(State.UNREACHABLE, DUE), kind="TransportError")
+    state = fail_under_successor(under_successor(enrolled(), DUE), failure, 5)
+    assert (state.state, state.journal.staged) == (State.UNREACHABLE, SUCCESSOR)
+
+
+def test_a_server_that_has_rolled_over_and_fails_is_asked_on_under_the_successor() -> None:
+    failure = replace(problem(State.INVALID_RESPONSE, DUE), kind="HttpStatusError")
+    state = fail_under_successor(under_successor(enrolled(), DUE), failure, 3)
+    state, _ = feed(state, CaVerified(state.attempt, SUCCESSOR))
+    state, _ = feed(state, KeyReady(state.attempt, KeyFacts("k", 2048), "anew"))
+    state, _ = feed(state, Failed(state.attempt, failure, 1.0))
+    assert (state.state, state.journal.staged) == (State.INVALID_RESPONSE, SUCCESSOR)
+    assert state.journal.attempts > 3, "the pauses go on growing"
 
 
 @pytest.mark.parametrize("renew", [False, True])
