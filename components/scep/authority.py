@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from components.scep import enrolment
-from components.scep.client import ServerLocation, endpoint_urls, locate_server
+from components.scep.client import ServerLocation, locate_server
+from components.scep.endpoint import endpoint_urls
 from components.scep.enrolment import Trust
 from components.scep.errors import (
     BrokenConnectionError,

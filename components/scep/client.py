@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from components.http.text import printable
+from components.scep.endpoint import endpoint_urls, on_the_same_host
 from components.scep.errors import (
     BrokenConnectionError,
     DecodingError,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from components.http.connection import Conversation
     from components.scep.transaction import PkiRequest
     from framework.clock import Clock
-
-WELL_KNOWN_PATHS: Final = ("/cgi-bin/pkiclient.exe", "/scep", "/certsrv/mscep/mscep.dll")
-"""Where servers live, tried in turn when the endpoint has no path: RFC 8894's, micromdm's, NDES's."""
 
 DEADLINE_S: Final = 60.0
 """How long one operation may take in all, in seconds."""
@@ -298,7 +295,7 @@ class ScepClient:
             try:
                 return ask(server)
             except RedirectError as error:
-                elsewhere = _on_the_same_host(server.url, error.location) if error.status in statuses else None
+                elsewhere = on_the_same_host(server.url, error.location) if error.status in statuses else None
                 if elsewhere is None or elsewhere in asked:
                     raise
                 asked.add(elsewhere)
@@ -426,63 +423,6 @@ def locate_server(
     if failure is None:
         raise EndpointError(endpoint, "no path was tried")
     raise failure
-
-
-def endpoint_urls(endpoint: str) -> tuple[str, ...]:
-    """The URLs that an endpoint may mean, in turn: itself if it has a path, else with each well-known one.
-
-    Raises:
-        EndpointError: It is none.
-    """
-    url = normalize_endpoint(endpoint)
-    if urllib.parse.urlsplit(url).path not in ("", "/"):
-        return (url,)
-    return tuple(url.rstrip("/") + path for path in WELL_KNOWN_PATHS)
-
-
-def _on_the_same_host(url: str, location: str) -> str | None:
-    """The SCEP URL that a redirect means; None if it leads to another host, out of https, or nowhere."""
-    try:
-        target = urllib.parse.urljoin(url, location)
-        before, after = urllib.parse.urlsplit(url), urllib.parse.urlsplit(target)
-        found = normalize_endpoint(after._replace(query="", fragment="").geturl())
-    except ValueError:  # an EndpointError is one, too
-        return None
-    leaves_https = before.scheme.lower() == "https" and after.scheme.lower() != "https"
-    return None if after.hostname != before.hostname or leaves_https else found
-
-
-def normalize_endpoint(endpoint: str) -> str:
-    """The URL that an endpoint means: `http://host:port`, with a path or not, or `http:host:port`.
-
-    Raises:
-        EndpointError: It is none.
-    """
-    text = re.sub(r"^(https?):(?!//)", r"\1://", endpoint.strip(), flags=re.IGNORECASE)
-    try:
-        parts = urllib.parse.urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise EndpointError(endpoint, str(error)) from None
-    if parts.scheme.lower() not in ("http", "https"):
-        raise EndpointError(endpoint, "it must begin with http:// or https://")
-    if any(c.isspace() or not c.isprintable() for c in text):
-        raise EndpointError(endpoint, "it must hold no blanks and no control characters")
-    if not parts.hostname or port == 0 or parts.username is not None:
-        raise EndpointError(endpoint, "it must name a host, such as http://scep-server:8999")
-    if not parts.hostname.isascii():
-        raise EndpointError(endpoint, f"it must name the host as DNS has it{_in_ascii(parts.hostname)}")
-    if parts.query or parts.fragment:
-        raise EndpointError(endpoint, "it must have no query and no fragment; SCEP makes its own")
-    return text
-
-
-def _in_ascii(host: str) -> str:
-    """What to write for an internationalized name (RFC 3490), for a person to compare; empty if it is none."""
-    try:
-        return f", which may be {host.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        return ""
 
 
 def _retry_after_s(text: str, now: datetime) -> float | None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from components.http.text import printable
 from components.keystore import KeystoreError, KeystoreService, PrivateKeyEntry, guarded
-from components.scep.client import normalize_endpoint
+from components.scep.endpoint import normalize_endpoint
 from components.scep.errors import AnswerError, EndpointError, TransportError, UntrustedIssuerError
 from components.scep.health import statuses
 from components.scep.identity import ENROLLED_KEY_PAIR

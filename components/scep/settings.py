@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from components.keystore import parse_alternative_name, parse_subject
-from components.scep.client import normalize_endpoint
+from components.scep.endpoint import normalize_endpoint
 from components.scep.errors import EndpointError
 from components.scep.transaction import SecurityProfile
 from components.scep.trust import CertificatePin, FingerprintPin, Pin

@@ -17,11 +17,10 @@ from components.scep.client import (
     DEADLINE_S,
     LARGEST_CHAIN,
     LARGEST_REPLY,
-    WELL_KNOWN_PATHS,
     ScepClient,
     locate_server,
-    normalize_endpoint,
 )
+from components.scep.endpoint import WELL_KNOWN_PATHS, normalize_endpoint
 from components.scep.errors import EndpointError, HttpStatusError, NotScepError, ScepError, TransportError
 from components.scep.transaction import Capabilities
 from framework.clock import SystemClock

@@ -1,22 +1,19 @@
-"""The enrolment machine: rules by name, then random lives with crashes after any action."""
+"""The enrolment machine: its rules by name; `test_enrolment_lives` has it live at random."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from components.scep.enrolment import (
     Action,
     Began,
     CaVerified,
     CertificateIssued,
-    Configured,
     EnrollAsked,
     Enrollment,
     Event,
@@ -43,7 +40,6 @@ from components.scep.enrolment import (
     StoreIdentity,
     StoreTrust,
     TimerDue,
-    Trust,
     TrustStored,
     Validity,
     WakeAt,
@@ -51,19 +47,7 @@ from components.scep.enrolment import (
 )
 from components.scep.enrolment.knowledge import renewed
 from components.scep.enrolment.timing import renewal_due
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-CONFIGURED = Configured(
-    enabled=True, problems=(), bootstrap_identity="A", digest="d", retry_interval_s=60, key_size=2048
-)
-EMPTY = KeystoreFacts(has_trust=False, identity=None, request_key=None)
-TOMORROW = WakeAt(NOW + timedelta(hours=24))
-TRUST = Trust("A", "http://ca/scep", ("aes",), ("PEM",))
-RENEWED = IdentityFacts("c", "k", validity=Validity(NOW, NOW + timedelta(days=90)))
-
-
-def problem(state: State, at: datetime = NOW) -> Problem:
-    return Problem(state, "kind", "message", "what to do", at)
+from tests.components.scep.enrolment_states import CONFIGURED, EMPTY, NOW, RENEWED, TOMORROW, TRUST, problem
 
 
 def enrollment(keystore: KeystoreFacts = EMPTY, journal: Journal | None = None, **changes: Any) -> Enrollment:
@@ -493,112 +477,3 @@ def test_what_an_earlier_try_brings_is_ignored() -> None:
 def test_nothing_is_done_while_it_must_not(changes: dict[str, Any], state: State) -> None:
     reached, actions = feed(enrollment(**changes), Began(NOW))
     assert (reached.state, actions) == (state, ())
-
-
-@dataclass
-class World:
-    """A keystore, a journal on disk and a CA, round one machine that can crash at any moment."""
-
-    keystore: KeystoreFacts = EMPTY
-    disk: Journal = field(default_factory=Journal)
-    now: datetime = NOW
-    made: int = 0
-    issued: dict[tuple[str, str], str] = field(default_factory=dict)
-    trusted: str = ""
-    staged: str = ""
-
-    def life(self, configured: Configured, outcomes: list[str]) -> None:
-        """Live until a crash is drawn, or until nothing is left to do."""
-        state = Enrollment(State.DISABLED, configured, self.keystore, self.disk)
-        state, queue = step(state, Began(self.now))
-        while queue:
-            outcome = outcomes.pop() if outcomes else "good"
-            if outcome == "crash":
-                return
-            action, rest = queue[0], queue[1:]
-            before = self.keystore.identity
-            event = self.perform(state, action, outcome)
-            if event is not None:
-                state, more = step(state, event)
-                rest = (*rest, *more)
-            assert before is None or self.keystore.identity is not None, "an identity was lost"
-            queue = rest
-
-    def perform(self, state: Enrollment, action: Action, outcome: str) -> Event | None:
-        fails = outcome == "fail"
-        match action:
-            case LocateServer(attempt):
-                if fails:
-                    return Failed(attempt, problem(State.UNREACHABLE, self.now), 0.5)
-                return CaVerified(attempt, replace(TRUST, bootstrap_identity=state.configured.bootstrap_identity))
-            case StoreTrust(attempt):
-                assert self.keystore.identity is None, "trust was replaced under an identity"
-                self.keystore = replace(self.keystore, has_trust=True)
-                return TrustStored(attempt)
-            case PrepareKey(attempt, reuse):
-                key = self.keystore.request_key
-                if not reuse or key is None:
-                    self.made += 1
-                    key = KeyFacts(f"key-{self.made}", 2048)
-                    self.keystore = replace(self.keystore, request_key=key)
-                return KeyReady(attempt, key, f"transaction-{len(self.issued)}-{self.made}-{attempt}")
-            case SendRequest(attempt, transaction_id):
-                assert self.disk.request is not None, "a request left before the journal had it"
-                assert self.disk.request.transaction_id == transaction_id
-                if fails:
-                    return Failed(attempt, problem(State.UNREACHABLE, self.now), 0.5)
-                key = self.keystore.request_key
-                assert key is not None
-                self.issued.setdefault((transaction_id, key.sha256), f"certificate-{len(self.issued)}")
-                return CertificateIssued(attempt, ())
-            case StoreIdentity(attempt):
-                request = self.disk.request
-                assert request is not None
-                certificate = self.issued[request.transaction_id, request.key_sha256]
-                identity = IdentityFacts(certificate, request.key_sha256)
-                self.keystore = replace(self.keystore, identity=identity, has_trust=True)
-                return IdentityStored(attempt, self.keystore, self.now)
-            case Remember():
-                self.disk = state.journal
-                return None
-            case WakeAt(when):
-                if state.state is State.ENROLLED:
-                    return None
-                self.now = max(self.now, when)
-                return TimerDue(self.now)
-            case _:
-                raise AssertionError(f"{action} belongs to renewals")
-
-
-@settings(max_examples=500, deadline=None)
-@given(
-    lives=st.lists(
-        st.tuples(st.sampled_from("AB"), st.lists(st.sampled_from(["good", "fail", "crash", "crash"]), max_size=12)),
-        max_size=8,
-    )
-)
-def test_crashed_anywhere_it_ends_with_one_identity_of_the_current_trust(lives: list[tuple[str, list[str]]]) -> None:
-    world = World()
-    for bootstrap, outcomes in lives:
-        world.life(replace(CONFIGURED, bootstrap_identity=bootstrap), list(outcomes))
-    world.life(CONFIGURED, [])
-    assert world.keystore.identity is not None
-    assert world.disk.trust is not None
-    assert world.disk.trust.bootstrap_identity == "A"
-    assert world.disk.request is None
-    assert world.keystore.request_key is not None
-    assert world.keystore.identity.key_sha256 == world.keystore.request_key.sha256
-    issued = dict(world.issued)
-    world.life(CONFIGURED, [])
-    assert world.issued == issued, "it enrolled again though nothing had changed"
-
-
-@settings(max_examples=200, deadline=None)
-@given(outcomes=st.lists(st.sampled_from(["good", "crash"]), max_size=30))
-def test_crashed_anywhere_under_one_trust_it_asks_for_one_key_and_one_certificate(outcomes: list[str]) -> None:
-    world = World()
-    for _ in range(len(outcomes)):
-        world.life(CONFIGURED, outcomes)
-    world.life(CONFIGURED, [])
-    assert world.made == 1
-    assert len(set(world.issued.values())) == 1
