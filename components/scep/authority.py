@@ -5,7 +5,8 @@ Nothing secret is sent here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -28,31 +29,23 @@ from components.scep.transaction import Capabilities, SecurityProfile, read_next
 from components.scep.trust import CaTrust, FingerprintPin, fingerprint, verify_ca_certificates
 
 if TYPE_CHECKING:
+    from components.scep.client import ScepClient
     from components.scep.driver import EnrolmentDriver
     from framework import BackgroundResult
+
+_Successor: TypeAlias = "tuple[str, bytes | tuple[x509.Certificate, ...]]"
+"""Where the CA's successor was asked for, and the answer."""
 
 _FAILURES_TO_SAY: Final = 3
 """After so many failures in a row, a server that fails over GetCACaps is taken not to know it, as NDES may not."""
 
 
 def locate(driver: EnrolmentDriver, attempt: int, *, refresh: bool) -> None:
-    """Find the server and verify its CA certificates; `refresh` looks again at one that was found before.
-
-    One that a redirect had led to is looked for from the endpoint on when it is not there any more.
-    """
-    settings, clock = driver.settings, driver.context.clock
+    """Find the server and verify its CA certificates; `refresh` looks again at one that was found before."""
     client = driver.client(driver.trust_record.url) if refresh else None
 
     def find() -> ServerLocation:
-        if client is not None:
-            try:
-                return client.describe()
-            except (TransportError, NotScepError):
-                if client.url in endpoint_urls(settings.endpoint):
-                    raise
-        return locate_server(
-            settings.endpoint, clock=clock, ca_identifier=settings.ca_identifier, ca_bundle=settings.ca_bundle
-        )
+        return _find(driver) if client is None else find_again(driver, client)
 
     def done(result: BackgroundResult[ServerLocation]) -> None:
         location = driver.outcome(attempt, result)
@@ -63,21 +56,69 @@ def locate(driver: EnrolmentDriver, attempt: int, *, refresh: bool) -> None:
     driver.context.run_in_background(find, done)
 
 
+def find_again(driver: EnrolmentDriver, client: ScepClient) -> ServerLocation:
+    """Look again at a server; blocks, and may be called from any thread.
+
+    One that a redirect had led to is looked for from the endpoint on when it is not there any more.
+
+    Raises:
+        TransportError: It cannot be reached.
+        NotScepError: What answered is no SCEP server.
+    """
+    try:
+        return client.describe()
+    except (TransportError, NotScepError):
+        if not was_led_to(driver, client):
+            raise
+    return _find(driver)
+
+
+def was_led_to(driver: EnrolmentDriver, client: ScepClient) -> bool:
+    """Whether a redirect led to this server, whose address the endpoint does not tell."""
+    return client.url not in endpoint_urls(driver.settings.endpoint)
+
+
 def seek_next_ca(driver: EnrolmentDriver, attempt: int) -> None:
     """Ask for the CA's successor; a server that cannot say is asked whether its CA is still the same."""
     record = driver.trust_record
-    capabilities = Capabilities(frozenset(record.capabilities))
+    has_next = Capabilities(frozenset(record.capabilities)).next_ca
     client = driver.client(record.url)
 
-    def done(result: BackgroundResult[bytes | tuple[x509.Certificate, ...]]) -> None:
+    def ask(server: ScepClient) -> _Successor:
+        return server.url, server.get_next_ca_cert() if has_next else server.get_ca_cert()
+
+    def seek() -> _Successor:
+        try:
+            return ask(client)
+        except (TransportError, NotScepError):
+            if not was_led_to(driver, client):
+                raise
+            # Where nothing is any more, that looks like a server that does not know GetNextCACert.
+            location = find_again(driver, client)
+            if location.url == client.url:
+                raise
+        return ask(driver.client(location.url))
+
+    def done(result: BackgroundResult[_Successor]) -> None:
         if isinstance(result.error, OperationUnsupportedError):
             _sought(driver, attempt, None, "the server has no next CA certificate yet")
             return
-        answer = driver.outcome(attempt, result)
-        if answer is not None:
-            driver.guarded(attempt, lambda: _take_successor(driver, attempt, record, answer))
+        found = driver.outcome(attempt, result)
+        if found is not None:
+            url, answer = found
+            driver.guarded(attempt, lambda: _take_successor(driver, attempt, replace(record, url=url), answer))
 
-    driver.context.run_in_background(client.get_next_ca_cert if capabilities.next_ca else client.get_ca_cert, done)
+    driver.context.run_in_background(seek, done)
+
+
+def _find(driver: EnrolmentDriver) -> ServerLocation:
+    settings = driver.settings
+    return locate_server(
+        settings.endpoint,
+        clock=driver.context.clock,
+        ca_identifier=settings.ca_identifier,
+        ca_bundle=settings.ca_bundle,
+    )
 
 
 def _verify(driver: EnrolmentDriver, attempt: int, location: ServerLocation) -> None:

@@ -18,7 +18,15 @@ from components.scep.transaction import (
     choose_algorithms,
     read_reply,
 )
-from components.scep.trust import CaTrust, CertificatePin, FingerprintPin, Pin, fingerprint, verify_ca_certificates
+from components.scep.trust import (
+    CaTrust,
+    CertificatePin,
+    FingerprintPin,
+    Pin,
+    fingerprint,
+    is_valid_at,
+    verify_ca_certificates,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,7 +59,11 @@ class Parties:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request with everything that its reply is checked by; `form` is None but for a renewal."""
+    """One request with everything that its reply is checked by; `form` is None but for a renewal.
+
+    Attributes:
+        signers: The CAs beside `trust` as which the server may answer.
+    """
 
     request: PkiRequest
     purpose: Purpose
@@ -60,6 +72,7 @@ class Exchange:
     trust: CaTrust
     capabilities: Capabilities
     settings: EnrollmentSettings
+    signers: tuple[CaTrust, ...] = ()
 
     @property
     def is_poll(self) -> bool:
@@ -80,6 +93,7 @@ class Exchange:
             public_key=self.parties.certified.key.public_key,
             replaces=self.parties.replaces,
             alternative_names=self.settings.alternative_names,
+            signers=tuple(ca for ca in self.signers if is_valid_at(ca.anchor, now)),
         )
 
 
@@ -89,8 +103,9 @@ def open_exchange(
     trust: CaTrust,
     capabilities: Capabilities,
     action: SendRequest | SendPoll,
+    signers: tuple[CaTrust, ...] = (),
 ) -> Exchange:
-    """Build the request or the poll that was decided on, from what the keystore holds.
+    """Build the request or the poll that was decided on, from what the keystore holds; `signers` as in `Exchange`.
 
     Raises:
         KeystoreError: A key that it takes has gone.
@@ -118,7 +133,7 @@ def open_exchange(
             transaction_id=transaction_id,
             algorithms=algorithms,
         )
-    return Exchange(request, purpose, form, parties, trust, capabilities, settings)
+    return Exchange(request, purpose, form, parties, trust, capabilities, settings, signers)
 
 
 def verify_again(

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from components.scep.driver import EnrolmentDriver
+    from components.scep.identity import StoredIdentity
     from components.scep.transaction import Reply
+    from components.scep.trust import CaTrust
     from framework import BackgroundResult
 
 
@@ -33,7 +35,8 @@ def send(driver: EnrolmentDriver, action: enrolment.SendRequest | enrolment.Send
     attempt, record = action.attempt, driver.trust_record
     capabilities = Capabilities(frozenset(record.capabilities))
     stored = driver.store.look()
-    exchange = open_exchange(stored, driver.settings, driver.trust_of(stored), capabilities, action)
+    trust, signers = driver.trust_of(stored), _signers(driver, stored)
+    exchange = open_exchange(stored, driver.settings, trust, capabilities, action, signers)
     sent, client = exchange.request, driver.client(record.url)
     kind = sent.message_type.name.replace("_", " ").lower()
     how = f"{kind}, in {sent.algorithms}" if action.weaker else kind
@@ -51,6 +54,17 @@ def send(driver: EnrolmentDriver, action: enrolment.SendRequest | enrolment.Send
                 driver.guarded(attempt, lambda: _read(driver, attempt, data, exchange))
 
     driver.context.run_in_background(lambda: client.send(sent, exchange.capabilities), done)
+
+
+def _signers(driver: EnrolmentDriver, stored: StoredIdentity) -> tuple[CaTrust, ...]:
+    """The CAs beside the one that is asked as which its server may answer: those of a rollover, while they overlap.
+
+    RFC 8894 4.7 has requests sealed for the next CA, and does not say as which of the two the server answers them.
+    """
+    if not enrolment.trust_is_current(driver.enrollment):
+        return ()
+    staged = driver.enrollment.journal.staged
+    return (stored.trust, *stored.earlier) if staged is not None and staged.succeeds else stored.earlier
 
 
 def _read(driver: EnrolmentDriver, attempt: int, data: bytes, exchange: Exchange) -> None:

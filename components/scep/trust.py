@@ -134,6 +134,10 @@ class CaTrust:
             )
         return chain
 
+    def and_signers_of(self, others: Iterable[CaTrust]) -> CaTrust:
+        """The same CA with those that may answer for it, for finding out who signed a message; no issuer is one."""
+        return CaTrust(self.anchor, (*self.certificates, *(one for ca in others for one in ca.certificates)))
+
     def check_signer(self, certificate: x509.Certificate) -> None:
         """See that a message's signer speaks for the CA: it is one of its CAs, or an RA of it.
 

@@ -92,6 +92,7 @@ def read_reply(
     public_key: PublicKey | None = None,
     replaces: x509.Certificate | None = None,
     alternative_names: Iterable[x509.GeneralName] = (),
+    signers: Iterable[CaTrust] = (),
 ) -> Reply:
     """Check the reply to a PKCSReq, RenewalReq or CertPoll in every respect, then say what it says.
 
@@ -112,11 +113,13 @@ def read_reply(
         public_key: The key to be certified, if it is another than `key`.
         replaces: At a renewal, the certificate that is to be replaced.
         alternative_names: The subject alternative names that were asked for.
+        signers: Other CAs that are trusted still, through the overlap of a rollover: the server may answer as one of
+            them, though the certificate must be of the pinned CA.
 
     Raises:
         MessageError: A check failed; each kind has its own subclass.
     """
-    checked = check_reply(data, request, trust=trust, profile=profile)
+    checked = check_reply(data, request, trust=trust.and_signers_of(signers), profile=profile)
     if checked.status is PkiStatus.PENDING:
         return Pending(checked.warnings)
     if checked.status is PkiStatus.FAILURE:

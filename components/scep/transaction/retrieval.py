@@ -101,7 +101,7 @@ def read_get_cert_reply(
     Raises:
         MessageError: A check failed, or another certificate came.
     """
-    content = _content(data, request, _together(trust, earlier), profile, key, signer_certificate)
+    content = _content(data, request, trust.and_signers_of(earlier), profile, key, signer_certificate)
     if isinstance(content, Refused):
         return content
     (certificates, _), warnings = content
@@ -133,7 +133,7 @@ def read_get_crl_reply(
     Raises:
         MessageError: A check failed, or no such CRL came.
     """
-    content = _content(data, request, _together(trust, earlier), profile, key, signer_certificate)
+    content = _content(data, request, trust.and_signers_of(earlier), profile, key, signer_certificate)
     if isinstance(content, Refused):
         return content
     (_, crls), warnings = content
@@ -194,11 +194,6 @@ def _content(
         return decode_degenerate(content), (*checked.warnings, *weak)
     except DecodingError:
         raise EnvelopeError from None
-
-
-def _together(trust: CaTrust, earlier: tuple[CaTrust, ...]) -> CaTrust:
-    """The present CA with those before it, for finding out who signed a reply."""
-    return CaTrust(trust.anchor, (*trust.certificates, *(one for ca in earlier for one in ca.certificates)))
 
 
 def _check_issuer(certificate: x509.Certificate, trust: CaTrust, earlier: tuple[CaTrust, ...]) -> None:
