@@ -1,18 +1,21 @@
 """What an enrolled gateway asks of its CA beside its own certificate: certificates and the CRL (RFC 8894 3.3.4).
 
-It is asked with what is remembered of the server first. Where that brings nothing, the server is looked at again: an RA
-may have been replaced, or the CA not have handed over to its successor yet. What is found so is used and not kept; only
-the enrolment changes what is trusted.
+It is asked with what is remembered of the server first. Where that brings nothing, it is asked in other algorithms, as
+the enrolment does it, and the server is looked at again: an RA may have been replaced, or the CA not have handed over
+to its successor yet. What is found so is used and not kept; only the enrolment changes what is remembered and trusted.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from components.scep.authority import find_again, was_led_to
 from components.scep.errors import (
     CertificateNotFoundError,
     ClientKeyError,
+    EnvelopeError,
     HttpStatusError,
     NotEnrolledError,
     ScepError,
@@ -26,6 +29,7 @@ from components.scep.transaction import (
     build_get_cert,
     build_get_crl,
     choose_algorithms,
+    has_weaker,
     new_transaction_id,
     read_get_cert_reply,
     read_get_crl_reply,
@@ -55,6 +59,7 @@ class _Asking:
         server: The CA whose server answers: requests are encrypted for it.
         present: The CA of the enrolled certificate.
         earlier: CAs before it that are trusted still.
+        weaker: Whether it is asked in what older servers can do, though the server offers more.
     """
 
     entry: PrivateKeyEntry
@@ -64,7 +69,12 @@ class _Asking:
     client: ScepClient
     capabilities: Capabilities
     profile: SecurityProfile
-    algorithms: Algorithms
+    weaker: bool
+
+    @property
+    def algorithms(self) -> Algorithms:
+        """What requests are encrypted and signed with."""
+        return choose_algorithms(self.capabilities, self.profile, weaker=self.weaker)
 
 
 def fetch_certificate(driver: EnrolmentDriver, serial_number: int) -> FoundCertificate | Refused:
@@ -147,23 +157,52 @@ def fetch_crl(driver: EnrolmentDriver) -> FoundCrl | Refused:
 
 
 def _inquire(driver: EnrolmentDriver, ask: Callable[[_Asking], _Found | Refused]) -> _Found | Refused:
-    """Ask with what is remembered; where that brings nothing, once more if the server shows something else now."""
+    """Ask with what is remembered; where that brings nothing, in other algorithms, and of a server that has changed.
+
+    Each is tried once, and only if it is something else than was asked before.
+    """
     asking = _remembered(driver)
+    answer = _outcome(ask, asking)
+    for otherwise in (_in_other_algorithms, functools.partial(_looked_at_again, driver)):
+        if not _is_nothing(answer):
+            break
+        other = otherwise(asking, answer)
+        if other is not None:
+            again = _outcome(ask, other)
+            answer = answer if isinstance(again, ScepError) and not isinstance(answer, ScepError) else again
+    if isinstance(answer, ScepError):
+        raise answer
+    return answer
+
+
+def _outcome(ask: Callable[[_Asking], _Found | Refused], asking: _Asking) -> _Found | Refused | ScepError:
     try:
-        found = ask(asking)
-    except (CertificateNotFoundError, ClientKeyError):
-        raise
+        return ask(asking)
     except ScepError as error:
-        if isinstance(error, TransportError) and (not isinstance(error, HttpStatusError) or error.is_for_now):
-            raise
-        anew = _looked_at_again(driver, asking)
-        if anew is None:
-            raise
-        return ask(anew)
-    if isinstance(found, Refused) and not _is_unknown(found):
-        anew = _looked_at_again(driver, asking)
-        return found if anew is None else ask(anew)
-    return found
+        return error
+
+
+def _is_nothing(answer: object) -> bool:
+    """Whether the CA may have something else to say if it is asked otherwise."""
+    if isinstance(answer, Refused):
+        return not _is_unknown(answer)
+    return isinstance(answer, ScepError) and not isinstance(answer, CertificateNotFoundError | ClientKeyError)
+
+
+def _was_not_reached(answer: object) -> bool:
+    return isinstance(answer, TransportError) and (not isinstance(answer, HttpStatusError) or answer.is_for_now)
+
+
+def _in_other_algorithms(asking: _Asking, answer: object) -> _Asking | None:
+    """The same in what older servers can do, if the reply cannot be opened (RFC 8894 3.5.2).
+
+    A server that is remembered for that may take them no more, and is asked in what it offers.
+    """
+    if not has_weaker(asking.capabilities, asking.profile):
+        return None
+    if asking.weaker:
+        return None if _was_not_reached(answer) else replace(asking, weaker=False)
+    return replace(asking, weaker=True) if isinstance(answer, EnvelopeError) else None
 
 
 def _remembered(driver: EnrolmentDriver) -> _Asking:
@@ -173,23 +212,24 @@ def _remembered(driver: EnrolmentDriver) -> _Asking:
         raise NotEnrolledError
     journal = driver.enrollment.journal
     record = journal.trust or journal.former or driver.trust_record
-    capabilities = Capabilities(frozenset(record.capabilities))
     return _Asking(
         entry=stored.enrolled,
         server=stored.trust,
         present=stored.trust,
         earlier=stored.earlier,
         client=driver.client(record.url),
-        capabilities=capabilities,
+        capabilities=Capabilities(frozenset(record.capabilities)),
         profile=settings.profile,
-        algorithms=choose_algorithms(capabilities, settings.profile, weaker=record.weaker),
+        weaker=record.weaker,
     )
 
 
-def _looked_at_again(driver: EnrolmentDriver, asking: _Asking) -> _Asking | None:
+def _looked_at_again(driver: EnrolmentDriver, asking: _Asking, answer: object) -> _Asking | None:
     """The same with what the server shows now under an anchor that is trusted; None if there is nothing new in it."""
+    if _was_not_reached(answer) and not was_led_to(driver, asking.client):
+        return None
     try:
-        location = asking.client.describe()
+        location = find_again(driver, asking.client)
     except ScepError:
         return None
     for ca in (asking.present, *asking.earlier):
@@ -200,7 +240,7 @@ def _looked_at_again(driver: EnrolmentDriver, asking: _Asking) -> _Asking | None
         break
     else:
         return None
-    if set(shown.certificates) == set(asking.server.certificates):
+    if (location.url, set(shown.certificates)) == (asking.client.url, set(asking.server.certificates)):
         return None
     is_present = ca is asking.present
     offered = reconcile(asking.capabilities, location.capabilities).capabilities
@@ -209,6 +249,7 @@ def _looked_at_again(driver: EnrolmentDriver, asking: _Asking) -> _Asking | None
         server=shown,
         present=shown if is_present else asking.present,
         earlier=asking.earlier if is_present else tuple(shown if one is ca else one for one in asking.earlier),
+        client=driver.client(location.url),
         capabilities=offered if location.not_said is None else asking.capabilities,
     )
 

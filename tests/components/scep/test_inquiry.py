@@ -12,6 +12,7 @@ from components.keystore.crl import CrlSource
 from components.scep import inquiry
 from components.scep.client import ScepClient
 from components.scep.errors import HttpStatusError
+from components.scep.message import Cipher, decode_envelope, decode_pki_message
 from components.scep.transaction import build_get_crl
 from components.scep.trust import fingerprint
 from framework.clock import SystemClock
@@ -19,6 +20,7 @@ from framework.testing import FakeClock
 from tests.components.scep.enrolled_gateway import CertificateAuthority, EnrolledGateway
 from tests.components.scep.test_enrolment_changed_servers import WITH_RA, have_faults, replace_ra
 from tests.components.scep.test_retrieval_commands import ABSENT, ask, refused
+from tests.components.scep.test_successor import move_the_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,3 +147,58 @@ def test_the_present_identitys_server_is_asked_while_another_has_yet_to_decide(
         assert gateway.status["state"] == "enrolled"
         crl = x509.load_pem_x509_crl(ask(gateway, "cert crl").data["pem"].encode())
         assert crl.is_signature_valid(two.ca.certificate.public_key())  # type: ignore[arg-type]  # it has an RSA key
+
+
+def note_ciphers(monkeypatch: pytest.MonkeyPatch, refuses: Cipher | None = None) -> list[Cipher]:
+    """The ciphers of what is sent from now on; the server fails over one of them."""
+    sent: list[Cipher] = []
+    operate = ScepClient.pki_operation
+
+    def noting(self: ScepClient, message: bytes, capabilities: Capabilities) -> bytes:
+        cipher = decode_envelope(decode_pki_message(message).content or b"").cipher
+        sent.append(cipher)
+        if cipher is refuses:
+            raise HttpStatusError(self.url, 500, "cannot", None)
+        return operate(self, message, capabilities)
+
+    monkeypatch.setattr(ScepClient, "pki_operation", noting)
+    return sent
+
+
+@pytest.mark.requirement("RFC 8894 3.5.2: weaker algorithms")
+@pytest.mark.parametrize("what", ["crl", "get"])
+def test_a_server_that_cannot_do_what_it_offers_is_asked_once_more_in_less(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    gateway, authority = begin(settings={"security.profile": "legacy"})
+    have_faults(authority, "3des-only")
+    sent = note_ciphers(monkeypatch)
+    line = "cert crl" if what == "crl" else f"cert get {serial_of(gateway)}"
+    assert ask(gateway, line).data["pem"]
+    assert sent == [Cipher.AES128, Cipher.DES3]
+    gateway.set(security__profile="standard")
+    assert refused(gateway, line).exit_status == 3
+    assert sent[2:] == [Cipher.AES128], "nothing weak is sent that the profile does not permit"
+
+
+@pytest.mark.requirement("RFC 8894 3.5.2: weaker algorithms")
+def test_what_helped_at_the_enrolment_is_sent_at_once_and_what_is_offered_where_that_helps_no_more(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin(settings={"security.profile": "legacy"}, faults=("3des-only",))
+    sent = note_ciphers(monkeypatch)
+    assert ask(gateway, "cert crl").data["revoked"] == 0
+    assert sent == [Cipher.DES3]
+    have_faults(authority)
+    sent = note_ciphers(monkeypatch, refuses=Cipher.DES3)
+    assert ask(gateway, "cert crl").data["revoked"] == 0
+    assert sent == [Cipher.DES3, Cipher.AES128]
+
+
+def test_who_asks_finds_the_server_from_the_endpoint_on_when_a_redirected_address_is_gone(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, _ = begin()
+    elsewhere, home = move_the_server(monkeypatch, gateway)
+    assert elsewhere != home
+    assert ask(gateway, "cert crl").data["revoked"] == 0
