@@ -15,6 +15,7 @@ from components.keystore import (
     PrivateKeyEntry,
     PublicKey,
     TrustedCertificateEntry,
+    UnsupportedOperationError,
 )
 from components.scep.enrolment import IdentityFacts, KeyFacts, KeystoreFacts, Validity
 from components.scep.errors import UntrustedIssuerError
@@ -103,8 +104,11 @@ class IdentityStore:
         """
         capabilities = self._keystore.capabilities
         capabilities.demand(changes=True)
-        if self.look().enrolled is None:
+        try:
             capabilities.demand(generates=KeyAlgorithm.RSA)
+        except UnsupportedOperationError:
+            if self.look().enrolled is None:
+                raise
 
     def prepare_request_key(self, size: int, subject: x509.Name, now: datetime, *, reuse: bool) -> PrivateKeyEntry:
         """The key pair for a request: the one that is there, or a new one in its place."""
