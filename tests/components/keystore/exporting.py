@@ -20,12 +20,14 @@ from components.keystore import (
 )
 from components.keystore.conformance import NOW
 from framework.testing import GatewayHarness
+from tests.components.keystore.crl_publisher import USAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FACTORY: Final = "gatewright.keystore.FilesystemKeystore"
 PID: Final = f"{FACTORY}~Identity"
+_CA_USAGE: Final = x509.KeyUsage(**{**dict.fromkeys(USAGES, False), "key_cert_sign": True})
 
 
 def _name(text: str) -> x509.Name:
@@ -46,6 +48,8 @@ class Issuer:
             .not_valid_before(NOW - timedelta(days=1))
             .not_valid_after(NOW + timedelta(days=36500))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_CA_USAGE, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key), critical=False)
             .sign(as_signing_key(self.key), hashes.SHA256())
         )
 
@@ -60,6 +64,7 @@ class Issuer:
             .not_valid_before(NOW - timedelta(days=1))
             .not_valid_after(NOW + timedelta(days=36500))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("gateway.example")]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key), critical=False)
             .sign(as_signing_key(self.key), hashes.SHA256())
         )
         return PrivateKeyEntry(key, (made, self.certificate))

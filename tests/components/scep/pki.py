@@ -105,13 +105,13 @@ class Pki:
         if ca is not None:
             builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
         if usage is not None:
-            builder = builder.add_extension(_key_usage(usage), critical=True)
+            builder = builder.add_extension(key_usage(usage), critical=True)
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         return builder.sign(as_signing_key(issuer.key if issuer else key), hashes.SHA256())
 
 
-def _key_usage(named: tuple[str, ...]) -> x509.KeyUsage:
+def key_usage(named: tuple[str, ...]) -> x509.KeyUsage:
     fields = (
         "digital_signature",
         "content_commitment",

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from components.keystore import as_signing_key
 from framework.clock import SystemClock
-from tests.components.scep.pki import Pki, name
+from tests.components.scep.pki import Pki, key_usage, name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,8 @@ def tls_server(pki: Pki, directory: Path) -> tuple[ssl.SSLContext, Path]:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(key_usage(("key_cert_sign",)), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root.key.public_key), critical=False)
         .sign(as_signing_key(root.key), hashes.SHA256())
     )
     own, bundle = directory / "own.pem", directory / "bundle.pem"
