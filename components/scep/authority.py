@@ -26,9 +26,11 @@ from components.scep.errors import (
 from components.scep.exchange import verify_again
 from components.scep.log_events import CA_FETCHED, CA_VERIFIED, NEXT_CA_VERIFIED
 from components.scep.transaction import Capabilities, SecurityProfile, read_next_ca, reconcile
-from components.scep.trust import CaTrust, FingerprintPin, fingerprint, verify_ca_certificates
+from components.scep.trust import CaTrust, CertificatePin, FingerprintPin, fingerprint, verify_ca_certificates
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from components.scep.client import ScepClient
     from components.scep.driver import EnrolmentDriver
     from framework import BackgroundResult
@@ -142,7 +144,19 @@ def _verify_again(driver: EnrolmentDriver, attempt: int, location: ServerLocatio
         # The CA had vouched for it, and the server has rolled over, whatever was refused before it did.
         anchor = x509.load_pem_x509_certificate(declined.certificates[0].encode())
         trust = verify_ca_certificates(location.certificates, FingerprintPin(fingerprint(anchor)), driver.now())
-    driver.feed(enrolment.CaVerified(attempt, _record(driver, location, trust, stored.trust)))
+    record = _record(driver, location, trust, stored.trust)
+    if record.succeeds:
+        record = replace(record, rolled_over=not _is_shown(stored.trust, location.certificates, driver.now()))
+    driver.feed(enrolment.CaVerified(attempt, record))
+
+
+def _is_shown(ca: CaTrust, certificates: tuple[x509.Certificate, ...], now: datetime) -> bool:
+    """Whether a server shows this CA, and with it perhaps another."""
+    try:
+        verify_ca_certificates(certificates, CertificatePin(ca.anchor), now)
+    except UntrustedCaError:
+        return False
+    return True
 
 
 def _record(driver: EnrolmentDriver, location: ServerLocation, trust: CaTrust, known: CaTrust | None = None) -> Trust:
@@ -206,14 +220,19 @@ def _take_successor(
     name, begins = trust.anchor.subject.rfc4514_string(), trust.anchor.not_valid_before_utc
     if trust.anchor == known.anchor:
         _sought(driver, attempt, None, "the server's CA is the same, and it does not know GetNextCACert")
-    elif begins > now:
-        _sought(driver, attempt, None, f"the next CA {name} is valid from {begins}; it is looked for again")
+        return
+    location = ServerLocation(record.url, Capabilities(frozenset(record.capabilities)), trust.certificates)
+    # A server that does not know GetNextCACert shows the CA that it is.
+    successor = replace(_record(driver, location, trust, known), rolled_over=not isinstance(answer, bytes))
+    if begins > now:
+        outcome = f"the next CA {name} is valid from {begins}; it is looked for again"
+        _sought(driver, attempt, successor, outcome, is_to_come=True)
     else:
         driver.step(NEXT_CA_VERIFIED, {"subject": name, "fingerprint": fingerprint(trust.anchor)})
-        location = ServerLocation(record.url, Capabilities(frozenset(record.capabilities)), trust.certificates)
-        successor = _record(driver, location, trust, known)
         _sought(driver, attempt, successor, f"the next CA {name} is taken over")
 
 
-def _sought(driver: EnrolmentDriver, attempt: int, trust: Trust | None, outcome: str) -> None:
-    driver.feed(enrolment.NextCaSought(attempt, driver.now(), trust, outcome))
+def _sought(
+    driver: EnrolmentDriver, attempt: int, trust: Trust | None, outcome: str, *, is_to_come: bool = False
+) -> None:
+    driver.feed(enrolment.NextCaSought(attempt, driver.now(), trust, outcome, is_to_come))

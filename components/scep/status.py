@@ -36,6 +36,8 @@ def status_of(
     found = verdicts(enrollment, now)
     warnings += [one.message for one in found if one.check == "not-for-this-subject" and one.applies]
     trust, request = enrollment.journal.staged or enrollment.journal.trust, enrollment.journal.request
+    if enrollment.journal.set_aside is not None:
+        warnings.append(wording.waits_for_renewal(enrollment.journal.set_aside))
     if trust is not None and trust.warning:
         warnings.append(trust.warning)
     if trust is not None and trust.weaker:

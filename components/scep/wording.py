@@ -24,7 +24,7 @@ from components.scep.message import FailInfo
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from components.scep.enrolment import Verdict
+    from components.scep.enrolment import SetAside, Verdict
     from components.scep.transaction import Refused
 
 
@@ -105,6 +105,16 @@ def pending_problem(now: datetime) -> Problem:
         "have the request approved at the CA; it is asked again until it is, and now by: gatewright cert poll",
         now,
     )
+
+
+def waits_for_renewal(aside: SetAside) -> str:
+    """What is set aside while the renewal that is due is seen to."""
+    if aside.staged is not None and aside.staged.succeeds:
+        what = "the move to the CA's successor"
+    else:
+        what = f"what was asked for ({aside.asked or 'renew'})"
+    transaction = "" if aside.request is None else f", transaction {aside.request.transaction_id}"
+    return f"{what} was not to be had before the renewal was due, and waits for that{transaction}"
 
 
 def next_step(enrollment: Enrollment, verdicts: tuple[Verdict, ...] = ()) -> str:

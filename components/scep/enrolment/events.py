@@ -67,12 +67,17 @@ class CaVerified:
 
 @dataclass(frozen=True, slots=True)
 class NextCaSought:
-    """The CA's successor was asked for: `trust` if there is one that the CA vouches for, and `outcome` in words."""
+    """The CA's successor was asked for: `trust` if there is one that the CA vouches for, and `outcome` in words.
+
+    Attributes:
+        is_to_come: Whether it is not valid yet: it is known then, and not moved to.
+    """
 
     attempt: int
     now: datetime
     trust: Trust | None
     outcome: str
+    is_to_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)

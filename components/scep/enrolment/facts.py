@@ -153,6 +153,7 @@ class Trust:
         warning: What it suddenly offers no more, or empty.
         succeeds: Whether it takes the place of a CA that is trusted on until it expires.
         weaker: Whether it only does what older servers can do, whatever it says, and is sent that at once.
+        rolled_over: Whether the server shows it and the CA before it no more, which can then not be asked.
     """
 
     bootstrap_identity: str
@@ -163,6 +164,7 @@ class Trust:
     warning: str = ""
     succeeds: bool = False
     weaker: bool = False
+    rolled_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,10 @@ NOT_REACHED: Final = "TransportError"
 """The kind of a problem with the network, which says nothing of the server nor of what it was sent."""
 
 
+TOO_LONG: Final = "pending-too-long"
+"""The kind of a problem with a CA that does not decide, which is no refusal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why it does not go on.
@@ -228,6 +234,21 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """What gave way to the renewal that was due, to go on after it.
+
+    Attributes:
+        request: The request that was under way, or None.
+        staged: The trust that was staged with it, such as the CA's successor, or None.
+        asked: What somebody had asked for with it, or None.
+    """
+
+    request: Request | None
+    staged: Trust | None
+    asked: Purpose | None
+
+
+@dataclass(frozen=True, slots=True)
 class Journal:
     """What survives a restart.
 
@@ -244,14 +265,17 @@ class Journal:
         ca_checked_at: When the CA's successor was looked for last.
         ca_check: What came of it, in words.
         asked: What somebody asked for though there may be no need, until it is done.
+        asked_at: When somebody asked last, or None.
         challenge_used: `Configured.challenge_digest` of the one that last brought a certificate, or empty.
         challenge_used_at: When it did, or None.
-        declined: The CA's successor under which no certificate was to be had, or None.
+        declined: The CA's successor under which no certificate was to be had, or which is not valid yet, or None.
         declined_digest: What that request depended on; empty once somebody asks.
         look_again: Whether the next try begins with a look at what the server shows: a try has failed since the last
             look, or somebody asks.
         successor_failures: How many requests under the staged successor have failed, the server being reached.
-        refused_when_due: Whether what was refused was due by itself, so that it is for a person to go on.
+        refused_when_due: Whether the CA refused what was due by itself, so that it is for a person to go on.
+        set_aside: What gave way to the renewal that is due, or None.
+        gave_way_at: When something did last, or None.
     """
 
     trust: Trust | None = None
@@ -266,6 +290,7 @@ class Journal:
     ca_checked_at: datetime | None = None
     ca_check: str = ""
     asked: Purpose | None = None
+    asked_at: datetime | None = None
     challenge_used: str = ""
     challenge_used_at: datetime | None = None
     declined: Trust | None = None
@@ -273,3 +298,5 @@ class Journal:
     look_again: bool = False
     successor_failures: int = 0
     refused_when_due: bool = False
+    set_aside: SetAside | None = None
+    gave_way_at: datetime | None = None

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from components.scep.enrolment.facts import Journal, Problem, Purpose, Request, State, Trust
+from components.scep.enrolment.facts import Journal, Problem, Purpose, Request, SetAside, State, Trust
 from framework.storage import replace_file
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def _decode(document: dict[str, Any]) -> Journal:
         warnings=tuple(document["warnings"]),
         ca_checked_at=_moment(document.get("ca_checked_at")),
         ca_check=str(document.get("ca_check", "")),
-        asked=None if document.get("asked") is None else Purpose(document["asked"]),
+        asked=_purpose(document.get("asked")),
+        asked_at=_moment(document.get("asked_at")),
         challenge_used=str(document.get("challenge_used", "")),
         challenge_used_at=_moment(document.get("challenge_used_at")),
         declined=_trust(document.get("declined")),
@@ -85,7 +86,19 @@ def _decode(document: dict[str, Any]) -> Journal:
         look_again=bool(document.get("look_again", document["problem"] is not None)),
         successor_failures=int(document.get("successor_failures", 0)),
         refused_when_due=bool(document.get("refused_when_due", False)),
+        set_aside=_set_aside(document.get("set_aside")),
+        gave_way_at=_moment(document.get("gave_way_at")),
     )
+
+
+def _set_aside(document: dict[str, Any] | None) -> SetAside | None:
+    if document is None:
+        return None
+    return SetAside(_request(document["request"]), _trust(document["staged"]), _purpose(document["asked"]))
+
+
+def _purpose(text: str | None) -> Purpose | None:
+    return None if text is None else Purpose(text)
 
 
 def _request(document: dict[str, Any] | None) -> Request | None:

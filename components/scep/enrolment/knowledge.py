@@ -32,6 +32,12 @@ def staged_is_current(enrollment: Enrollment) -> bool:
     return staged is not None and staged.bootstrap_identity == enrollment.configured.bootstrap_identity
 
 
+def moves_to_successor(enrollment: Enrollment) -> bool:
+    """Whether what is under way is the move to the CA's successor, while the present CA can still be asked."""
+    staged = enrollment.journal.staged
+    return staged is not None and staged.succeeds and not staged.rolled_over and staged_is_current(enrollment)
+
+
 def record_of_server(enrollment: Enrollment) -> Trust | None:
     """What is remembered of the server that requests go to: with the staged trust, else with the one that is stored."""
     return enrollment.journal.staged if staged_is_current(enrollment) else enrollment.journal.trust

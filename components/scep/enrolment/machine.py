@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from components.scep.enrolment import requesting, rest
+from components.scep.enrolment import precedence, requesting, rest, successor
 from components.scep.enrolment.events import (
     Began,
     CaVerified,
@@ -44,12 +44,13 @@ from components.scep.enrolment.events import (
     TrustStored,
     WakeAt,
 )
-from components.scep.enrolment.facts import NOT_REACHED, RETRIED, Purpose, State
+from components.scep.enrolment.facts import RETRIED, Purpose, State
 from components.scep.enrolment.knowledge import (
     aim_of,
     blocked,
     is_declined,
     may_be_weaker,
+    moves_to_successor,
     record_of_server,
     renewed,
     staged_is_current,
@@ -71,10 +72,8 @@ if TYPE_CHECKING:
 UNDER_WAY: Final = frozenset({State.BOOTSTRAPPING, State.GENERATING_KEY, State.REQUESTING, State.CHECKING_CA})
 """The states in which something is being done; they end with what comes of it."""
 
-_DECLINED: Final = (
-    "the CA refused a certificate under its successor: that is asked for again when a setting changes, when the server "
-    "has rolled over, or by: gatewright cert ca --look-for-next"
-)
+_TO_BE_TOLD: Final = frozenset({State.UNTRUSTED_CA, State.KEYSTORE_ERROR})
+"""Problems with the look for the CA's successor, or with what is done then, that do not wait for the next look."""
 
 
 def step(enrollment: Enrollment, event: Event) -> Step:
@@ -92,7 +91,7 @@ def step(enrollment: Enrollment, event: Event) -> Step:
         case TimerDue(now):
             return _wake(enrollment, now)
         case EnrollAsked(now, purpose):
-            enrollment, actions = _proceed(_fresh(_asked(enrollment, purpose)), now)
+            enrollment, actions = _proceed(_fresh(_asked(enrollment, purpose, now)), now)
             return enrollment, (Remember(), *actions)
         case PollAsked(now):
             if enrollment.state is not State.PENDING:
@@ -112,12 +111,14 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
             return _take_trust(enrollment, trust)
         case TrustStored():
             return _note_trust(enrollment)
-        case NextCaSought(_, now, trust, outcome):
+        case NextCaSought(_, now, trust, outcome, is_to_come):
+            if trust is not None and is_to_come:
+                enrollment, trust = successor.noted(enrollment, trust), None
             return _take_next_ca(enrollment, trust, outcome, now)
         case KeyReady(_, key, transaction_id):
             return requesting.send(enrollment, key, transaction_id)
         case FormRefused() | FormUnanswered() | ReplySealed() | PollUnsupported() | RequestUnknown():
-            return _leave_successor(enrollment, requesting.go_on(enrollment, event))
+            return _settle(enrollment, requesting.go_on(enrollment, event))
         case CertificateIssued(attempt, warnings):
             return with_journal(enrollment, warnings=warnings), (StoreIdentity(attempt),)
         case IdentityStored(_, keystore, now):
@@ -125,9 +126,9 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
         case SupersededDropped(_, now):
             return _proceed(renewed(enrollment, superseded_until=None), now)
         case Failed(_, problem, jitter):
-            if enrollment.state is State.CHECKING_CA and problem.state is not State.UNTRUSTED_CA:
+            if enrollment.state is State.CHECKING_CA and problem.state not in _TO_BE_TOLD:
                 return _take_next_ca(enrollment, None, problem.message, problem.at)
-            return _leave_successor(enrollment, requesting.fail(enrollment, problem, jitter))
+            return _settle(enrollment, requesting.fail(enrollment, problem, jitter))
         case _:
             return enrollment, ()
 
@@ -168,8 +169,24 @@ def _resume(enrollment: Enrollment, now: datetime) -> Step:
             latest = now + timedelta(seconds=max(LONGEST_PAUSE_S, journal.problem.retry_after_s or 0))
             when = min(journal.next_attempt_at, latest)
             waiting = with_journal(replace(enrollment, state=journal.problem.state), next_attempt_at=when)
-            return waiting, (WakeAt(when),)
+            return _wait(waiting, when, now)
+    if journal.digest != enrollment.configured.digest:
+        enrollment = with_journal(enrollment, refused_when_due=False)
     return _proceed(enrollment, now)
+
+
+def _wait(enrollment: Enrollment, when: datetime, now: datetime) -> Step:
+    """Wait for the next try, or set aside at last what is waited for."""
+    if precedence.gives_way(enrollment, now):
+        return _give_way(enrollment, now)
+    return enrollment, (WakeAt(precedence.sooner(enrollment, when, now)),)
+
+
+def _give_way(enrollment: Enrollment, now: datetime) -> Step:
+    if moves_to_successor(enrollment):
+        enrollment = with_journal(enrollment, ca_check=successor.WAITS)
+    enrollment, actions = _proceed(precedence.set_aside(enrollment, now), now)
+    return enrollment, (Remember(), *actions)
 
 
 def _go_on_refused(enrollment: Enrollment, problem: Problem, now: datetime) -> Step:
@@ -177,7 +194,7 @@ def _go_on_refused(enrollment: Enrollment, problem: Problem, now: datetime) -> S
     if enrollment.keystore.identity is None:
         return enrollment, ()
     if enrollment.journal.refused_when_due:
-        return enrollment, (WakeAt(now + CHECK_INTERVAL),)
+        return enrollment, (WakeAt(rest.next_look(enrollment, now)),)
     ends_at = rest.refusal_ends_at(enrollment, problem.at, now)
     return (enrollment, (WakeAt(ends_at),)) if ends_at > now else _wake(enrollment, now)
 
@@ -195,14 +212,17 @@ def _change(enrollment: Enrollment, before: Configured, now: datetime) -> Step:
         before.problems,
     )
     if not same:
-        return _proceed(_fresh(enrollment), now)
+        return _proceed(with_journal(_fresh(enrollment), refused_when_due=False), now)
     if enrollment.state is State.ENROLLED:
         return _proceed(enrollment, now)
-    waits_for = enrollment.journal.next_attempt_at
-    if configured.retry_interval_s < before.retry_interval_s and enrollment.state in RETRIED and waits_for:
-        when = min(waits_for, now + timedelta(seconds=configured.retry_interval_s))
-        return with_journal(enrollment, next_attempt_at=when), (Remember(), WakeAt(when))
-    return enrollment, ()
+    when = enrollment.journal.next_attempt_at
+    if enrollment.state not in RETRIED or when is None:
+        return enrollment, ()
+    if configured.retry_interval_s >= before.retry_interval_s:
+        return _wait(enrollment, when, now)
+    when = min(when, now + timedelta(seconds=configured.retry_interval_s))
+    enrollment, actions = _wait(with_journal(enrollment, next_attempt_at=when), when, now)
+    return enrollment, (Remember(), *(action for action in actions if action != Remember()))
 
 
 def _wake(enrollment: Enrollment, now: datetime) -> Step:
@@ -212,19 +232,26 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
         # What was only asked for must not keep a renewal away that is due now, or becomes so one day.
         enrollment = with_journal(enrollment, asked=None, staged=requesting.staged_after_refusal(enrollment))
         if enrollment.journal.refused_when_due and aim_of(enrollment, now) is not None:
-            return enrollment, (Remember(), WakeAt(now + CHECK_INTERVAL))
+            if rest.wants_ca_check(enrollment, now):
+                enrollment, actions = _seek_next_ca(enrollment)  # the CA may refuse what its successor does not
+                return enrollment, (Remember(), *actions)
+            return enrollment, (Remember(), WakeAt(rest.next_look(enrollment, now)))
         # That, or the clock that made it due was put right.
-        enrollment, actions = _proceed(with_journal(enrollment, problem=None), now)
+        enrollment, actions = _proceed(with_journal(enrollment, problem=None, refused_when_due=False), now)
         return enrollment, (Remember(), *actions)
     due = enrollment.journal.next_attempt_at
     if enrollment.state not in RETRIED or due is None:
         return enrollment, ()
-    if now < due <= now + CHECK_INTERVAL:
-        return enrollment, (WakeAt(due),)  # later than that, the clock was far ahead when it was written
-    return _proceed(with_journal(enrollment, next_attempt_at=None), now)
+    if now < due <= now + CHECK_INTERVAL or precedence.gives_way(enrollment, now):
+        return _wait(enrollment, due, now)  # later than that, the clock was far ahead when it was written
+    enrollment = with_journal(enrollment, next_attempt_at=None)
+    takes_long = enrollment.state is State.PENDING or enrollment.journal.attempts >= precedence.FAILURES_TO_LEAVE
+    if takes_long and enrollment.keystore.identity is not None and rest.wants_ca_check(enrollment, now):
+        return _seek_next_ca(enrollment)
+    return _proceed(enrollment, now)
 
 
-def _asked(enrollment: Enrollment, purpose: Purpose) -> Enrollment:
+def _asked(enrollment: Enrollment, purpose: Purpose, now: datetime) -> Enrollment:
     """Take in what somebody asks for, who may know of a change at the server: one that failed is met as if anew.
 
     Without a certificate there is nothing to renew; a first enrolment that is under way is what is asked for.
@@ -233,7 +260,7 @@ def _asked(enrollment: Enrollment, purpose: Purpose) -> Enrollment:
         purpose = Purpose.ENROLL
     if enrollment.journal.problem is not None:
         enrollment = without_weaker(enrollment)
-    return with_journal(enrollment, asked=purpose, look_again=True, declined_digest="")
+    return with_journal(enrollment, asked=purpose, asked_at=now, look_again=True, declined_digest="")
 
 
 def _fresh(enrollment: Enrollment) -> Enrollment:
@@ -285,7 +312,10 @@ def _take_trust(enrollment: Enrollment, trust: Trust) -> Step:
     if not trust.certificates and journal.trust is not None:
         return _go_on_to_key(with_journal(enrollment, trust=trust, staged=None))
     request = journal.request if _knows_the_request(enrollment, trust) else None
-    enrollment = with_journal(enrollment, staged=trust, request=request)
+    if trust.succeeds and journal.staged is None:
+        enrollment = successor.rolled_over_to(enrollment, trust)
+    else:
+        enrollment = with_journal(enrollment, staged=trust, request=request)
     if enrollment.keystore.identity is not None:
         return _go_on_to_key(enrollment)
     return enrollment, (StoreTrust(enrollment.attempt),)
@@ -325,53 +355,44 @@ def _seek_next_ca(enrollment: Enrollment) -> Step:
 def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now: datetime) -> Step:
     """Stage the CA's successor, and have the identity renewed under it; both CAs are trusted until the old expires."""
     if trust is not None and is_declined(enrollment, trust):
-        trust, outcome = None, _DECLINED
+        trust, outcome = None, successor.DECLINED
     enrollment = with_journal(enrollment, ca_checked_at=now, ca_check=outcome)
+    problem = enrollment.journal.problem
     if trust is not None:
         staged = replace(with_experience(trust, enrollment.journal.trust), succeeds=True)
-        enrollment = with_journal(enrollment, staged=staged, request=None, successor_failures=0)
+        enrollment = successor.moved_to(enrollment, staged)
+    elif problem is not None and problem.state is State.REFUSED:
+        enrollment, actions = _go_on_refused(replace(enrollment, state=State.REFUSED), problem, now)
+        return enrollment, (Remember(), *actions)
     enrollment, actions = _proceed(enrollment, now)
     return enrollment, (Remember(), *actions)
 
 
-def _leave_successor(before: Enrollment, failed: Step) -> Step:
-    """Ask the present CA again, if a request under its successor was refused, or went on failing.
-
-    Most servers open nothing that is sealed for the next CA before they roll over (RFC 8894 4.7), and each says so in
-    its own way. One that has rolled over shows the successor again: what that one refuses then is refused, and after
-    failures the pauses go on growing.
-    """
-    enrollment, actions = failed
-    left, problem = before.journal.staged, enrollment.journal.problem
-    if left is None or not left.succeeds or problem is None or before.state is not State.REQUESTING:
+def _settle(before: Enrollment, failed: Step) -> Step:
+    """What follows a try that has not succeeded, if it is not only to wait: something else takes its place."""
+    enrollment, _ = failed
+    problem = enrollment.journal.problem
+    if problem is None or enrollment.state in UNDER_WAY:
         return failed
-    if enrollment.state is State.REFUSED:
-        enrollment = with_journal(enrollment, ca_check=_DECLINED)
-        proceeds = aim_of(enrollment, problem.at) is not None  # else the refusal is there to read for a day
-    elif _may_be_of_the_successor(enrollment, problem):
-        failures = enrollment.journal.successor_failures + 1
-        enrollment = with_journal(enrollment, successor_failures=failures)
-        proceeds = failures >= requesting.FAILURES_TO_LEAVE
-    else:
-        return failed
-    if not proceeds or is_declined(before, left) or not trust_is_current(enrollment):
-        return enrollment, actions
-    if enrollment.state is not State.REFUSED:
-        outcome = f"no certificate was to be had under the CA's successor: {problem.message}; it is looked for again"
-        enrollment = with_journal(requesting.leave_successor(enrollment), ca_check=outcome)
-    enrollment, actions = _proceed(with_journal(enrollment, problem=None, next_attempt_at=None), problem.at)
+    if precedence.gives_way(enrollment, problem.at):
+        return _give_way(enrollment, problem.at)
+    if precedence.comes_back(enrollment, problem):
+        outcome = f"the present CA did not renew the certificate, and its successor is asked again: {problem.message}"
+        enrollment = precedence.gone_on_with(enrollment)
+        if moves_to_successor(enrollment):
+            enrollment = with_journal(enrollment, ca_check=outcome)
+        enrollment, actions = _proceed(enrollment, problem.at)
+        return enrollment, (Remember(), *actions)
+    left = successor.left(before, enrollment, problem)
+    if left is None:
+        return precedence.in_turn(enrollment), failed[1]
+    if not left.present_ca_is_asked:
+        return left.enrollment, failed[1]
+    enrollment = left.enrollment
+    if enrollment.journal.set_aside is not None:
+        enrollment = precedence.gone_on_with(enrollment)  # the present CA has been asked
+    enrollment, actions = _proceed(enrollment, problem.at)
     return enrollment, (Remember(), *actions)
-
-
-def _may_be_of_the_successor(enrollment: Enrollment, problem: Problem) -> bool:
-    """Whether a request under the CA's successor failed for what was sent, not for the network or the keystore.
-
-    On the present CA's last day its successor is what is needed, and another look at it may come too late.
-    """
-    if enrollment.state not in {State.INVALID_RESPONSE, State.UNREACHABLE} or problem.kind == NOT_REACHED:
-        return False
-    ca = enrollment.keystore.ca
-    return ca is None or ca.not_after - problem.at > CHECK_INTERVAL
 
 
 def _finish(enrollment: Enrollment, now: datetime) -> Step:
@@ -396,12 +417,15 @@ def _finish(enrollment: Enrollment, now: datetime) -> Step:
                 next_attempt_at=None,
                 problem=None,
                 digest=enrollment.configured.digest,
+                refused_when_due=False,
             ),
         ),
         has_trust=True,
     )
+    enrollment = precedence.gone_on_after_renewal(enrollment)
     hindrance = blocked(enrollment)
     if hindrance is not None:
         return replace(enrollment, state=hindrance), (Remember(),)
-    enrollment, actions = _rest(enrollment, now)  # certificates may be renewed more often than the CA is looked at
+    # Certificates may be renewed more often than the CA is looked at.
+    enrollment, actions = _rest(enrollment, now) if enrollment.journal.request is None else _proceed(enrollment, now)
     return enrollment, (Remember(), *(action for action in actions if action != Remember()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from components.scep.enrolment.events import (
     FormRefused,
@@ -18,17 +18,18 @@ from components.scep.enrolment.events import (
     TakeEnrolledKey,
     WakeAt,
 )
-from components.scep.enrolment.facts import NOT_REACHED, RETRIED, Problem, Purpose, Request, State
+from components.scep.enrolment.facts import NOT_REACHED, RETRIED, TOO_LONG, Problem, Purpose, Request, State
 from components.scep.enrolment.knowledge import (
     may_be_weaker,
+    moves_to_successor,
     record_of_server,
     trust_is_current,
     with_journal,
     without_weaker,
 )
-from components.scep.enrolment.reasons import purpose_now
+from components.scep.enrolment.precedence import FAILURES_TO_LEAVE, due_purpose, sooner
 from components.scep.enrolment.rest import refusal_ends_at
-from components.scep.enrolment.timing import LONGEST_PENDING, poll_pause_s, retry_pause_s
+from components.scep.enrolment.timing import LONGEST_PENDING, is_plausible, poll_pause_s, retry_pause_s
 from components.scep.transaction import Capabilities, renewal_forms
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from components.scep.enrolment.events import Action, Enrollment, PollUnsupported
     from components.scep.enrolment.facts import KeyFacts, Trust
     from components.scep.transaction import RenewalForm
-
-FAILURES_TO_LEAVE: Final = 3
-"""After so many failures that tell nothing of what was sent, its form is left, or the CA's successor."""
 
 
 def can_go_on(enrollment: Enrollment, request: Request) -> bool:
@@ -230,14 +228,15 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
         with_journal(enrollment, problem=problem, digest=enrollment.configured.digest), state=problem.state
     )
     if problem.state not in RETRIED:
-        enrollment = _note_successor(enrollment)
+        if problem.kind != TOO_LONG:
+            enrollment = _note_successor(enrollment)
         ended = with_journal(
             enrollment,
             request=None,
             staged=staged_after_refusal(enrollment),
             attempts=0,
             next_attempt_at=None,
-            refused_when_due=_was_due(enrollment, problem.at),
+            refused_when_due=enrollment.journal.refused_when_due or _is_refused_when_due(enrollment, problem),
         )
         if enrollment.keystore.identity is None:
             return ended, (Remember(),)
@@ -247,7 +246,8 @@ def fail(enrollment: Enrollment, problem: Problem, jitter: float) -> tuple[Enrol
     validity = None if identity is None else identity.validity
     pause_s = retry_pause_s(attempts, enrollment.configured, jitter, validity, problem.at)
     when = problem.at + timedelta(seconds=max(pause_s, problem.retry_after_s or 0.0))
-    return with_journal(enrollment, attempts=attempts, next_attempt_at=when), (Remember(), WakeAt(when))
+    enrollment = with_journal(enrollment, attempts=attempts, next_attempt_at=when)
+    return enrollment, (Remember(), WakeAt(sooner(enrollment, when, problem.at)))
 
 
 def _may_be_of_the_algorithms(enrollment: Enrollment, problem: Problem) -> bool:
@@ -257,9 +257,11 @@ def _may_be_of_the_algorithms(enrollment: Enrollment, problem: Problem) -> bool:
     return was_sent and problem.state is not State.KEYSTORE_ERROR and problem.kind != NOT_REACHED
 
 
-def _was_due(enrollment: Enrollment, now: datetime) -> bool:
-    """Whether what was tried was due by itself, not only asked for, nor only the move to the CA's successor."""
-    due = purpose_now(enrollment.configured, enrollment.keystore, enrollment.journal.trust, now)
+def _is_refused_when_due(enrollment: Enrollment, problem: Problem) -> bool:
+    """Whether the CA has refused what was due by itself, not only asked for, nor only the move to its successor."""
+    if moves_to_successor(enrollment) or problem.kind == TOO_LONG:
+        return False
+    due = due_purpose(enrollment, problem.at)
     return due is not None and due is enrollment.aim
 
 
@@ -269,17 +271,6 @@ def _note_successor(enrollment: Enrollment) -> Enrollment:
     if staged is None or not staged.succeeds:
         return enrollment
     return with_journal(enrollment, declined=staged, declined_digest=enrollment.configured.digest)
-
-
-def leave_successor(enrollment: Enrollment) -> Enrollment:
-    """Leave the CA's successor for the present CA until the next look; known, in case the server has rolled over.
-
-    A failure may pass, so it is taken over when it is found again.
-    """
-    staged = enrollment.journal.staged
-    return with_journal(
-        enrollment, declined=staged, declined_digest="", staged=None, request=None, successor_failures=0
-    )
 
 
 def staged_after_refusal(enrollment: Enrollment) -> Trust | None:
@@ -292,12 +283,12 @@ def staged_after_refusal(enrollment: Enrollment) -> Trust | None:
 
 def _wait_for_decision(enrollment: Enrollment, problem: Problem) -> tuple[Enrollment, tuple[Action, ...]]:
     request = enrollment.journal.request
-    since = problem.at if request is None or request.pending_since is None else min(request.pending_since, problem.at)
+    since = _pending_since(enrollment, problem.at)
     polls = 1 if request is None else request.polls + 1
     if problem.at - since > LONGEST_PENDING:
         given_up = Problem(
             State.REFUSED,
-            "pending-too-long",
+            TOO_LONG,
             f"the CA has not decided about the request since {since:%Y-%m-%d %H:%M:%S} UTC",
             "ask the CA's operator about the request; then: gatewright cert enroll",
             problem.at,
@@ -309,7 +300,17 @@ def _wait_for_decision(enrollment: Enrollment, problem: Problem) -> tuple[Enroll
     enrollment = with_journal(
         enrollment, problem=problem, digest=enrollment.configured.digest, attempts=0, next_attempt_at=when
     )
-    return replace(enrollment, state=State.PENDING), (Remember(), WakeAt(when))
+    enrollment = replace(enrollment, state=State.PENDING)
+    return enrollment, (Remember(), WakeAt(sooner(enrollment, when, problem.at)))
+
+
+def _pending_since(enrollment: Enrollment, now: datetime) -> datetime:
+    """Since when the CA has yet to decide; a clock that cannot be right is no news: a machine may have no battery."""
+    request, ca = enrollment.journal.request, enrollment.keystore.ca
+    known = None if request is None else request.pending_since
+    if known is None or not is_plausible(ca, known):
+        return now
+    return min(known, now) if is_plausible(ca, now) else known
 
 
 def _dispatch(enrollment: Enrollment, request: Request) -> tuple[Enrollment, tuple[Action, ...]]:

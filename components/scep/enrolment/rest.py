@@ -72,6 +72,13 @@ def wants_ca_check(enrollment: Enrollment, now: datetime) -> bool:
     return due is not None and due <= now
 
 
+def next_look(enrollment: Enrollment, now: datetime) -> datetime:
+    """When a gateway that waits for a person looks for the CA's successor, or else how things are."""
+    due = _ca_check(enrollment, now)
+    tomorrow = now + CHECK_INTERVAL
+    return tomorrow if due is None else min(max(due, now), tomorrow)
+
+
 def next_check(enrollment: Enrollment, now: datetime) -> datetime:
     """When an enrolled gateway does something next."""
     waits_for = enrollment.journal.next_attempt_at

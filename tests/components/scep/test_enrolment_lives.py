@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from components.scep.enrolment import (
     CaVerified,
     CertificateIssued,
     Configured,
+    EnrollAsked,
     Enrollment,
     Event,
     Failed,
@@ -24,8 +25,11 @@ from components.scep.enrolment import (
     KeyReady,
     KeystoreFacts,
     LocateServer,
+    PollAsked,
     PrepareKey,
+    Purpose,
     Remember,
+    RolloverAsked,
     SendRequest,
     State,
     StoreIdentity,
@@ -36,9 +40,7 @@ from components.scep.enrolment import (
     step,
 )
 from tests.components.scep.enrolment_states import CONFIGURED, EMPTY, NOW, TRUST, problem
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from tests.components.scep.rollover_world import ROLLS, RolloverWorld
 
 
 @dataclass
@@ -148,3 +150,87 @@ def test_crashed_anywhere_under_one_trust_it_asks_for_one_key_and_one_certificat
     world.life(CONFIGURED, [])
     assert world.made == 1
     assert len(set(world.issued.values())) == 1
+
+
+ADVERSE = ["pending", "fail", "refuse", "unknown", "sealed", "unstored", "wrong"]
+PERSON = [EnrollAsked(NOW, purpose) for purpose in Purpose] + [RolloverAsked(NOW), PollAsked(NOW)]
+
+
+def after_days(first: float, last: float) -> st.SearchStrategy[datetime]:
+    return st.floats(first, last, allow_nan=False).map(lambda number: NOW + timedelta(days=number))
+
+
+def replies(*kinds: str) -> st.SearchStrategy[list[str]]:
+    """Some replies, of which the last is for ever; nobody is out of reach for ever."""
+    return st.lists(st.sampled_from([*kinds, "down"]), max_size=6).flatmap(
+        lambda some: st.sampled_from(kinds).map(lambda last: [*some, last])
+    )
+
+
+CRASHES = st.lists(st.integers(0, 60), max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    under_successor=replies(*ADVERSE, "pending", "pending", "issue"),
+    others=replies(*ADVERSE),
+    hindered=st.lists(st.sampled_from(["fail", "down", "wrong", "unstored"]), max_size=4),
+    appears_at=after_days(0, 60),
+    ca_ends_at=after_days(32, 120),
+    lead_hours=st.sampled_from([240, 360, 480]),
+    asked=st.lists(st.tuples(after_days(0, 60), st.sampled_from(PERSON)), max_size=4),
+    crashes=CRASHES,
+)
+def test_whatever_becomes_of_the_successor_and_of_wishes_a_ca_that_renews_loses_no_certificate(  # what may happen
+    *,
+    under_successor: list[str],
+    others: list[str],
+    hindered: list[str],
+    appears_at: datetime,
+    ca_ends_at: datetime,
+    lead_hours: int,
+    asked: list[tuple[datetime, Event]],
+    crashes: list[int],
+) -> None:
+    world = RolloverWorld(
+        under_successor,
+        [*hindered, "issue"],
+        others,
+        appears_at=appears_at,
+        asked=asked,
+        crashes=crashes,
+        ca_ends_at=ca_ends_at,
+        configured=replace(ROLLS, lead_hours=lead_hours),
+    )
+    world.live(ca_ends_at - timedelta(days=1.5))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    renewals=replies(*ADVERSE),
+    before=st.lists(st.sampled_from(["pending", "down"]), max_size=3),
+    appears_at=after_days(0, 23),
+    approved_at=after_days(0, 28),
+    rolls_over_at=st.none() | after_days(25.2, 29),
+    crashes=CRASHES,
+)
+def test_a_successor_that_approves_by_hand_is_reached_whatever_the_present_ca_says(
+    *,
+    renewals: list[str],
+    before: list[str],
+    appears_at: datetime,
+    approved_at: datetime,
+    rolls_over_at: datetime | None,
+    crashes: list[int],
+) -> None:
+    world = RolloverWorld(
+        [*before, "pending"],
+        renewals,
+        appears_at=appears_at,
+        approved_at=approved_at,
+        rolls_over_at=rolls_over_at,
+        crashes=crashes,
+        ca_ends_at=NOW + timedelta(days=33),
+    )
+    world.live(NOW + timedelta(days=100))
+    assert world.moved

@@ -12,10 +12,12 @@ from components.scep.errors import RedirectError
 from components.scep.trust import fingerprint
 from tests.components.scep.test_enrolment_changed_servers import WITH_RA
 from tools.scep_ca import server as scep_ca_server
+from tools.scep_ca.policy import read_request
 
 if TYPE_CHECKING:
     from tests.components.scep.enrolled_gateway import Begin, CertificateAuthority, EnrolledGateway
     from tools.scep_ca import CaParameters
+    from tools.scep_ca.identities import Generation
 
 
 def answer_as_the_present_ca(authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +108,65 @@ def test_the_next_ca_is_looked_for_from_the_endpoint_on_when_a_redirected_addres
     gateway.harness.settle()
     assert (gateway.status["state"], gateway.status["server_url"]) == ("enrolled", home), gateway.status
     assert gateway.identity.chain[-1] == following
+
+
+def hold_what_is_for_the_successor(authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have requests under the successor wait for approval, while the present CA goes on issuing."""
+    ca = authority.ca
+    certify = ca._certify
+
+    def certifying(message: Any, csr: bytes, signer: Any, generation: Generation) -> Any:
+        if generation is not ca._authority.next:
+            return certify(message, csr, signer, generation)
+        request = read_request(csr, ca._policy, renewal=True)
+        decision = ca._authority.hold(message.attributes.transaction_id, request, ca._clock.now())
+        return ca._decided(message, request, decision, generation)
+
+    monkeypatch.setattr(ca, "_certify", certifying)
+
+
+@pytest.mark.requirement("design 6: the old stays", "RFC 8894 4.7: GetNextCACert")
+def test_a_successor_that_waits_for_approval_costs_no_certificate_and_is_moved_to_once_approved(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin()
+    following = authority.ca.prepare_rollover()
+    hold_what_is_for_the_successor(authority, monkeypatch)
+    gateway.days(75)
+    gateway.service.force_rollover()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "pending"
+    (request,) = authority.ca.pending()
+    gateway.days(16)
+    assert authority.issued == 2
+    renewed = gateway.identity.chain[0]
+    assert renewed.not_valid_after_utc > gateway.clock.now(), gateway.status
+    assert gateway.status["state"] == "pending"
+    assert gateway.status["transaction_id"] == request.transaction_id
+    assert authority.ca.pending() == (request,), "the CA's operator has the one request still"
+    gateway.stop()
+    gateway.start()
+    authority.ca.approve(request.transaction_id)
+    gateway.days(1)
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.identity.chain[-1] == following
+    assert gateway.identity.chain[0] != renewed
+
+
+def test_while_the_renewal_goes_before_the_status_tells_what_waits(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, authority = begin()
+    authority.ca.prepare_rollover()
+    hold_what_is_for_the_successor(authority, monkeypatch)
+    gateway.days(75)
+    gateway.service.force_rollover()
+    gateway.harness.settle()
+    transaction = gateway.status["transaction_id"]
+    authority.stop()
+    gateway.set(certificate__expiration__check__time=1080)
+    gateway.harness.advance(16 * 60)
+    (warning,) = gateway.status["warnings"]
+    assert "successor" in warning
+    assert transaction in warning
+    assert "present CA first" in gateway.status["ca_check"]
