@@ -137,7 +137,7 @@ def next_step(enrollment: Enrollment, verdicts: tuple[Verdict, ...] = ()) -> str
         case State.ENROLLED:
             return _what_an_enrolled_gateway_does(enrollment, verdicts)
         case State.REFUSED:
-            return "it waits for a change of its configuration, or for somebody who asks again"
+            return _what_a_refused_gateway_does(enrollment)
         case State.UNTRUSTED_CA:
             return "the CA certificates are fetched and verified again; nothing secret is sent until they fit"
         case State.UNREACHABLE | State.INVALID_RESPONSE | State.KEYSTORE_ERROR:
@@ -149,6 +149,13 @@ def next_at(enrollment: Enrollment, now: datetime) -> datetime | None:
     if enrollment.state is State.ENROLLED:
         return next_check(enrollment, now)
     return enrollment.journal.next_attempt_at if enrollment.state in RETRIED else None
+
+
+def _what_a_refused_gateway_does(enrollment: Enrollment) -> str:
+    waits = "it waits for a change of its configuration, or for somebody who asks again"
+    if enrollment.keystore.identity is None or enrollment.journal.refused_when_due:
+        return waits
+    return f"{waits}; within a day, or sooner if the renewal is due, it looks at what is due"
 
 
 def _what_an_enrolled_gateway_does(enrollment: Enrollment, verdicts: tuple[Verdict, ...]) -> str:

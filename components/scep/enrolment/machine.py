@@ -281,6 +281,9 @@ def _proceed(enrollment: Enrollment, now: datetime) -> Step:
     if hindrance is not None:
         return replace(enrollment, state=hindrance), ()
     aim = aim_of(enrollment, now)
+    if aim is None and enrollment.journal.set_aside is not None:
+        enrollment = precedence.gone_on_with(enrollment)  # the renewal that it waited for is not due any more
+        aim = aim_of(enrollment, now)
     if aim is None:
         return _rest(enrollment, now)
     if rest.begins_later(enrollment, aim, now):
@@ -398,7 +401,9 @@ def _settle(before: Enrollment, failed: Step) -> Step:
 def _finish(enrollment: Enrollment, now: datetime) -> Step:
     enrollment = requesting.note_challenge(enrollment, now)
     journal = enrollment.journal
-    trust = replace(journal.staged, certificates=(), succeeds=False) if journal.staged is not None else journal.trust
+    trust = journal.trust
+    if journal.staged is not None:
+        trust = replace(journal.staged, certificates=(), succeeds=False, rolled_over=False)
     if trust is not None:
         trust = requesting.learn(enrollment, trust)
     enrollment = renewed(

@@ -41,6 +41,7 @@ from components.scep.enrolment import (
     step,
 )
 from components.scep.enrolment.timing import renewal_due
+from components.scep.wording import next_step
 from tests.components.scep.enrolment_states import CONFIGURED, NOW, RENEWED, TRUST
 
 if TYPE_CHECKING:
@@ -391,6 +392,11 @@ def test_a_look_at_what_is_next_does_not_send_again_what_was_refused() -> None:
     assert one.wakes_at == DUE + timedelta(days=1)
 
 
+def test_a_refusal_that_waits_for_nobody_says_so() -> None:
+    assert "within a day" in next_step(asked(Purpose.REKEY, BEFORE, "badRequest").state)
+    assert "within a day" not in next_step(asked(Purpose.RENEW, DUE, "badRequest").state)
+
+
 def test_a_successor_that_is_not_valid_yet_is_known_in_case_the_server_rolls_over() -> None:
     one = Life(Enrollment(State.CHECKING_CA, RENEWS, ENROLLED, Journal(trust=replace(TRUST, certificates=()))))
     one.feed(NextCaSought(one.state.attempt, NOW, SUCCESSOR, "from tomorrow on", is_to_come=True))
@@ -434,6 +440,13 @@ def test_an_earlier_ca_that_cannot_be_removed_is_tried_again_after_a_pause() -> 
     one.bring("KeystoreError", NOW + timedelta(days=1))
     assert one.state.state is State.KEYSTORE_ERROR
     assert one.wakes_at > NOW + timedelta(days=1)
+
+
+def test_what_was_set_aside_goes_on_where_the_renewal_is_not_due_any_more() -> None:
+    one = pending_under_successor(DUE)
+    one.feed(SettingsChanged(DUE, replace(RENEWS, renew=False, digest="other")))
+    one.go_to_request()
+    assert one.state.journal.staged == SUCCESSOR
 
 
 def test_what_was_set_aside_outlives_a_restart(tmp_path: Path) -> None:

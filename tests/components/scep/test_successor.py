@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,3 +171,18 @@ def test_while_the_renewal_goes_before_the_status_tells_what_waits(
     assert "successor" in warning
     assert transaction in warning
     assert "present CA first" in gateway.status["ca_check"]
+
+
+def test_a_successor_that_becomes_valid_as_the_server_rolls_over_to_it_is_followed(begin: Begin) -> None:
+    gateway, authority = begin()
+    following = authority.ca._authority.prepare_rollover(gateway.clock.now() + timedelta(days=5)).ca.certificate
+    gateway.service.force_rollover()
+    gateway.harness.settle()
+    assert "valid from" in gateway.status["ca_check"]
+    assert gateway.status["state"] == "enrolled"
+    gateway.days(6)
+    authority.ca.roll_over()
+    gateway.service.renew()
+    gateway.harness.settle()
+    assert gateway.status["state"] == "enrolled", gateway.status
+    assert gateway.identity.chain[-1] == following
