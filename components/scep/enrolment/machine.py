@@ -427,10 +427,12 @@ def _finish(enrollment: Enrollment, now: datetime) -> Step:
         ),
         has_trust=True,
     )
-    enrollment = precedence.gone_on_after_renewal(enrollment)
+    moved_to = journal.staged if journal.staged is not None and journal.staged.succeeds else None
+    enrollment = precedence.gone_on_after_renewal(enrollment, moved_to)
     hindrance = blocked(enrollment)
     if hindrance is not None:
         return replace(enrollment, state=hindrance), (Remember(),)
     # Certificates may be renewed more often than the CA is looked at.
-    enrollment, actions = _rest(enrollment, now) if enrollment.journal.request is None else _proceed(enrollment, now)
+    goes_on = enrollment.journal.request is not None or enrollment.journal.asked is not None
+    enrollment, actions = _proceed(enrollment, now) if goes_on else _rest(enrollment, now)
     return enrollment, (Remember(), *(action for action in actions if action != Remember()))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from components.scep.enrolment.events import Enrollment
-    from components.scep.enrolment.facts import Problem, Validity
+    from components.scep.enrolment.facts import Problem, Trust, Validity
 
 FAILURES_TO_LEAVE: Final = 3
 """After so many failures that tell nothing of what was sent, its form is left, or the CA's successor, or a renewal."""
@@ -77,16 +77,20 @@ def due_purpose(enrollment: Enrollment, now: datetime) -> Purpose | None:
 
 
 def set_aside(enrollment: Enrollment, now: datetime) -> Enrollment:
-    """Set aside what is under way; the CA's successor stays known, in case the server rolls over meanwhile."""
+    """Set aside what is under way, but not a successor that the server has rolled over to: that one renews then.
+
+    Else the successor stays known, in case the server rolls over meanwhile.
+    """
     left = under_way(enrollment)
     if moves_to_successor(enrollment):
         enrollment = with_journal(enrollment, declined=left.staged, declined_digest="")
+    stays = left.staged if left.staged is not None and left.staged.rolled_over else None
     return with_journal(
         enrollment,
         set_aside=left,
         gave_way_at=now,
         request=None,
-        staged=None,
+        staged=stays,
         asked=None,
         problem=None,
         attempts=0,
@@ -158,21 +162,34 @@ def gone_on_with(enrollment: Enrollment) -> Enrollment:
     )
 
 
-def gone_on_after_renewal(enrollment: Enrollment) -> Enrollment:
+def gone_on_after_renewal(enrollment: Enrollment, moved_to: Trust | None) -> Enrollment:
     """Go on with a request that the CA has yet to decide about, which replaces the renewed certificate now.
 
     What only failed is over: the CA's successor is looked for again, and somebody who asked is told.
+
+    Args:
+        enrollment: Where the machine is.
+        moved_to: The CA's successor, if the certificate was renewed under it: what was asked of the CA before is asked
+            of that one then, as a new request.
     """
     aside, identity = enrollment.journal.set_aside, enrollment.keystore.identity
     if aside is None or identity is None:
         return enrollment
+    wish = aside.asked if aside.asked in {Purpose.REKEY, Purpose.ENROLL} else None
+    if moved_to is not None:
+        is_of_it = aside.staged is not None and aside.staged.certificates[:1] == moved_to.certificates[:1]
+        goes_on = is_of_it and wish is not None and is_pending(aside)
+        aside = SetAside(aside.request if goes_on else None, None, wish)
+        enrollment = with_journal(enrollment, set_aside=aside)
     if aside.request is not None and is_pending(aside) and not is_the_renewal(aside):
         request = replace(aside.request, replaces=identity.sha256)
         return gone_on_with(with_journal(enrollment, set_aside=replace(aside, request=request)))
-    if aside.asked in {Purpose.REKEY, Purpose.ENROLL}:
+    if wish is not None and moved_to is not None:
+        return gone_on_with(enrollment)
+    if wish is not None:
         given_up = (
             f"what was asked for had failed when the renewal was due, and was given up for it; ask again by: "
-            f"gatewright cert {aside.asked}"
+            f"gatewright cert {wish}"
         )
         enrollment = with_journal(enrollment, warnings=(*enrollment.journal.warnings, given_up))
     return with_journal(enrollment, set_aside=None)

@@ -68,7 +68,8 @@ class RolloverWorld:
         others: What it answers to whatever else is asked of the present CA.
         approved_at: When pending requests under the successor are approved, or None.
         appears_at: When the server first tells of the successor.
-        rolls_over_at: When it shows the successor only.
+        rolls_over_at: When it shows the successor only, which somebody must have looked for before.
+        successor_renews: Whether that renews from then on, whatever becomes of other requests under it.
         asked: What a person asks for, and when.
         ca_ends_at: When the present CA's certificate expires.
         crashes: After how many more actions the gateway crashes, each time.
@@ -80,6 +81,7 @@ class RolloverWorld:
     approved_at: datetime | None = None
     appears_at: datetime = NOW
     rolls_over_at: datetime | None = None
+    successor_renews: bool = False
     asked: list[tuple[datetime, Event]] = field(default_factory=list)
     crashes: list[int] = field(default_factory=list)
     configured: Configured = ROLLS
@@ -89,6 +91,7 @@ class RolloverWorld:
     keystore: KeystoreFacts = field(init=False)
     disk: Journal = field(default_factory=lambda: Journal(trust=PRESENT, digest=ROLLS.digest))
     wake_at: datetime | None = None
+    was_found: bool = False
     moved: bool = False
     issued: int = 0
     made: int = 0
@@ -178,6 +181,7 @@ class RolloverWorld:
                 return SupersededDropped(attempt, self.now)
             case Remember():
                 self.disk = state.journal
+                self.was_found |= self.disk.declined is not None or self.disk.staged == SUCCESSOR
                 return None
             case WakeAt(when):
                 self.wake_at = when
@@ -187,7 +191,7 @@ class RolloverWorld:
 
     @property
     def is_rolled_over(self) -> bool:
-        return self.rolls_over_at is not None and self.now >= self.rolls_over_at
+        return self.was_found and self.rolls_over_at is not None and self.now >= self.rolls_over_at
 
     def shown(self, state: Enrollment, attempt: int) -> Event:
         """What a look at the server brings: the present CA as it is known, or the successor."""
@@ -207,13 +211,13 @@ class RolloverWorld:
         assert request.transaction_id == transaction_id
         assert self.keys.setdefault(transaction_id, request.key_sha256) == request.key_sha256, "two keys, one request"
         moves = self.disk.staged is not None and self.disk.staged.succeeds
-        assert self.transactions.setdefault(transaction_id, (moves, purpose)) == (moves, purpose), (
-            "one id, two requests"
-        )
+        what = (moves or self.moved, purpose)
+        assert self.transactions.setdefault(transaction_id, what) == what, "one transaction, two requests"
         self.sent[(self.now - NOW) // timedelta(days=1)] += 1
         assert request.replaces == (self.keystore.identity and self.keystore.identity.sha256)
         if moves:
             approved = self.approved_at is not None and self.now >= self.approved_at
+            approved |= self.successor_renews and self.is_rolled_over and purpose is Purpose.RENEW
             reply = "issue" if approved else next_of(self.under_successor, "pending")
         elif purpose is Purpose.RENEW:
             reply = "issue" if self.moved else "fail" if self.is_rolled_over else next_of(self.renewals, "issue")

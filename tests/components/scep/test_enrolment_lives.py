@@ -177,6 +177,7 @@ CRASHES = st.lists(st.integers(0, 60), max_size=6)
     hindered=st.lists(st.sampled_from(["fail", "down", "wrong", "unstored"]), max_size=4),
     appears_at=after_days(0, 60),
     ca_ends_at=after_days(32, 120),
+    rolls_over_at=st.none() | after_days(0, 100),
     lead_hours=st.sampled_from([240, 360, 480]),
     asked=st.lists(st.tuples(after_days(0, 60), st.sampled_from(PERSON)), max_size=4),
     crashes=CRASHES,
@@ -188,6 +189,7 @@ def test_whatever_becomes_of_the_successor_and_of_wishes_a_ca_that_renews_loses_
     hindered: list[str],
     appears_at: datetime,
     ca_ends_at: datetime,
+    rolls_over_at: datetime | None,
     lead_hours: int,
     asked: list[tuple[datetime, Event]],
     crashes: list[int],
@@ -200,6 +202,8 @@ def test_whatever_becomes_of_the_successor_and_of_wishes_a_ca_that_renews_loses_
         asked=asked,
         crashes=crashes,
         ca_ends_at=ca_ends_at,
+        rolls_over_at=rolls_over_at,
+        successor_renews=True,
         configured=replace(ROLLS, lead_hours=lead_hours),
     )
     world.live(ca_ends_at - timedelta(days=1.5))

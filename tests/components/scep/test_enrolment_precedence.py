@@ -319,6 +319,23 @@ def test_what_was_asked_for_long_before_waits_for_the_renewal_that_is_due(purpos
         assert f"gatewright cert {purpose}" in " ".join(one.state.journal.warnings)
 
 
+def test_what_was_asked_of_a_ca_that_has_rolled_over_waits_for_a_renewal_under_its_successor() -> None:
+    one = under_successor(NOW)
+    one.bring("HttpStatusError", NOW)
+    one.feed(EnrollAsked(NOW, Purpose.REKEY))
+    rolled_over = replace(SUCCESSOR, rolled_over=True)
+    one.feed(CaVerified(one.state.attempt, rolled_over))
+    one.go_to_request()
+    one.bring("pending", NOW)
+    wished = one.request
+    one.wake(DUE)
+    assert (one.state.aim, one.state.journal.staged) == (Purpose.RENEW, rolled_over)
+    one.go_to_request()
+    one.issue(DUE)
+    assert one.request == replace(wished, replaces="renewed")
+    assert one.state.journal.staged is None
+
+
 def test_what_was_asked_for_when_the_renewal_was_due_has_half_of_what_is_left() -> None:
     one = asked(Purpose.REKEY, DUE)
     half = DUE + (ENDS - DUE) / 2
