@@ -82,8 +82,8 @@ def blocked(enrollment: Enrollment) -> State | None:
 
 def aim_of(enrollment: Enrollment, now: datetime) -> Purpose | None:
     """What is to be obtained: what was begun, what was asked for, what the checks say; None if nothing is."""
-    journal, identity = enrollment.journal, enrollment.keystore.identity
-    if identity is None:
+    journal = enrollment.journal
+    if nothing_to_renew(enrollment):
         return Purpose.ENROLL
     if journal.request is not None:
         return journal.request.purpose
@@ -91,6 +91,11 @@ def aim_of(enrollment: Enrollment, now: datetime) -> Purpose | None:
     if due is None and staged_is_current(enrollment):
         return Purpose.RENEW
     return due
+
+
+def nothing_to_renew(enrollment: Enrollment) -> bool:
+    """Whether there is no certificate that the CA which is configured now could renew."""
+    return enrollment.keystore.identity is None or not trust_is_current(enrollment)
 
 
 def declined_successor(enrollment: Enrollment) -> Trust | None:

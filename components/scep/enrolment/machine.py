@@ -51,6 +51,7 @@ from components.scep.enrolment.knowledge import (
     is_declined,
     may_be_weaker,
     moves_to_successor,
+    nothing_to_renew,
     record_of_server,
     renewed,
     staged_is_current,
@@ -91,6 +92,10 @@ def step(enrollment: Enrollment, event: Event) -> Step:
         case TimerDue(now):
             return _wake(enrollment, now)
         case EnrollAsked(now, purpose):
+            purpose = Purpose.ENROLL if nothing_to_renew(enrollment) else purpose
+            if enrollment.state in UNDER_WAY - {State.CHECKING_CA} and enrollment.aim is purpose:
+                # A second request while the reply to the first is on its way may need another challenge password.
+                return with_journal(enrollment, attempts=0), ()
             enrollment, actions = _proceed(_fresh(_asked(enrollment, purpose, now)), now)
             return enrollment, (Remember(), *actions)
         case PollAsked(now):
@@ -160,15 +165,15 @@ def _resume(enrollment: Enrollment, now: datetime) -> Step:
         journal = enrollment.journal
     elif request is not None and identity is not None and _completes(request, identity):
         return _finish(replace(enrollment, state=State.REQUESTING, aim=request.purpose), now)
-    waits = journal.problem is not None and journal.digest == enrollment.configured.digest
-    wanted = aim_of(enrollment, now) is not None
-    if waits and journal.problem is not None and wanted and blocked(enrollment) is None:
-        if journal.problem.state is State.REFUSED:
-            return _go_on_refused(replace(enrollment, state=State.REFUSED), journal.problem, now)
+    problem = journal.problem if journal.digest == enrollment.configured.digest else None
+    may_go_on = blocked(enrollment) is None and aim_of(enrollment, now) is not None
+    if problem is not None and may_go_on and problem.state is not State.KEYSTORE_ERROR:  # it may be well by now
+        if problem.state is State.REFUSED:
+            return _go_on_refused(replace(enrollment, state=State.REFUSED), problem, now)
         if journal.next_attempt_at is not None and journal.next_attempt_at > now:
-            latest = now + timedelta(seconds=max(LONGEST_PAUSE_S, journal.problem.retry_after_s or 0))
+            latest = now + timedelta(seconds=max(LONGEST_PAUSE_S, problem.retry_after_s or 0))
             when = min(journal.next_attempt_at, latest)
-            waiting = with_journal(replace(enrollment, state=journal.problem.state), next_attempt_at=when)
+            waiting = with_journal(replace(enrollment, state=problem.state), next_attempt_at=when)
             return _wait(waiting, when, now)
     if journal.digest != enrollment.configured.digest:
         enrollment = with_journal(enrollment, refused_when_due=False)
@@ -252,12 +257,7 @@ def _wake(enrollment: Enrollment, now: datetime) -> Step:
 
 
 def _asked(enrollment: Enrollment, purpose: Purpose, now: datetime) -> Enrollment:
-    """Take in what somebody asks for, who may know of a change at the server: one that failed is met as if anew.
-
-    Without a certificate there is nothing to renew; a first enrolment that is under way is what is asked for.
-    """
-    if enrollment.keystore.identity is None:
-        purpose = Purpose.ENROLL
+    """Take in what somebody asks for, who may know of a change at the server: one that failed is met as if anew."""
     if enrollment.journal.problem is not None:
         enrollment = without_weaker(enrollment)
     return with_journal(enrollment, asked=purpose, asked_at=now, look_again=True, declined_digest="")

@@ -22,6 +22,7 @@ from components.scep.enrolment.facts import NOT_REACHED, RETRIED, TOO_LONG, Prob
 from components.scep.enrolment.knowledge import (
     may_be_weaker,
     moves_to_successor,
+    nothing_to_renew,
     record_of_server,
     trust_is_current,
     with_journal,
@@ -50,7 +51,9 @@ def can_go_on(enrollment: Enrollment, request: Request) -> bool:
         return False
     if request.purpose is Purpose.ENROLL:
         return True
-    if identity is None or identity.sha256 != request.replaces or not identity.fits_key:
+    if identity is None or nothing_to_renew(enrollment):
+        return False
+    if identity.sha256 != request.replaces or not identity.fits_key:
         return False
     return request.purpose is Purpose.REKEY or identity.key_sha256 == request.key_sha256
 

@@ -172,6 +172,58 @@ def renewing() -> Enrollment:
     return state
 
 
+@pytest.mark.parametrize("purpose", Purpose)
+def test_who_asks_while_the_first_request_is_on_its_way_has_that_one_answered(purpose: Purpose) -> None:
+    asked, actions = feed(requesting(), EnrollAsked(NOW, purpose))
+    assert actions == ()
+    _, actions = feed(asked, CertificateIssued(1, ()))
+    assert actions == (StoreIdentity(1),)
+
+
+def test_who_asks_for_something_else_than_is_under_way_has_that_begun() -> None:
+    begun = asked_for(Purpose.RENEW, NOW)
+    state, actions = feed(begun, EnrollAsked(NOW, Purpose.REKEY))
+    assert (state.aim, actions) == (Purpose.REKEY, (Remember(), LocateServer(2, refresh=True)))
+
+
+def test_what_fails_after_somebody_asked_on_its_way_is_soon_tried_again() -> None:
+    begun = requesting()
+    begun = replace(begun, journal=replace(begun.journal, attempts=9))
+    state, _ = feed(begun, EnrollAsked(NOW), Failed(1, problem(State.UNREACHABLE), 1.0))
+    assert state.journal.next_attempt_at == NOW + timedelta(seconds=60)
+
+
+OF_BEFORE = replace(TRUST, bootstrap_identity="B", certificates=())
+
+
+@pytest.mark.requirement("mission: a change triggers a new client bootstrap with a subsequent enrollment")
+@pytest.mark.parametrize("purpose", [Purpose.RENEW, Purpose.REKEY])
+@pytest.mark.parametrize("asked_before", [False, True], ids=["then asked", "asked before"])
+def test_another_server_is_enrolled_with_whatever_is_asked_for(purpose: Purpose, asked_before: bool) -> None:
+    journal = Journal(trust=OF_BEFORE, asked=purpose if asked_before else None)
+    keystore = KeystoreFacts(True, RENEWED, KeyFacts("k", 2048))
+    state, actions = feed(enrollment(keystore, journal, renew=True), Began(NOW))
+    assert actions[-1] == LocateServer(1)
+    if not asked_before:
+        state, _ = feed(state, EnrollAsked(NOW, purpose))
+    attempt = state.attempt
+    state, actions = feed(state, CaVerified(attempt, TRUST))
+    assert (state.aim, actions[-1]) == (Purpose.ENROLL, PrepareKey(attempt, reuse=False))
+    if not asked_before:
+        state, _ = feed(state, EnrollAsked(NOW, purpose))
+    assert state.aim is Purpose.ENROLL
+    state, actions = feed(state, KeyReady(attempt, KeyFacts("k1", 2048), "t"))
+    assert actions[-1] == SendRequest(attempt, "t", Purpose.ENROLL)
+    state, _ = feed(state, Failed(attempt, problem(State.REFUSED), 1.0), EnrollAsked(NOW, purpose))
+    assert state.aim is Purpose.ENROLL
+
+
+def test_a_keystore_that_may_be_well_again_is_tried_at_once_when_the_enrolment_begins_anew() -> None:
+    state, _ = feed(requesting(), Failed(1, problem(State.KEYSTORE_ERROR), 1.0))
+    state, actions = feed(replace(state, state=State.DISABLED, attempt=0), Began(NOW))
+    assert (state.state, actions) == (State.GENERATING_KEY, (PrepareKey(1, reuse=True),))
+
+
 @pytest.mark.parametrize("failed", [State.UNREACHABLE, State.INVALID_RESPONSE, State.REFUSED])
 def test_what_was_asked_for_and_failed_is_not_forgotten_at_a_restart(failed: State) -> None:
     state, _ = feed(renewing(), Failed(1, problem(failed), 1.0))
