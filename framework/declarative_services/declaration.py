@@ -32,6 +32,11 @@ E = TypeVar("E", bound="enum.Enum")
 ReferenceCallback: TypeAlias = "Callable[[C, S, Mapping[str, Any]], None]"
 """A method that is told of a service and its properties."""
 
+_IDENTITIES: Final = frozenset(
+    {"service.pid", "service.factorypid", "kura.service.pid", "component.name", "component.id"}
+)
+"""What a component cannot declare, in lower case: a declared value would be hidden by the one that is given."""
+
 _NOT_PLAIN: Final = 0x80 | 0x100 | 0x200
 """Flags of the code of coroutines, of generators made awaitable, and of asynchronous generators."""
 
@@ -221,7 +226,8 @@ def component(
         factory: Whether each factory configuration `name~instance` makes a component of its own.
         configuration_policy: "optional", "require" (active only with a stored or file configuration) or
             "ignore".
-        properties: Properties where the configuration says nothing.
+        properties: Properties where the configuration says nothing; not the identities that the gateway gives, such as
+            `kura.service.pid` (the pid, or the name of a factory's instance).
         descriptor: The metatype descriptor's file (XML or JSON), relative to the module of the class.
         lazy: Whether an instance is made only when its service is first asked for (OSGi's delayed component);
             without it, one is made as soon as the component is satisfied.
@@ -243,6 +249,9 @@ def component(
         interfaces = _interfaces(provides, wrong)
         if lazy and not interfaces:
             raise wrong("a lazy component must provide a service, since only asking for it makes an instance")
+        given = sorted(name for name in properties or {} if str(name).lower() in _IDENTITIES)
+        if given:
+            raise wrong(f"{given[0]} is given by the gateway, from the pid or the configuration: leave it out")
         description = ComponentDescription(
             name=name,
             implementation=cls,

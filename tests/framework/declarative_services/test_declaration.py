@@ -111,6 +111,15 @@ def test_a_lazy_component_without_a_service_is_an_error() -> None:
             pass
 
 
+@pytest.mark.parametrize("name", ["kura.service.pid", "Service.PID", "component.id"])
+def test_an_identity_cannot_be_declared(name: str) -> None:
+    with pytest.raises(DeclarationError, match=rf"Roof: {name} is given by the gateway"):
+
+        @component("test.Roof", properties={name: "Roof"})
+        class Roof:
+            pass
+
+
 def test_a_component_whose_constructor_needs_arguments_is_an_error() -> None:
     with pytest.raises(DeclarationError, match=r"Demanding\.__init__") as caught:
 
