@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from components.scep.enrolment.facts import Journal, Problem, Purpose, Request, SetAside, State, Trust
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION: Final = 1
+"""Of journals that this release understands; what a later one adds to them can be left out of account."""
+
+_Kind = TypeVar("_Kind", Request, Problem, Trust)
 
 
 class JournalFile:
@@ -104,21 +107,20 @@ def _purpose(text: str | None) -> Purpose | None:
 def _request(document: dict[str, Any] | None) -> Request | None:
     if document is None:
         return None
-    return Request(
-        **{
-            **document,
-            "purpose": Purpose(document.get("purpose", Purpose.ENROLL)),
-            "pending_since": _moment(document.get("pending_since")),
-            "refused": _problem(document.get("refused")),
-            "unanswered": _problem(document.get("unanswered")),
-        }
+    return _made(
+        Request,
+        document,
+        purpose=Purpose(document.get("purpose", Purpose.ENROLL)),
+        pending_since=_moment(document.get("pending_since")),
+        refused=_problem(document.get("refused")),
+        unanswered=_problem(document.get("unanswered")),
     )
 
 
 def _problem(document: dict[str, Any] | None) -> Problem | None:
     if document is None:
         return None
-    return Problem(**{**document, "state": State(document["state"]), "at": datetime.fromisoformat(document["at"])})
+    return _made(Problem, document, state=State(document["state"]), at=datetime.fromisoformat(document["at"]))
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -128,10 +130,15 @@ def _moment(text: str | None) -> datetime | None:
 def _trust(document: dict[str, Any] | None) -> Trust | None:
     if document is None:
         return None
-    return Trust(
-        **{
-            **document,
-            "capabilities": tuple(document["capabilities"]),
-            "certificates": tuple(document["certificates"]),
-        }
+    return _made(
+        Trust,
+        document,
+        capabilities=tuple(document["capabilities"]),
+        certificates=tuple(document["certificates"]),
     )
+
+
+def _made(kind: type[_Kind], document: dict[str, Any], **decoded: Any) -> _Kind:
+    """What a document says of it; a later release may say more, which means nothing to this one."""
+    known = {one.name for one in fields(kind)}
+    return kind(**{name: value for name, value in {**document, **decoded}.items() if name in known})

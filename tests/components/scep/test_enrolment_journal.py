@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from datetime import UTC
 from pathlib import Path
@@ -10,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.scep.enrolment import Journal, JournalFile, Problem, Purpose, Request, State, Trust
+from components.scep.enrolment import Journal, JournalFile, Problem, Purpose, Request, SetAside, State, Trust
 
 TEXT = st.text()
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 NUMBERS = st.integers(0, 1000)
 MOMENTS = st.datetimes(timezones=st.just(UTC))
-TRUSTS = st.builds(Trust, TEXT, TEXT, TEXTS, TEXTS, TEXT, TEXT, st.booleans(), st.booleans())
+TRUSTS = st.builds(Trust, TEXT, TEXT, TEXTS, TEXTS, TEXT, TEXT, st.booleans(), st.booleans(), rolled_over=st.booleans())
 PROBLEMS = st.builds(
     Problem, st.sampled_from(State), TEXT, TEXT, TEXT, MOMENTS, st.none() | st.floats(0, 1e9) | st.integers(0, 10**9)
 )
@@ -37,6 +38,7 @@ REQUESTS = st.builds(
     unanswered=st.none() | PROBLEMS,
     weaker=st.booleans(),
 )
+SET_ASIDE = st.builds(SetAside, st.none() | REQUESTS, st.none() | TRUSTS, st.none() | st.sampled_from(Purpose))
 JOURNALS = st.builds(
     Journal,
     trust=st.none() | TRUSTS,
@@ -58,6 +60,9 @@ JOURNALS = st.builds(
     asked=st.none() | st.sampled_from(Purpose),
     challenge_used=TEXT,
     challenge_used_at=st.none() | MOMENTS,
+    asked_at=st.none() | MOMENTS,
+    set_aside=st.none() | SET_ASIDE,
+    gave_way_at=st.none() | MOMENTS,
 )
 
 
@@ -70,6 +75,17 @@ def test_a_journal_survives_its_file(journal: Journal) -> None:
         assert file.load() == (journal, None)
         (saved,) = Path(directory).iterdir()
         assert saved.stat().st_mode & 0o777 == 0o600
+
+
+@given(JOURNALS)
+@settings(max_examples=20, deadline=None)
+def test_what_a_later_release_says_more_is_left_out_of_account(journal: Journal) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = JournalFile(Path(directory), "keystore")
+        file.save(journal)
+        (saved,) = Path(directory).iterdir()
+        saved.write_text(json.dumps(json.loads(saved.read_text("utf-8"), object_hook=lambda one: {**one, "new": 1})))
+        assert file.load() == (journal, None)
 
 
 def test_each_keystore_has_a_journal_of_its_own(tmp_path: Path) -> None:
