@@ -64,6 +64,22 @@ class InstanceLock:
             self._handle = None
 
 
+def other_state_directory(path: Path, state_directory: Path) -> Path | None:
+    """The state directory of another gateway that a file lies in, whether it runs or not; None if it is in none.
+
+    Args:
+        path: The file, links resolved; it need not be there.
+        state_directory: The gateway's own, which is no other's, also where it lies in another one.
+    """
+    for directory in path.parents:
+        with contextlib.suppress(OSError):
+            if directory.samefile(state_directory):
+                return None
+            if (directory / FILE).exists():
+                return directory
+    return None
+
+
 def gateway_runs_on(state_directory: Path) -> bool:
     """Whether some gateway holds the lock now; False where it cannot be looked at."""
     try:

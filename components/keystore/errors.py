@@ -86,6 +86,13 @@ def storage_error(path: Path, what: str, error: OSError, *, writing: bool) -> Ke
     return KeystoreStorageError(path, what, error)
 
 
+class KeystoreInUseError(KeystoreUnavailableError):
+    """Somebody uses the file of a keystore that is to be taken away; it is as it was."""
+
+    def __init__(self, keystore: str) -> None:
+        super().__init__(keystore, "a gateway that runs uses it; stop that one first, or leave the file to it")
+
+
 class KeystoreTooLargeError(KeystoreError):
     """There is more in a keystore than it can hold, or would be after a change; nothing was changed.
 

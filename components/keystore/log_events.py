@@ -19,6 +19,7 @@ ANNOUNCEMENT_FAILED: Final = LogEvent(
 FILE_MADE: Final = LogEvent("keystore.file-made", "made a new, empty keystore: %(path)s")
 FILE_WAS_OPEN: Final = LogEvent("keystore.file-was-open", "%(path)s was open to other users; it no longer is")
 FILE_DAMAGED: Final = LogEvent("keystore.file-damaged", "%(damage)s; its previous generation is used now, see %(note)s")
+ENTRIES_MOVED: Final = LogEvent("keystore.entries-moved", "moved %(entries)d entries from %(former)s to %(path)s")
 FORMER_FILE: Final = LogEvent("keystore.former-file", "former file of the keystore: %(problem)s")
 
 # Keystores in tokens

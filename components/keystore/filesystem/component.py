@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,22 +17,23 @@ from components.keystore.contract import (
     KeystoreService,
 )
 from components.keystore.errors import KeystoreUnavailableError, WrongPasswordError
-from components.keystore.filesystem.former_file import LeftBehind, see_to_former_file
+from components.keystore.filesystem.former_file import LeftBehind, Move, see_to_former_file
 from components.keystore.filesystem.keystore import Pkcs12Keystore
+from components.keystore.filesystem.known_paths import KnownPaths
 from components.keystore.log_events import FILE_MADE, FILE_WAS_OPEN, FORMER_FILE
 from framework import ConfigurationAdmin, ConfigurationError, Secret, component, reference
+from framework.instance_lock import other_state_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from framework import ComponentContext, ConfigurationChange
+    from framework import ComponentContext, ConfigurationChange, DeactivationReason
     from framework.configuration import Configuration
 
 _GENERATED_PASSWORD: Final = "generated-password"  # noqa: S105  # the name that the password is kept under
 _FILE_PASSWORD: Final = "file-password"  # noqa: S105  # the name that the password is kept under
 _NEXT_PASSWORD: Final = "next-password"  # noqa: S105  # the name that the password is kept under
 _FILE_PATHS: Final = "file-path"
-_BETWEEN_PATHS: Final = "\0"
 
 
 @component(
@@ -54,13 +56,25 @@ class FilesystemKeystore(AttendedKeystore[Pkcs12Keystore]):
     def __init__(self) -> None:
         super().__init__()
         self._left_behind: tuple[LeftBehind, ...] = ()
+        self._in_use = ExitStack()
 
     def activate(self, context: ComponentContext) -> None:
-        """Open the file, or make it."""
+        """Open the file, or make it; while this is active, no other keystore takes it over."""
+        with ExitStack() as in_use:
+            self._open(context, in_use)
+            self._in_use = in_use.pop_all()
+
+    def deactivate(self, reason: DeactivationReason) -> None:
+        """Let go of the file."""
+        with self._in_use:
+            super().deactivate(reason)
+
+    def _open(self, context: ComponentContext, in_use: ExitStack) -> None:
         self._context = context
         keystore = Pkcs12Keystore(
             context.state_directory / context.properties["keystore.path"], commit_publisher(context)
         )
+        in_use.enter_context(keystore.in_use())
         password = self._wanted_password(context.properties)
         others = self._other_passwords(context.properties)
         try:
@@ -131,17 +145,55 @@ class FilesystemKeystore(AttendedKeystore[Pkcs12Keystore]):
         Each step can be done again: the present path is remembered last, when entries are stored.
         """
         keystore = self._opened()
-        kept = self._context.secrets.get(_FILE_PATHS)
-        former = dict.fromkeys(map(Path, [] if kept is None else kept.reveal().split(_BETWEEN_PATHS)))
-        former.pop(keystore.path, None)
-        move = properties["keystore.path.change"] == "MOVE"
-        others = self._files_of_others() if former else {}
-        found = (see_to_former_file(keystore, path, passwords, move=move, of_others=others) for path in former)
-        self._left_behind = tuple(left for left in found if left is not None)
-        for left in self._left_behind:
+        known = self._known_paths()
+        former = [path for path in known.paths if path != keystore.path and not self._is_copied_from(path)]
+        moving = set(known.moving)
+
+        def begin(path: Path) -> None:
+            # With the present path: where entries are by then must not be forgotten if it changes before they all are.
+            moving.add(path)
+            self._remember_paths((*former, keystore.path), moving)
+
+        files = (*former, keystore.path)
+        others = {**self._files_of_other_gateways(files), **self._files_of_others()} if former else {}
+        left_behind: list[LeftBehind] = []
+        for path in former:
+            move = None
+            if properties["keystore.path.change"] == "MOVE":
+                move = Move(others, None if path in moving else functools.partial(begin, path))
+            if (left := see_to_former_file(keystore, path, passwords, move)) is not None:
+                left_behind.append(left)
+        self._left_behind = tuple(left_behind)
+        still = [left.file for left in left_behind if left.open]
+        self._remember_paths((*still, keystore.path), moving.intersection(still))
+        for left in left_behind:
             self._context.logger.warning(FORMER_FILE, {"problem": left.text})
-        remembered = [left.file for left in self._left_behind if left.open]
-        self._remember(_FILE_PATHS, Secret(_BETWEEN_PATHS.join(map(str, (*remembered, keystore.path)))))
+
+    def _is_copied_from(self, former: Path) -> bool:
+        """Whether the former file is that of another gateway, whose state directory this one is a copy of.
+
+        Releases that remembered all paths as absolute ones have left them in such copies.
+        """
+        home, keystore = self._home(), self._opened()
+        other = other_state_directory(former, home)
+        if other is None or not keystore.path.is_relative_to(home) or not keystore.aliases():
+            return False
+        return former.relative_to(other) == keystore.path.relative_to(home)
+
+    def _home(self) -> Path:
+        return Path(os.path.realpath(self._context.state_directory))
+
+    def _known_paths(self) -> KnownPaths:
+        kept = self._context.secrets.get(_FILE_PATHS)
+        return KnownPaths() if kept is None else KnownPaths.from_text(kept.reveal(), self._home())
+
+    def _remember_paths(self, paths: Sequence[Path], moving: Collection[Path]) -> None:
+        self._remember(_FILE_PATHS, Secret(KnownPaths(tuple(paths), frozenset(moving)).to_text(self._home())))
+
+    def _files_of_other_gateways(self, files: Iterable[Path]) -> Mapping[Path, str]:
+        """Those of some files that lie in state directories of other gateways, each with whose it is."""
+        found = ((file, other_state_directory(file, self._home())) for file in files)
+        return {file: f"the gateway with state directory {other}" for file, other in found if other is not None}
 
     def _files_of_others(self) -> Mapping[Path, str]:
         """The files that other configurations of this factory name, each with the pid of one of them."""

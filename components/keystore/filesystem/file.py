@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from components.keystore.errors import KeystoreStorageError, KeystoreTooLargeError, storage_error
+from components.keystore.errors import (
+    KeystoreInUseError,
+    KeystoreStorageError,
+    KeystoreTooLargeError,
+    storage_error,
+)
 from framework.storage import make_private_directory, replace_file, sync_directory
 
 if TYPE_CHECKING:
@@ -58,6 +63,7 @@ class KeystoreFile:
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.realpath(path))
         self._lock_path = self.path.with_name(f"{self.path.name}.lock")
+        self._use_path = self.path.with_name(f"{self.path.name}.in-use")
 
     def version(self) -> FileVersion | None:
         """The file's present version, or None if there is no file.
@@ -252,15 +258,43 @@ class KeystoreFile:
         Raises:
             KeystoreStorageError: The lock file cannot be opened.
         """
+        with self._flock(self._lock_path, fcntl.LOCK_EX, "cannot be locked for writing"):
+            yield
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Have nobody take the file away for the time of the `with` block; any number may use it at once.
+
+        Raises:
+            KeystoreStorageError: The file of that lock, which stays and means nothing, cannot be opened.
+        """
+        with self._flock(self._use_path, fcntl.LOCK_SH, "cannot be locked for use"):
+            yield
+
+    @contextmanager
+    def for_oneself(self) -> Iterator[None]:
+        """Have nobody use the file for the time of the `with` block, so that it can be taken away.
+
+        Raises:
+            KeystoreInUseError: Somebody uses it.
+            KeystoreStorageError: The file of that lock cannot be opened.
+        """
+        with self._flock(self._use_path, fcntl.LOCK_EX | fcntl.LOCK_NB, "cannot be locked for oneself"):
+            yield
+
+    @contextmanager
+    def _flock(self, path: Path, operation: int, failure: str) -> Iterator[None]:
         try:
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise self._failed("cannot be locked for writing", error) from error
+            raise self._failed(failure, error) from error
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                fcntl.flock(descriptor, operation)
+            except BlockingIOError as error:
+                raise KeystoreInUseError(str(self.path)) from error
             except OSError as error:
-                raise self._failed("cannot be locked for writing", error) from error
+                raise self._failed(failure, error) from error
             yield
         finally:
             with suppress(OSError):  # the lock ends whatever it says, and what was stored is stored

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, final
@@ -31,7 +32,7 @@ from components.keystore.keys import SoftwarePrivateKey
 from components.keystore.log_events import FILE_DAMAGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from metatype import Secret
@@ -104,6 +105,30 @@ class Pkcs12Keystore(KeystoreService):
                 self._file.tidy()
             self._passwords = (password,)
         return False
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Have no other keystore take the file over for the time of the `with` block.
+
+        Raises:
+            KeystoreStorageError: The file cannot be locked.
+        """
+        self._file.make_directory()
+        with self._file.in_use():
+            yield
+
+    def read(self, passwords: Sequence[Secret]) -> Mapping[str, Entry]:
+        """The entries of a file that is not open, which stays as it is, under the password that it has.
+
+        Raises:
+            WrongPasswordError: None of the passwords opens it.
+            KeystoreError: It cannot be read, or is no keystore.
+        """
+        _, data = self._file.read()
+        for password in dict.fromkeys(passwords):
+            with suppress(WrongPasswordError):
+                return decode_pkcs12(data, password, str(self.path))
+        raise WrongPasswordError(str(self.path))
 
     def change_password(self, password: Secret) -> None:
         """Encrypt the file under another password, in one step that a crash leaves done or undone.
@@ -185,6 +210,9 @@ class Pkcs12Keystore(KeystoreService):
         """Move all entries of another file here, and remove that file once they are stored.
 
         A crash in between leaves them in both, and the same call ends what it began.
+
+        Args:
+            former: The keystore of that file, open, with nobody else at it (`KeystoreFile.for_oneself`).
 
         Returns:
             The aliases under which this keystore holds something else; if there are any, they stay as they are, and

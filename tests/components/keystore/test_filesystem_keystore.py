@@ -187,18 +187,6 @@ def test_entries_move_with_the_path_where_the_configuration_says_so(tmp_path: Pa
         assert "ca" in service(gateway).health().problems[0]
 
 
-def test_a_move_that_was_cut_after_its_entries_were_stored_is_ended_at_the_next_start(tmp_path: Path) -> None:
-    old, new = tmp_path / "keys" / "gateway.p12", tmp_path / "other.p12"
-    properties = {"keystore.path.change": "MOVE", "keystore.password": CANARY}
-    with harness(tmp_path, **properties) as gateway:
-        service(gateway).set("ca", trusted())
-    new.write_bytes(old.read_bytes())
-    with harness(tmp_path, **properties, **{"keystore.path": "other.p12"}) as gateway:
-        assert service(gateway).aliases() == ("ca",)
-        assert service(gateway).health().state is HealthState.OK
-    assert not old.exists()
-
-
 def test_a_former_file_that_is_not_there_yet_is_told_of_and_moved_when_it_is(tmp_path: Path) -> None:
     entry = trusted()
     old, away = tmp_path / "keys" / "gateway.p12", tmp_path / "unmounted"
