@@ -29,7 +29,7 @@ _NOT_A_NUMBER: Final = ("float", "NaN")
 def keys_of_value(value: Any) -> tuple[Hashable, ...]:
     """The keys that a property is filed under: one for each of its elements."""
     if isinstance(value, str):
-        return (value,)
+        return (_key(value),)
     if isinstance(value, tuple | list | set | frozenset):
         return tuple({_key(element) for element in value if element is not None})
     return () if value is None else (_key(value),)
@@ -80,7 +80,7 @@ def required_equalities(node: Node) -> frozenset[Equality]:
 
 def _key(value: Any) -> Hashable:
     if isinstance(value, str):
-        return value
+        return value if value.__class__ is str else str.__str__(value)  # a StrEnum is found by the text that it is
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, int):

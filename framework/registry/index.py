@@ -1,8 +1,8 @@
 """Finds what could match without looking at everything else.
 
-Readers take no lock: what they look at is only ever added to, removed from or replaced by single operations of a writer
-who holds the registry's lock. What the index gives are candidates; the whole filter is always applied to them
-afterwards.
+Who reads one bucket takes no lock: what is in it is only ever added to, removed from or replaced by single operations
+of a writer who holds the registry's lock. A member may move from one bucket to another, so who reads several holds it,
+too. What the index gives are candidates; the whole filter is always applied to them afterwards.
 """
 
 from __future__ import annotations
@@ -124,12 +124,16 @@ class EqualityIndex(Generic[T]):
             for bucket in self.buckets([key for key in old if key in new]):
                 bucket.reorder(member)
 
-    def buckets(self, keys: Sequence[Hashable]) -> list[Bucket[T]]:
-        """Where members are that are filed under one of the keys, of which one that is text stands first."""
+    def of_literal(self, keys: Sequence[Hashable]) -> list[Bucket[T]]:
+        """Where members are that are filed under one of a literal's keys, of which the first one alone is text."""
+        if self._others:
+            return self.buckets(keys)
+        bucket = self._texts.get(keys[0])
+        return [] if bucket is None else [bucket]
+
+    def buckets(self, keys: Iterable[Hashable]) -> list[Bucket[T]]:
+        """Where members are that are filed under one of the keys."""
         others = self._others
-        if not others:
-            bucket = self._texts.get(keys[0]) if keys else None
-            return [] if bucket is None else [bucket]
         found = (self._texts.get(key) if key.__class__ is str else others.get(key) for key in keys)
         return [bucket for bucket in found if bucket is not None]
 

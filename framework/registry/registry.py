@@ -33,6 +33,8 @@ from framework.registry.uses import FactoryUses, ServiceFactory, ServiceObjects,
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    _Selection = Bucket[ServiceReference] | tuple[ServiceReference, ...]
+
 _log = logging.getLogger("framework.registry")
 
 MOST_INDEXED: Final = 64
@@ -42,10 +44,11 @@ MOST_INDEXED: Final = 64
 class ServiceRegistry:
     """Services by interface and properties.
 
-    Lookups take no lock. Callbacks are called on the thread that made the change, in the order of their
-    subscription, with no lock held; one that raises is logged and keeps no other from being called. Listeners hear of
-    one service in the order of its changes: a change that is made while they are told of an earlier one, by another
-    thread or by one of them, is told by whoever tells the earlier one, when all have heard of that.
+    Lookups take no lock, but those by alternatives do for a moment. Callbacks are called on the thread that made the
+    change, in the order of their subscription, with no lock held; one that raises is logged and keeps no other from
+    being called. Listeners hear of one service in the order of its changes: a change that is made while they are told
+    of an earlier one, by another thread or by one of them, is told by whoever tells the earlier one, when all have
+    heard of that.
     """
 
     def __init__(self) -> None:
@@ -232,32 +235,37 @@ class ServiceRegistry:
 
     def _candidates(self, interface: str | None, condition: Filter | None) -> Sequence[ServiceReference]:
         """What could match, best first: the smallest selection that the indexes offer."""
-        best: list[Bucket[ServiceReference]] = [self._all]
+        best: Sequence[_Selection] = (self._all,)
         size = len(self._all)
         if interface is not None:
-            best = self._indexes[FOLDED_OBJECT_CLASS].buckets((interface,))
+            best = self._indexes[FOLDED_OBJECT_CLASS].of_literal((interface,))
             size = len(best[0]) if best else 0
         if condition is not None:
             for part in condition.alternatives:
                 if size <= 1:
                     break
-                found = self._buckets(part)
+                found = self._select(part)
                 if found is not None and (number := sum(map(len, found))) < size:
                     best, size = found, number
         if len(best) == 1:
-            return best[0].in_order()
-        merged = {reference for bucket in best for reference in bucket.in_order()}
-        return sorted(merged)
+            return _members(best[0])
+        return sorted({reference for selection in best for reference in _members(selection)})
 
-    def _buckets(self, part: tuple[tuple[str, tuple[Any, ...]], ...]) -> list[Bucket[ServiceReference]] | None:
+    def _select(self, part: tuple[tuple[str, tuple[Any, ...]], ...]) -> Sequence[_Selection] | None:
         """Where all are that fulfil one of the alternatives; None if there is no index for one of them."""
-        found: list[Bucket[ServiceReference]] = []
+        indexes: list[tuple[EqualityIndex[ServiceReference], tuple[Any, ...]]] = []
         for attribute, keys in part:
             index = self._indexes.get(attribute) or self._make_index(attribute)
             if index is None:
                 return None
-            found.extend(index.buckets(keys))
-        return found
+            indexes.append((index, keys))
+        if len(indexes) == 1:
+            only, keys = indexes[0]
+            buckets = only.of_literal(keys)
+            if len(buckets) <= 1:
+                return buckets
+        with self._lock:  # what moves from one of them to another would else be seen in none
+            return [bucket.in_order() for index, keys in indexes for bucket in index.of_literal(keys)]
 
     def _make_index(self, attribute: str) -> EqualityIndex[ServiceReference] | None:
         """The index of an attribute, made when a filter first asks for it."""
@@ -306,6 +314,10 @@ class ServiceRegistry:
             except BaseException as error:  # noqa: BLE001  # a listener may raise anything, even try to exit
                 let_interruption_pass(error)
                 _log.exception(SERVICE_LISTENER_FAILED, {"service": reference})
+
+
+def _members(selection: _Selection) -> tuple[ServiceReference, ...]:
+    return selection.in_order() if isinstance(selection, Bucket) else selection
 
 
 def _matches(properties: ServiceProperties, interface: str | None, condition: Filter | None) -> bool:

@@ -119,3 +119,27 @@ def test_it_loads_nothing_that_only_a_gateway_needs() -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, cwd=root)
     assert HEAVY & set(done.stdout.split()) == set()
+
+
+def test_consumers_of_each_interface_of_a_component_are_wired_with_it() -> None:
+    class First:
+        pass
+
+    class Second:
+        pass
+
+    @component("example.Two", provides=(First, Second))
+    class Two:
+        pass
+
+    @component("example.UsesFirst")
+    class UsesFirst:
+        service = reference(First)
+
+    @component("example.UsesSecond")
+    class UsesSecond:
+        service = reference(Second)
+
+    with Kernel([UsesFirst, UsesSecond, Two]) as kernel:
+        kernel.settle()
+        assert [kernel.explain(f"example.{name}").state for name in ("UsesFirst", "UsesSecond")] == ["active"] * 2

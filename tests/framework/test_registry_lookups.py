@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from framework.errors import FrameworkError
 from framework.filter import Filter, FilterError
-from framework.registry import ServiceReference, ServiceRegistry, interface_name
+from framework.registry import ServiceEvent, ServiceReference, ServiceRegistry, interface_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,31 @@ def test_a_service_may_have_several_interfaces(registry: ServiceRegistry) -> Non
     reference = registry.register([Store, Vault, "a.third"], Vault()).reference
     assert {registry.find(one) for one in (Store, Vault, "a.third")} == {reference}
     assert reference.interfaces == (interface_name(Store), interface_name(Vault), "a.third")
+
+
+def test_whoever_listens_for_one_of_several_interfaces_hears_of_the_service(registry: ServiceRegistry) -> None:
+    heard: list[tuple[str, str]] = []
+    for interface in ("a.first", "a.second", "a.third"):
+
+        def hear(event: ServiceEvent, interface: str = interface) -> None:
+            heard.append((interface, event.kind.name))
+
+        registry.listen(hear, interface)
+    registry.register(("a.first", "a.second", "a.third"), Store()).unregister()
+    kinds = ("REGISTERED", "UNREGISTERING")
+    assert heard == [(interface, kind) for kind in kinds for interface in ("a.first", "a.second", "a.third")]
+
+
+class Role(enum.StrEnum):
+    CA = "ca"
+
+
+def test_a_value_of_an_enumeration_is_found_by_its_text(registry: ServiceRegistry) -> None:
+    heard: list[ServiceEvent] = []
+    registry.listen(heard.append, Store, "(role=ca)")
+    registry.register(Store, Store(), {"role": Role.CA})
+    registry.register(Store, Store(), {"role": ["ra", Role.CA]})
+    assert len(registry.find_all(Store, "(role=ca)")) == len(heard) == 2
 
 
 def test_no_filter_means_all_and_no_text_is_an_error(registry: ServiceRegistry) -> None:
