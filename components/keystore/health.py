@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import HealthState, KeystoreService
 from components.keystore.crl import RevocationService
 from components.keystore.guard import guarded
 from components.keystore.tls import SslContextService
+from framework import ConfigurationAdmin, ConfigurationError
 from framework.plugins import Finding, HealthCheck, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from framework.clock import Clock
     from framework.plugins.context import PluginContext
+
+_FACTORIES: Final = ("gatewright.keystore.FilesystemKeystore", "gatewright.keystore.PKCS11Keystore")
 
 
 def _check(context: PluginContext) -> Iterator[HealthCheck]:
@@ -29,6 +34,55 @@ def _check(context: PluginContext) -> Iterator[HealthCheck]:
     for name, service in _services(context, KeystoreService):
         if isinstance(service, KeystoreService):
             yield _own(name, fix, functools.partial(look, service, name, context.clock))
+
+
+def _check_names(context: PluginContext) -> Iterator[Finding]:
+    """Keystores, active or configured, that share a `kura.service.pid` with another component."""
+    sharing: defaultdict[str, list[str]] = defaultdict(list)
+    for reference in context.find_all(KeystoreService):
+        pid = str(reference.properties.get("service.pid", f"service {reference.id}"))
+        sharing[str(reference.properties.get("kura.service.pid", pid))].append(pid)
+    active = {name: tuple(pids) for name, pids in sharing.items() if len(pids) > 1}
+    for name, pids in active.items():
+        text = f"{len(pids)} keystores have the kura.service.pid {name}: {', '.join(pids)}; {pids[0]} is used just now"
+        yield Finding(Severity.WARNING, f"{text}, another one maybe after the next start", _name_one(pids))
+    for name, pids in _configured_names(context).items():
+        if len(pids) > 1 and name not in active:
+            text = f"{' and '.join(pids)} have the same kura.service.pid, {name}, and one of them is a keystore"
+            yield Finding(Severity.WARNING, f"{text}: whoever asks for it may find either", _name_one(pids))
+
+
+def _configured_names(context: PluginContext) -> Mapping[str, tuple[str, ...]]:
+    """By `kura.service.pid`, the keystores that are configured, each with the single components that have that, too.
+
+    What other factories make is left out: TLS contexts may well be called as the keystore that they are of.
+    """
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for admin in map(context.get, context.find_all(ConfigurationAdmin)):
+        if not isinstance(admin, ConfigurationAdmin):
+            continue
+        pids = admin.pids()
+        for pid in pids:
+            if pid.partition("~")[0] in _FACTORIES:
+                found[_name_of(admin, pid)].append(pid)
+        for pid in found.keys() & set(pids):
+            if _name_of(admin, pid) == pid:
+                found[pid].insert(0, pid)
+    return {name: tuple(pids) for name, pids in found.items()}
+
+
+def _name_of(admin: ConfigurationAdmin, pid: str) -> str:
+    properties: Mapping[str, object] = {}
+    with suppress(ConfigurationError):
+        properties = admin.get(pid).properties
+    return str(properties.get("kura.service.pid", pid.partition("~")[2] or pid))
+
+
+def _name_one(pids: Sequence[str]) -> str:
+    """How one of several gets a name of its own; an instance of a factory, since that can be deleted, too."""
+    instance = next((pid for pid in reversed(pids) if "~" in pid), pids[-1])
+    rename = f"gatewright config set {instance} kura.service.pid=NAME"
+    return f"{rename}, or, if it is not wanted, gatewright config delete {instance}" if "~" in instance else rename
 
 
 def _check_files(context: PluginContext) -> Iterator[HealthCheck]:
@@ -75,6 +129,7 @@ def _finding(severity: Severity, name: str, problems: Sequence[str], fix: str | 
 
 HEALTH_CHECKS: Final = (
     HealthCheck("keystores", _check),
+    HealthCheck("keystore names", _check_names),
     HealthCheck("keystore files", _check_files, thorough=True),
     HealthCheck("TLS contexts", _check_tls),
     HealthCheck("CRLs", _check_crls),
