@@ -414,7 +414,7 @@ class ConfigurationAdmin:
 
     def _take_files(self, reading: FileReading, *, deliver: bool) -> list[UnderWay]:
         """Make what files say the layer of files; under the lock."""
-        file_layers.keep_valid(reading, self._now, self._catalogue.get)
+        file_layers.keep_valid(reading, self._now, self._catalogue.get, self._remembered)
         before = self._now.file_layers
         after = file_layers.frozen(reading.layers)
         changed = [pid for pid in sorted(before.keys() | after.keys()) if before.get(pid) != after.get(pid)]

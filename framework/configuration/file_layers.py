@@ -59,8 +59,13 @@ def read_layers(
         kind_of: What a pid's configuration may be; None if it is not known.
         remembered: `FileReading.usable` of the last reading.
     """
-    found, problems = directory.read()
     reading = FileReading()
+    try:
+        found, problems = directory.read()
+    except OSError as error:
+        if remembered or not isinstance(error, FileNotFoundError):
+            _keep_all_files(reading, directory.path, remembered, error, kind_of)
+        return reading
     by_path: dict[Path, list[FileConfiguration]] = {problem.path: [] for problem in problems}
     for one in found:
         by_path.setdefault(one.path, []).append(one)
@@ -76,25 +81,52 @@ def read_layers(
     return reading
 
 
-def keep_valid(reading: FileReading, now: Configurations, kind_of: Callable[[str], ConfigurationType | None]) -> None:
+def keep_valid(
+    reading: FileReading,
+    now: Configurations,
+    kind_of: Callable[[str], ConfigurationType | None],
+    remembered: Remembered,
+) -> None:
     """Where what files say now makes a configuration invalid that was valid, have what they said before hold.
 
     Args:
         reading: What they say now; it is changed.
-        now: The configurations, with what files said before and what is stored.
+        now: The configurations, with what is stored.
         kind_of: As for `read_layers`.
+        remembered: As for `read_layers`: what they said before, perhaps before a restart.
     """
     for pid, layer in tuple(reading.layers.items()):
         kind = kind_of(pid)
-        before = now.file_layers.get(pid)
-        if kind is None or before is None or before == layer:
+        said_before = {name: said[pid] for name, said in sorted(remembered.items()) if pid in said}
+        before = {name: value for said in said_before.values() for name, value in said.items()}
+        if kind is None or not said_before or before == layer:
             continue
-        layers = now.layers_of(pid)
-        problems = planning.problems_of(kind, {**layer, **layers.stored})
-        if problems and not planning.problems_of(kind, layers.merged()):
-            reading.layers[pid] = dict(before)
+        stored = now.layers_of(pid).stored
+        problems = planning.problems_of(kind, {**layer, **stored})
+        if problems and not planning.problems_of(kind, {**before, **stored}):
+            reading.layers[pid] = before
+            for said in reading.usable.values():
+                said.pop(pid, None)
+            for name, properties in said_before.items():
+                reading.usable.setdefault(name, {})[pid] = properties
             message = f"is not used: {'; '.join(map(str, problems))}; {_FILES_STILL_USED}"
             reading.problems.append(FileProblem(reading.sources[pid], pid, message))
+
+
+def _keep_all_files(
+    reading: FileReading,
+    path: Path,
+    remembered: Remembered,
+    error: OSError,
+    kind_of: Callable[[str], ConfigurationType | None],
+) -> None:
+    """Have what all files said before hold, since nobody knows which of them are there."""
+    for name in sorted(remembered):
+        _keep(reading, path / name, remembered[name], kind_of)
+    message = f"cannot be read: {error.strerror}"
+    if remembered:
+        message += f"; {_FILES_STILL_USED}: mend it, or put an empty directory there if that is to end"
+    reading.problems.append(FileProblem(path, None, message))
 
 
 def _keep_whole_file(
@@ -104,13 +136,24 @@ def _keep_whole_file(
     problem: FileProblem,
     kind_of: Callable[[str], ConfigurationType | None],
 ) -> None:
-    for pid, properties in before.items():
-        kind = kind_of(pid)
-        if kind is not None and not _wrong(kind, properties):
-            _use(reading, path, pid, properties)
+    _keep(reading, path, before, kind_of)
     if reading.usable.get(path.name):
         problem = replace(problem, message=f"{problem.message}; {_STILL_USED}")
     reading.problems.append(problem)
+
+
+def _keep(
+    reading: FileReading,
+    path: Path,
+    before: Mapping[str, dict[str, Any]],
+    kind_of: Callable[[str], ConfigurationType | None],
+) -> None:
+    for pid, properties in before.items():
+        kind = kind_of(pid)
+        if kind is None:
+            _keep_in_mind(reading, path, pid, properties)
+        elif not _wrong(kind, properties):
+            _use(reading, path, pid, properties)
 
 
 def _take(
@@ -124,6 +167,8 @@ def _take(
     if kind is None:
         message = "no component has this pid; it is kept for when one comes"
         reading.problems.append(FileProblem(one.path, one.pid, message))
+        if before is not None:
+            _keep_in_mind(reading, one.path, one.pid, before)
         return
     try:
         resolved = {name: for_device(directory.credentials.resolved(value)) for name, value in one.properties.items()}
@@ -146,6 +191,10 @@ def _take(
 def _use(reading: FileReading, path: Path, pid: str, properties: dict[str, Any]) -> None:
     reading.layers.setdefault(pid, {}).update(properties)
     reading.sources[pid] = path
+    _keep_in_mind(reading, path, pid, properties)
+
+
+def _keep_in_mind(reading: FileReading, path: Path, pid: str, properties: dict[str, Any]) -> None:
     reading.usable.setdefault(path.name, {})[pid] = properties
 
 

@@ -51,16 +51,19 @@ class ConfigurationDirectory:
     Args:
         directory: The directory; it need not be there.
         credentials: Where the secrets are that files only name; none if None.
+
+    Attributes:
+        path: The directory.
     """
 
     def __init__(self, directory: Path, credentials: Credentials | None = None) -> None:
-        self._directory = directory
+        self.path = directory
         self.credentials = credentials or Credentials({})
 
     def signature(self) -> tuple[tuple[str, int, int, int], ...]:
         """Something that differs when files come, go or change: names, sizes, times and inodes."""
         found = []
-        with contextlib.suppress(OSError), os.scandir(self._directory) as entries:
+        with contextlib.suppress(OSError), os.scandir(self.path) as entries:
             for entry in entries:
                 if entry.name.endswith(".json"):
                     with contextlib.suppress(OSError):
@@ -69,10 +72,14 @@ class ConfigurationDirectory:
         return tuple(sorted(found))
 
     def read(self) -> tuple[list[FileConfiguration], list[FileProblem]]:
-        """What all files say, in the order in which they count, and what is wrong with those that say nothing."""
+        """What all files say, in the order in which they count, and what is wrong with those that say nothing.
+
+        Raises:
+            OSError: What files there are cannot be told; a FileNotFoundError if there is no directory.
+        """
         found: list[FileConfiguration] = []
         problems: list[FileProblem] = []
-        for path in sorted(self._directory.glob("*.json")):
+        for path in sorted(path for path in self.path.iterdir() if path.name.endswith(".json")):
             try:
                 found.extend(_read_file(path))
             except OSError as error:

@@ -19,6 +19,7 @@ from framework.configuration import (
     ConfigurationError,
     DescriptorCatalogue,
     Origin,
+    ReloadResult,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ class TestLayers:
             site.file(name, '{"test.Pump": {"rate": 6}}')
         site.admin.load_files()
         assert site.value("rate") == 5
-        assert ConfigurationDirectory(tmp_path / "nowhere").read() == ([], [])
+        site.conf = tmp_path / "nowhere"
+        site.reopen()
+        assert site.admin.reload() == ReloadResult((), ())
 
     def test_a_byte_order_mark_is_no_fault(self, site: Site) -> None:
         (site.conf / "a.json").write_bytes(b'\xef\xbb\xbf{"test.Pump": {"rate": 6}}')

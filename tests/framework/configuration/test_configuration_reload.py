@@ -91,14 +91,51 @@ class TestWhatWasGoodHolds:
         site.admin.load_files()
         assert "test.Tank~A" not in site.admin.pids()
 
-    def test_parts_that_are_valid_but_not_together_change_nothing(self, site: Any) -> None:
+    @pytest.mark.parametrize("restarts", [0, 1, 2])
+    def test_parts_that_are_valid_but_not_together_change_nothing(self, site: Any, restarts: int) -> None:
         site.file("a.json", '{"test.Tank~A": {"size": 1}}')
         site.admin.load_files()
         site.file("a.json", '{"test.Tank~A": {"kura.service.pid": "x"}}')
         result = site.admin.reload()
-        assert (result.results, site.value("size", "test.Tank~A")) == ((), 1)
+        for _ in range(restarts):
+            site.reopen()
+            result = site.admin.reload()
+        assert site.value("size", "test.Tank~A") == 1
         assert "size" in str(result.problems[0])
         assert result.problems[0].path.name == "a.json"
+
+    @pytest.mark.parametrize("restart", [False, True])
+    @pytest.mark.parametrize("fault", ["gone", "no directory"])
+    def test_a_directory_that_cannot_be_read_takes_nothing_away(self, site: Any, fault: str, restart: bool) -> None:
+        site.file("a.json", '{"test.Pump": {"rate": 6}, "test.Tank~A": {"size": 1}}')
+        site.admin.load_files()
+        aside = site.conf.rename(site.conf.with_name("aside"))
+        if fault == "no directory":
+            site.conf.write_text("")
+        if restart:
+            site.reopen()
+        result = site.admin.reload()
+        assert (site.value("rate"), site.value("size", "test.Tank~A")) == (6, 1)
+        (problem,) = result.problems
+        assert problem.path == site.conf
+        assert "what the files said before is still used" in str(problem)
+        site.conf.unlink(missing_ok=True)
+        aside.rename(site.conf)
+        assert site.admin.reload().problems == ()
+        (site.conf / "a.json").unlink()
+        site.admin.reload()
+        assert (site.value("rate"), site.admin.pids()) == (5, ("test.Free", "test.Pump"))
+
+    def test_what_a_file_said_of_a_plugin_that_is_away_holds_when_it_is_back(self, site: Any) -> None:
+        site.file("a.json", '{"test.Tank~A": {"size": 1}}')
+        site.admin.load_files()
+        kind = site.catalogue.get("test.Tank~A")
+        site.catalogue.remove("test.Tank")
+        site.admin.reload()
+        site.file("a.json", '{"test.Tank~A": {"size": "x"}}')
+        site.catalogue.add("test.Tank", factory=True, object_class=kind.object_class)
+        site.admin.reload()
+        assert site.value("size", "test.Tank~A") == 1
 
     def test_a_store_that_is_full_does_not_keep_files_from_counting(
         self, site: Any, monkeypatch: pytest.MonkeyPatch
