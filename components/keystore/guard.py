@@ -26,7 +26,7 @@ from components.keystore.contract import (
     KeystoreService,
 )
 from components.keystore.entries import Entry, PrivateKeyEntry, SecretKeyEntry, TrustedCertificateEntry
-from components.keystore.errors import KeystoreError, KeystoreFaultError, KeystoreTimeoutError
+from components.keystore.errors import KeystoreError, KeystoreFaultError, KeystoreTimeoutError, KeystoreUnavailableError
 from components.keystore.keys import (
     ExportedPrivateKey,
     KeyAlgorithm,
@@ -103,6 +103,8 @@ class GuardedKeystore(KeystoreService):
 
     def entries(self) -> Mapping[str, Entry]:
         """See `KeystoreService`."""
+        if self._inherits("entries"):
+            return self._entry_by_entry()
 
         def entries() -> Mapping[str, Entry]:
             found = self._keystore.entries()
@@ -122,6 +124,8 @@ class GuardedKeystore(KeystoreService):
         self, alias: str, algorithm: KeyAlgorithm, size: int, *, subject: x509.Name, now: datetime
     ) -> PrivateKeyEntry:
         """See `KeystoreService`."""
+        if self._inherits("generate_key_pair"):
+            return super().generate_key_pair(alias, algorithm, size, subject=subject, now=now)
 
         def generate() -> PrivateKeyEntry:
             made = self._keystore.generate_key_pair(alias, algorithm, size, subject=subject, now=now)
@@ -146,7 +150,7 @@ class GuardedKeystore(KeystoreService):
     def health(self) -> KeystoreHealth:
         """What the keystore says of itself, and what the guard has seen of it."""
         try:
-            told = self._read("health()", lambda: _demand(self._keystore.health(), KeystoreHealth))
+            told = self._own_health()
         except KeystoreTimeoutError:
             return KeystoreHealth(HealthState.UNAVAILABLE, self._calls.problems())
         except KeystoreFaultError:
@@ -161,6 +165,32 @@ class GuardedKeystore(KeystoreService):
     def __repr__(self) -> str:
         return f"GuardedKeystore({self._calls.keystore})"
 
+    def _inherits(self, member: str) -> bool:
+        """Whether the keystore leaves a member to the contract's own code, which is to call others through the guard.
+
+        Otherwise it would take what they return unchecked, and a fault of one would be told of another.
+        """
+        return getattr(type(self._keystore), member) is getattr(KeystoreService, member)
+
+    def _entry_by_entry(self) -> Mapping[str, Entry]:
+        """All entries, in the time that reading may take."""
+        ends = self._calls.clock.monotonic() + READ_DEADLINE_S
+        found: dict[str, Entry] = {}
+        for alias in (aliases := self.aliases()):
+            if self._calls.clock.monotonic() > ends:
+                read = f"{len(found)} of {len(aliases)} entries were read within {READ_DEADLINE_S:g} s"
+                reason = f"{read}; see what it waits for, or ask for single ones"
+                raise KeystoreUnavailableError(self._calls.keystore, reason)
+            if (entry := self.get(alias)) is not None:
+                found[alias] = entry
+        return MappingProxyType(found)
+
+    def _own_health(self) -> KeystoreHealth:
+        if self._inherits("health"):
+            self.aliases()
+            return KeystoreHealth()
+        return self._read("health()", lambda: _demand(self._keystore.health(), KeystoreHealth))
+
     def _read(self, operation: str, work: Callable[[], T]) -> T:
         return self._calls.make(operation, work, READ_DEADLINE_S)
 
@@ -170,7 +200,9 @@ class GuardedKeystore(KeystoreService):
         if isinstance(entry, TrustedCertificateEntry):
             _demand(entry.certificate, x509.Certificate)
             return entry
-        return _demand(entry, SecretKeyEntry)
+        if isinstance(entry, SecretKeyEntry):
+            return entry
+        raise _FaultError(f"returned {_kind_of(entry)} where an entry belongs")
 
     def _guard_key_entry(self, entry: PrivateKeyEntry) -> PrivateKeyEntry:
         # A key that is in our own memory runs none of the keystore's code.
@@ -267,7 +299,7 @@ class _Calls:
 
     def __init__(self, keystore: str, clock: Clock) -> None:
         self.keystore = keystore
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._hanging: list[_Call[Any]] = []
         self._idle: _Worker | None = None
@@ -312,7 +344,7 @@ class _Calls:
             hanging = self._hanging[0] if self._hanging else None
         if hanging is not None:
             raise KeystoreTimeoutError(self.keystore, hanging.operation, hanging.seconds)
-        call = _Call(operation, work, seconds, self._clock)
+        call = _Call(operation, work, seconds, self.clock)
         worker = self._take_worker()
         worker.run(call)
         if not call.wait():
@@ -461,4 +493,5 @@ def _words_of(error: BaseException) -> str | None:
 
 
 def _kind_of(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

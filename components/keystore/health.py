@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from contextlib import suppress
+from operator import sub
 from typing import TYPE_CHECKING, Final
 
 from components.keystore.contract import HealthState, KeystoreService
 from components.keystore.crl import RevocationService
+from components.keystore.errors import KeystoreError
 from components.keystore.guard import guarded
 from components.keystore.tls import SslContextService
 from framework import ConfigurationAdmin, ConfigurationError
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from framework.clock import Clock
     from framework.plugins.context import PluginContext
 
+_SLOW_S: Final = 1.0
+"""How long a keystore may take to answer until `doctor` tells; health checks of others have 5 s for several calls."""
 _FACTORIES: Final = ("gatewright.keystore.FilesystemKeystore", "gatewright.keystore.PKCS11Keystore")
 
 
@@ -94,6 +98,29 @@ def _check_files(context: PluginContext) -> Iterator[HealthCheck]:
             yield _own(name, f"see whether the disk of {path} answers", functools.partial(examine_file, name, path))
 
 
+def _check_speed(context: PluginContext) -> Iterator[HealthCheck]:
+    fix = "see what it waits for: a token, a network, a lock of its own; whoever asks it, as the enrolment, does, too"
+
+    def look(service: KeystoreService, name: str) -> Finding | None:
+        keystore, now = guarded(service, name, context.clock), context.clock.monotonic
+        times = [now()]
+        try:
+            aliases = keystore.aliases()
+            times.append(now())
+            for alias in aliases[:1]:
+                keystore.get(alias)
+            times.append(now())
+        except KeystoreError:
+            return None  # the check of keystores tells
+        took = zip(("aliases()", "get()"), map(sub, times[1:], times), strict=True)
+        slow = [f"{operation} took {seconds:.1f} s" for operation, seconds in took if seconds >= _SLOW_S]
+        return _finding(Severity.WARNING, name, slow, fix)
+
+    for name, service in _services(context, KeystoreService):
+        if isinstance(service, KeystoreService):
+            yield _own(name, fix, functools.partial(look, service, name))
+
+
 def _check_tls(context: PluginContext) -> Iterator[HealthCheck]:
     return _problems_of(context, SslContextService, None)
 
@@ -131,6 +158,7 @@ HEALTH_CHECKS: Final = (
     HealthCheck("keystores", _check),
     HealthCheck("keystore names", _check_names),
     HealthCheck("keystore files", _check_files, thorough=True),
+    HealthCheck("keystore speed", _check_speed, thorough=True),
     HealthCheck("TLS contexts", _check_tls),
     HealthCheck("CRLs", _check_crls),
 )

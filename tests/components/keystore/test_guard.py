@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import re
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +140,7 @@ FAULTS: list[tuple[str, Callable[..., object], Callable[[KeystoreService], objec
     ("aliases", answering(["a"]), lambda k: k.aliases(), "tuple of texts"),
     ("aliases", answering((1,)), lambda k: k.aliases(), "tuple of texts"),
     ("aliases", answering(("b", "a")), lambda k: k.aliases(), "not sorted"),
-    ("get", answering(CERTIFICATE), lambda k: k.get("a"), "returned a Certificate where SecretKeyEntry belongs"),
+    ("get", answering(CERTIFICATE), lambda k: k.get("a"), "returned a Certificate where an entry belongs"),
     ("get", answering(TrustedCertificateEntry(None)), lambda k: k.get("a"), "Certificate belongs"),  # type: ignore[arg-type]  # on purpose
     ("get", raising(OSError("the wire is cut")), lambda k: k.get("a"), "OSError: the wire is cut"),
     ("entries", answering([TRUSTED]), lambda k: k.entries(), "no mapping"),
@@ -171,6 +173,76 @@ def test_a_keystore_that_breaks_the_contract_is_told_and_degraded_until_it_keeps
     }
     use(keystore) if "4096" not in fault else generate(keystore)
     assert keystore.health().state is HealthState.OK
+
+
+class Plain(KeystoreService):
+    """A keystore of somebody else that leaves to the contract what it can."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+
+    @property
+    def capabilities(self) -> Any:
+        return self.answers.get("capabilities", KeystoreCapabilities())
+
+    def aliases(self) -> Any:
+        return self.answers.get("aliases", ("a", "b"))
+
+    def get(self, alias: str) -> Any:
+        return self.answers.get("get", OWN)
+
+    def commit(self, changes: Changes) -> None:
+        self.answers["get"] = changes["k"]
+
+
+INHERITED_FAULTS: list[tuple[str, object, Callable[[KeystoreService], object], str]] = [
+    ("aliases", {1: 2}, lambda k: k.entries(), r"aliases\(\) returned something else than a tuple of texts"),
+    ("aliases", {1: 2}, lambda k: k.health(), r"aliases\(\) returned something else than a tuple of texts"),
+    ("get", "a text", lambda k: k.entries(), r"get\(\) returned a str where an entry belongs"),
+    ("capabilities", 42, generate, "capabilities returned an int where KeystoreCapabilities belongs"),
+]
+
+
+@pytest.mark.parametrize(("what", "answer", "use", "fault"), INHERITED_FAULTS)
+def test_what_a_keystore_inherits_tells_of_the_member_that_is_at_fault(
+    what: str, answer: object, use: Callable[[KeystoreService], object], fault: str
+) -> None:
+    plain = Plain()
+    keystore = guarded(plain, "Plain")
+    plain.answers[what] = answer
+    with contextlib.suppress(KeystoreFaultError):
+        use(keystore)
+    health = keystore.health()
+    assert health.state is HealthState.DEGRADED
+    (problem,) = health.problems
+    assert re.search(f"^keystore Plain: {fault}", problem)
+    del plain.answers[what]
+    use(keystore)
+    assert keystore.health().state is HealthState.OK
+
+
+def test_what_a_keystore_inherits_works_behind_the_guard() -> None:
+    keystore = guarded(Plain(), "Plain")
+    assert dict(keystore.entries()) == {"a": OWN, "b": OWN}
+    assert keystore.get("k") == OWN
+    made = generate(keystore)
+    assert keystore.get("k") == made != OWN
+
+
+def test_reading_all_entries_of_a_slow_keystore_ends_in_time_and_leaves_it_usable() -> None:
+    clock = FakeClock()
+
+    class Slow(Plain):
+        def get(self, alias: str) -> Any:
+            clock.advance(READ_DEADLINE_S / 4)
+            return OWN
+
+    slow = Slow()
+    slow.answers["aliases"] = tuple(map(str, range(1000, 2000)))
+    keystore = guarded(slow, "Slow", clock)
+    with pytest.raises(KeystoreUnavailableError, match="5 of 1000 entries were read within 10 s"):
+        keystore.entries()
+    assert keystore.get("1000") == OWN
 
 
 KEY_FAULTS: list[tuple[str, Callable[..., object], str]] = [
@@ -278,6 +350,25 @@ def test_status_tells_of_an_unwell_keystore() -> None:
         assert finding is not None
         assert "Vault: " in finding.text
         assert "raised KeyError" in finding.text
+
+
+def test_doctor_tells_which_keystore_is_slow_and_only_while_it_is() -> None:
+    with GatewayHarness(plugins=[plugin]) as gateway:
+
+        def slowly(_alias: str) -> TrustedCertificateEntry:
+            gateway.clock.advance(2)
+            return TRUSTED
+
+        vault = Vault(get=slowly)
+        gateway.registry.register(KeystoreService, vault, {"kura.service.pid": "Vault"})
+
+        def told() -> list[str]:
+            reports = gateway.gateway.plugins.check_health(thorough=True)
+            return [one.finding.text for one in reports if one.check == "keystore speed" and one.finding]
+
+        assert told() == ["Vault: get() took 2.0 s"]
+        vault.answers.clear()
+        assert told() == []
 
 
 def test_a_keystore_that_hangs_hides_nothing_of_the_others() -> None:
