@@ -244,6 +244,8 @@ class ComponentRuntime:
 
     def _begin(self, pid: str, component: _Component) -> None:
         """Show a singleton from the start; it waits until its configuration is known."""
+        if self._stopping or self._components.get(pid) is not component:
+            return  # it has gone again while an earlier one ended
         earlier = self._managed.get(pid)
         if earlier is None:
             self._manage(pid, component).begin()
@@ -270,14 +272,14 @@ class ComponentRuntime:
         if component is None or self._stopping or bool(event.factory_pid) != component.description.factory:
             outcome.set_result(DeliveryOutcome("stored", f"no component takes {event.pid} now"))
             return
+        if managed is not None and managed.state.ending is not None:
+            managed.when_gone.append(lambda: self._configure(event, outcome))
+            return
         if event.current is None and component.description.factory:
             if managed is None:
                 outcome.set_result(DeliveryOutcome("deleted", None))
             else:
                 managed.feed(life.Ended(DeactivationReason.CONFIGURATION_DELETED, outcome))
-            return
-        if managed is not None and managed.state.ending is not None:
-            managed.when_gone.append(lambda: self._configure(event, outcome))
             return
         if managed is None:
             managed = self._manage(event.pid, component)
