@@ -14,7 +14,7 @@ from components.http.text import printable
 from components.keystore import KeystoreError, KeystoreService, PrivateKeyEntry, guarded
 from components.scep.endpoint import normalize_endpoint
 from components.scep.errors import AnswerError, EndpointError, TransportError, UntrustedIssuerError
-from components.scep.health import statuses
+from components.scep.health import severity_of_end, statuses
 from components.scep.identity import ENROLLED_KEY_PAIR
 from components.scep.probe import (
     SMALLEST_KEY,
@@ -45,9 +45,6 @@ PID: Final = "gatewright.scep.SCEPEnrollmentService"
 NAME_DEADLINE_S: Final = 5.0
 SERVER_DEADLINE_S: Final = 20.0
 """Seconds that the name of the server, and then the look at the server, may take: together less than `doctor` waits."""
-
-_LITTLE_TIME: Final = 0.1
-"""The part of a certificate's life that should not be left without a renewal."""
 
 
 def examine(context: PluginContext) -> Iterator[Finding]:
@@ -170,7 +167,7 @@ def _identity(context: PluginContext, status: EnrollmentStatus) -> Iterator[Find
     else:
         yield Finding(Severity.OK, "the key is the certificate's", check="key matches certificate")
         yield _chain(entry, status)
-    yield _days_left(certificate, now)
+    yield _days_left(status, certificate, now)
     public_key = certificate.public_key()
     weak = [f"signed with {signature_digest(certificate).upper()}"] if signature_digest(certificate) == "sha1" else []
     if isinstance(public_key, rsa.RSAPublicKey) and public_key.key_size < SMALLEST_KEY:
@@ -204,13 +201,14 @@ def _chain(entry: PrivateKeyEntry, status: EnrollmentStatus) -> Finding:
     return Finding(Severity.ERROR, "the certificate does not lead to a trusted CA", fix, "chain")
 
 
-def _days_left(certificate: x509.Certificate, now: datetime) -> Finding:
+def _days_left(status: EnrollmentStatus, certificate: x509.Certificate, now: datetime) -> Finding:
     ends = certificate.not_valid_after_utc
     if not is_valid_at(certificate, now):
         text = f"the certificate is valid from {certificate.not_valid_before_utc} to {ends}, and now it is {now}"
         return Finding(Severity.ERROR, text, "see to the clock; gatewright cert enroll", "days left")
-    left = ends - now
-    if left < (ends - certificate.not_valid_before_utc) * _LITTLE_TIME:
-        fix = "see gatewright cert status for why it was not renewed, then gatewright cert renew"
-        return Finding(Severity.WARNING, f"{left.days} days, less than a tenth of its life", fix, "days left")
-    return Finding(Severity.OK, f"{left.days} days, until {ends:%Y-%m-%d %H:%M} UTC", check="days left")
+    text = f"{(ends - now).days} days, until {ends:%Y-%m-%d %H:%M} UTC"
+    severity = severity_of_end(status, now)
+    if severity is Severity.OK:
+        return Finding(Severity.OK, text, check="days left")
+    fix = "see gatewright cert status for why it was not renewed, then gatewright cert renew"
+    return Finding(severity, text, fix, "days left")

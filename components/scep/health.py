@@ -14,16 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from cryptography import x509
+
+    from components.scep.enrolment import Problem
     from components.scep.service import EnrollmentStatus
     from framework.plugins.context import PluginContext
 
-_NEEDS_SOMEBODY: Final = frozenset(
-    {State.MISCONFIGURED, State.REFUSED, State.UNTRUSTED_CA, State.KEYSTORE_ERROR, State.PENDING}
-)
-"""The states that a person has to do something about; the others end by themselves."""
+_NEEDS_SOMEBODY: Final = frozenset({State.MISCONFIGURED, State.REFUSED, State.UNTRUSTED_CA, State.KEYSTORE_ERROR})
+"""The states that a person has to do something about; the others end by themselves, PENDING as a rule among them."""
+
+_LITTLE_OF_LIFE: Final = 0.1
+_LITTLE_TIME: Final = timedelta(days=3)
+"""When little is left of a certificate: this part of its life, and no more than this, which outlasts a weekend."""
 
 ENABLED: Final = "gatewright config set gatewright.scep.SCEPEnrollmentService enabled=true"
 
+_RENEW: Final = (
+    "gatewright cert renew; or, from now on: gatewright config set gatewright.scep.SCEPEnrollmentService "
+    "client.renew=true"
+)
 _SEE: Final = "see gatewright cert status"
 _EXPLAIN: Final = "gatewright explain gatewright.scep.SCEPEnrollmentService"
 
@@ -67,23 +76,55 @@ def _identity(status: EnrollmentStatus, now: datetime) -> Iterator[Finding]:
         yield Finding(Severity.OK, told, check="valid until")
 
 
+def severity_of_end(status: EnrollmentStatus, now: datetime) -> Severity:
+    """How much the certificate's end matters: OK while it is renewed in time, ERROR if little is left, or nothing."""
+    certificate = status.certificate
+    if certificate is None:
+        return Severity.OK
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now > ends:
+        return Severity.ERROR
+    due = next((one for one in status.verdicts if one.check == "in-its-window" and one.applies), None)
+    if due is None or (due.purpose is not None and status.problem is None):
+        return Severity.OK
+    return Severity.ERROR if ends - now < min((ends - begins) * _LITTLE_OF_LIFE, _LITTLE_TIME) else Severity.WARNING
+
+
 def _findings(status: EnrollmentStatus, now: datetime) -> Iterator[Finding]:
-    certificate, problem = status.certificate, status.problem
-    expired = certificate is not None and certificate.not_valid_after_utc < now
-    if certificate is not None and expired:
+    certificate, problem, end = status.certificate, status.problem, severity_of_end(status, now)
+    if certificate is not None and certificate.not_valid_after_utc < now:
         text = f"the certificate has expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
         yield Finding(Severity.ERROR, text, _SEE)
-    elif problem is not None and status.state in _NEEDS_SOMEBODY:
-        yield Finding(Severity.ERROR, f"the enrolment is {status.state}: {problem.message}", problem.what_to_do)
-    elif problem is not None and certificate is None:
-        text = f"there is no certificate yet: {problem.message}"
-        yield Finding(Severity.WARNING, text, f"{problem.what_to_do}; it is tried again by itself")
+    elif problem is not None:
+        yield _finding_of(problem, certificate, end, now)
+    elif certificate is not None and end is not Severity.OK:
+        text = f"the certificate ends in {_left(certificate, now)} and is not renewed, as client.renew is false"
+        yield Finding(end, text, _RENEW)
     for warning in status.warnings:
         yield Finding(Severity.WARNING, warning, _SEE)
 
 
+def _finding_of(problem: Problem, certificate: x509.Certificate | None, end: Severity, now: datetime) -> Finding:
+    """What is in the way, also while it is tried again: that a try is under way mends nothing."""
+    needs_somebody = problem.state in _NEEDS_SOMEBODY
+    severity = Severity.ERROR if needs_somebody or end is Severity.ERROR else Severity.WARNING
+    fix = problem.what_to_do if needs_somebody else f"{problem.what_to_do}; it is tried again by itself"
+    if certificate is not None:
+        text = f"the enrolment is {problem.state}, and the certificate ends in {_left(certificate, now)}"
+    else:
+        text = f"the enrolment is {problem.state}, and there is no certificate yet"
+    return Finding(severity, f"{text}: {problem.message}", fix)
+
+
+def _left(certificate: x509.Certificate, now: datetime) -> str:
+    return _duration(certificate.not_valid_after_utc - now)
+
+
 def _duration(left: timedelta) -> str:
-    return f"{left.days} days" if left.days else f"{int(left.total_seconds() // 60)} minutes"
+    minutes = int(left.total_seconds() // 60)
+    if left.days:
+        return f"{left.days} day{'' if left.days == 1 else 's'}"
+    return f"{minutes // 60} hours" if minutes // 60 > 1 else f"{minutes} minutes"
 
 
 def _examine(context: PluginContext) -> Iterable[Finding]:

@@ -17,7 +17,7 @@ from components.keystore import PrivateKeyEntry
 from components.keystore.memory import MemoryKeystore
 from components.scep import diagnosis
 from components.scep.diagnosis import examine
-from components.scep.enrolment import State
+from components.scep.enrolment import State, Verdict
 from components.scep.identity import ENROLLED_KEY_PAIR
 from components.scep.probe import capability_findings
 from components.scep.service import EnrollmentService, EnrollmentStatus
@@ -104,6 +104,7 @@ class Case:
     holder: str = "gateway"
     trusted: str = "ca"
     days: tuple[int, int] = (-10, 300)
+    is_due: bool = False
 
 
 CASES = (
@@ -113,7 +114,9 @@ CASES = (
     Case("chain", Severity.ERROR, trusted="stranger"),
     Case("chain", Severity.ERROR, trusted=""),
     Case("days left", Severity.OK),
-    Case("days left", Severity.WARNING, days=(-300, 10)),
+    Case("days left", Severity.OK, days=(-300, 9)),
+    Case("days left", Severity.WARNING, days=(-300, 9), is_due=True),
+    Case("days left", Severity.ERROR, days=(-300, 2), is_due=True),
     Case("days left", Severity.ERROR, days=(-300, -1)),
     Case("days left", Severity.ERROR, days=(1, 300)),
 )
@@ -141,7 +144,8 @@ def test_an_identity_is_looked_at(pki: Pki, case: Case) -> None:
     stored = own if case.holder == "gateway" else pki.party(case.holder, issuer).certificate
     entry = PrivateKeyEntry(pki.key(case.holder), (stored,))
     authorities = {"ca": [issuer], "": []}.get(case.trusted, [pki.other_root])
-    enrolment = Enrolment(status_of(own, *authorities))
+    due = Verdict("in-its-window", case.is_due, "its window opened; client.renew is false")
+    enrolment = Enrolment(dataclasses.replace(status_of(own, *authorities), verdicts=(due,)))
     context = Context(enrolment, MemoryKeystore({ENROLLED_KEY_PAIR: entry}), SETTINGS)
     found = findings(context)[case.check]
     assert found.severity is case.severity
