@@ -48,7 +48,10 @@ def make_context(settings: TlsSettings, material: TlsMaterial, *, client: bool) 
                 "ssl.default.cipherSuites", f"OpenSSL knows none of {settings.ciphers!r}; see `openssl ciphers`"
             ) from None
     if material.trusted:
-        context.load_verify_locations(cadata=b"".join(one.public_bytes(Encoding.DER) for one in material.trusted))
+        # Not as DER: at its end, ssl takes for its own what error another user of OpenSSL has left there, such as a
+        # token's module. The end of PEM has an error of its own.
+        trusted = b"".join(one.public_bytes(Encoding.PEM) for one in material.trusted)
+        context.load_verify_locations(cadata=trusted.decode("ascii"))
     if settings.revocation is not RevocationCheck.OFF:
         context.check_revocation(settings.revocation, material.revocation)
     if material.alias:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import socket
 import ssl
 import threading
@@ -45,6 +46,13 @@ KEYSTORE_PID = "gatewright.keystore.FilesystemKeystore~A"
 def server_context(mode: ClientAuthentication, **settings: Any) -> ssl.SSLContext:
     material = TlsMaterial("A", "server", SERVER, TRUSTED)
     return make_context(TlsSettings(client_authentication=mode, **settings), material, client=False)
+
+
+def test_an_error_that_another_library_has_left_with_openssl_is_not_taken_for_one_of_tls() -> None:
+    openssl = ctypes.CDLL("libcrypto.so.3")  # which the module ssl has, and SoftHSM, too
+    openssl.BIO_new_file.restype = ctypes.c_void_p
+    assert openssl.BIO_new_file(b"/not/there", b"r") is None
+    assert server_context(ClientAuthentication.REQUIRE).get_ca_certs()
 
 
 @contextlib.contextmanager
