@@ -86,8 +86,21 @@ def test_a_copy_whose_path_is_then_changed_moves_its_own_entries(live: Path, mon
         assert service(gateway, LEFT).get("ca") == trusted()
 
 
-def test_a_copy_whose_path_was_changed_before_it_starts_takes_nothing_from_another_state_directory(live: Path) -> None:
-    (live / "theirs.p12").parent.mkdir(exist_ok=True)
+def test_a_copy_within_the_original_moves_its_own_entries(live: Path) -> None:
+    with harness(live, {LEFT: "enrollment.p12"}) as gateway:
+        service(gateway, LEFT).set("ca", trusted())
+        copy = live / "backup" / "copy"
+        shutil.copytree(live, live.with_name("copy"))
+        copy.parent.mkdir()
+        live.with_name("copy").rename(copy)
+        with harness(copy, {LEFT: "other.p12"}) as started:
+            assert service(started, LEFT).get("ca") == trusted()
+            assert problems(started, LEFT) == ""
+        assert not (copy / "enrollment.p12").exists()
+        assert service(gateway, LEFT).get("ca") == trusted()
+
+
+def test_nothing_is_taken_from_the_state_directory_of_another_gateway(live: Path) -> None:
     opened(live / "theirs.p12", PASSWORD).set("theirs", trusted(2))
     state = live.with_name("other")
     with harness(state, {LEFT: str(live / "theirs.p12")}):
