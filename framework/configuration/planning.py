@@ -147,7 +147,9 @@ def plan(
     stored: dict[str, Any] = {} if replace else dict(layers.stored)
     for name, value in named.items():
         if is_mark(value):
-            if name in layers.stored:
+            if not _is_there(kind, layers, name):
+                problems = (*problems, _nothing_to_keep(pid, name))
+            elif name in layers.stored:
                 stored[name] = layers.stored[name]
         elif value is None:
             stored.pop(name, None)
@@ -179,6 +181,21 @@ def plan_delete(kind: ConfigurationType, pid: str, layers: Layers, *, in_files: 
 def is_mark(value: object) -> bool:
     """Whether a value stands for "as it is"."""
     return isinstance(value, dict) and value.get(UNCHANGED) is True
+
+
+def _is_there(kind: ConfigurationType, layers: Layers, name: str) -> bool:
+    """Whether a mark for a property has something to keep, in whichever layer; an empty secret is shown without one."""
+    attribute = None if kind.object_class is None else kind.object_class.attributes.get(name)
+    value = layers.merged().get(name, None if attribute is None else attribute.typed_default())
+    return value is not None and not (isinstance(value, Secret) and not value)
+
+
+def _nothing_to_keep(pid: str, name: str) -> Problem:
+    message = (
+        "is marked as unchanged, but there is none here to keep: take the mark out, or set it first, with: "
+        f"gatewright config set {pid} {name}=@FILE"
+    )
+    return Problem(name, "unchanged", message, None, "the secret itself")
 
 
 def _before(kind: ConfigurationType, pid: str, layers: Layers, *, exists: bool) -> Properties:

@@ -218,6 +218,36 @@ def test_what_is_exported_can_be_imported(console: Console) -> None:
     assert effective["test.Pump"]["password"] == {"$unchanged": True}
 
 
+@pytest.mark.parametrize("before", [None, ""])
+def test_an_export_of_another_gateway_is_refused_without_its_secrets(console: Console, before: str | None) -> None:
+    if before is not None:
+        console.run("config", "set", "test.Pump", f"password={before}")
+    exported = {"test.Pump": {"rate": 6, "Password": {"$unchanged": True}}}
+    console.write("full.json", exported)
+    assert console.run("config", "import", "--dry-run", "full.json").exit_status == 4
+    refused = console.refused("config", "import", "full.json")
+    assert refused.exit_status == 4
+    assert [one["rule"] for one in refused.data["problems"]["test.Pump"]] == ["unchanged"]
+    assert "gatewright config set test.Pump password=@FILE" in str(refused)
+    assert console.harness.configuration_admin.get("test.Pump").properties["rate"] == 5
+    console.files["secret"] = CANARY.encode()
+    console.run("config", "set", "test.Pump", "password=@secret")
+    assert console.run("config", "import", "full.json").exit_status == 0
+    pump = console.harness.configuration_admin.get("test.Pump").properties
+    assert (pump["rate"], pump["password"].reveal()) == (6, CANARY)
+
+
+def test_a_secret_that_a_file_has_is_kept_there_when_its_mark_is_sent_back(console: Console) -> None:
+    conf = console.harness.gateway.conf_directory
+    assert conf is not None
+    (conf / "20.json").write_text(json.dumps({"test.Pump": {"password": CANARY}}))
+    console.run("config", "reload")
+    console.run("config", "delete", "test.Pump")
+    console.write("full.json", {"test.Pump": {"password": {"$unchanged": True}}})
+    assert console.run("config", "import", "full.json").exit_status == 0
+    assert console.harness.configuration_admin.get("test.Pump").origins["password"] == "file"
+
+
 def test_files_are_read_again(console: Console, tmp_path: Path) -> None:
     assert console.run("config", "reload").text == "nothing differs"
     directory = console.harness.gateway.conf_directory
