@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import stat
@@ -23,8 +22,8 @@ class FileProblem:
     """Something in a configuration file that is not used, and why.
 
     Attributes:
-        path: The file.
-        pid: The configuration at fault, or None if the whole file is.
+        path: The file, or the directory of all of them.
+        pid: The configuration at fault, or None if the whole file, or the directory, is.
         message: What is wrong and what to do.
     """
 
@@ -61,15 +60,15 @@ class ConfigurationDirectory:
         self.credentials = credentials or Credentials({})
 
     def signature(self) -> tuple[tuple[str, int, int, int], ...]:
-        """Something that differs when files come, go or change: names, sizes, times and inodes."""
-        found = []
-        with contextlib.suppress(OSError), os.scandir(self.path) as entries:
-            for entry in entries:
-                if entry.name.endswith(".json"):
-                    with contextlib.suppress(OSError):
-                        status = entry.stat()
-                        found.append((entry.name, status.st_mtime_ns, status.st_size, status.st_ino))
-        return tuple(sorted(found))
+        """Something that differs when files come, go or change: names, sizes, times and inodes.
+
+        A directory, or a file, that cannot be looked at differs from one that is empty, or is not there.
+        """
+        try:
+            with os.scandir(self.path) as entries:
+                return tuple(sorted(_signature(entry) for entry in entries if entry.name.endswith(".json")))
+        except OSError as error:
+            return (("", error.errno or 0, 0, 0),)
 
     def read(self) -> tuple[list[FileConfiguration], list[FileProblem]]:
         """What all files say, in the order in which they count, and what is wrong with those that say nothing.
@@ -87,6 +86,14 @@ class ConfigurationDirectory:
             except FileContentError as error:
                 problems.append(FileProblem(path, None, f"{error}; the file is not used"))
         return found, problems
+
+
+def _signature(entry: os.DirEntry[str]) -> tuple[str, int, int, int]:
+    try:
+        status = entry.stat()
+    except OSError:
+        return entry.name, 0, 0, 0
+    return entry.name, status.st_mtime_ns, status.st_size, status.st_ino
 
 
 class FileContentError(ValueError):

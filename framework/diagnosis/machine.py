@@ -140,11 +140,16 @@ def check_files(view: MachineView) -> Iterator[Finding]:
     if view.conf_directory is None:
         yield Finding(Severity.OK, "there are none")
         return
-    if not view.conf_directory.is_dir():
-        fix = "make it, or correct --conf-dir"
-        yield Finding(Severity.WARNING, f"the directory {view.conf_directory} is not there", fix)
+    try:
+        found, problems = ConfigurationDirectory(view.conf_directory).read()
+    except FileNotFoundError:
+        text = f"the directory {view.conf_directory} is not there"
+        yield Finding(Severity.WARNING, text, "make it, or correct --conf-dir")
         return
-    found, problems = ConfigurationDirectory(view.conf_directory).read()
+    except OSError as error:
+        text = f"the directory {view.conf_directory} cannot be read: {error.strerror}"
+        yield Finding(Severity.ERROR, text, "have the gateway's user read it and enter it, or correct --conf-dir")
+        return
     for problem in problems:
         fix = f"see to it; a file is an object of pid to properties, of at most {LARGEST_FILE} bytes"
         yield Finding(Severity.ERROR, str(problem), fix)
@@ -178,8 +183,12 @@ def _exposed(directory: Path) -> Iterator[tuple[Path, int]]:
 
 
 def _configurations(view: MachineView) -> list[FileConfiguration]:
-    directory = view.conf_directory
-    return [] if directory is None or not directory.is_dir() else ConfigurationDirectory(directory).read()[0]
+    if view.conf_directory is None:
+        return []
+    try:
+        return ConfigurationDirectory(view.conf_directory).read()[0]
+    except OSError:  # which is a finding of `check_files`
+        return []
 
 
 def _exposed_files(view: MachineView) -> Iterator[tuple[Path, int, str]]:

@@ -20,10 +20,12 @@ def check_configuration_files(gateway: GatewayView) -> Iterator[Finding]:
     for problem in problems:
         yield Finding(Severity.ERROR, f"configuration file {problem}", "correct it; it is read again within seconds")
     directory = gateway.conf_directory
+    if problems:
+        return
     if directory is not None and not directory.is_dir():
         text = f"the directory {directory} is not there"
         yield Finding(Severity.WARNING, text, "make it, or correct --conf-dir")
-    elif not problems:
+    else:
         yield Finding(Severity.OK, "there are none" if directory is None else f"those in {directory} are used")
 
 

@@ -263,6 +263,20 @@ def test_files_are_read_again(console: Console, tmp_path: Path) -> None:
     assert done.exit_status == 1
 
 
+def test_a_directory_of_files_that_is_gone_is_told_once_wherever_one_looks(console: Console) -> None:
+    conf = console.harness.gateway.conf_directory
+    assert conf is not None
+    conf.rename(conf.with_name("away"))
+    reloaded = console.run("config", "reload")
+    assert reloaded.exit_status == 1
+    assert [(one["file"], one["pid"]) for one in reloaded.data["problems"]] == [(str(conf), None)]
+    assert console.harness.configuration_admin.get("test.Pump").properties["server"] == "two"
+    doctor = console.run("doctor", "--problems").data["checks"]
+    (finding,) = [one["finding"] for one in doctor if one["check"] == "configuration files"]
+    assert "still used" in finding
+    assert finding in console.run("status").text
+
+
 def test_a_locked_configuration_is_left_alone_until_it_is_unlocked(console: Console) -> None:
     console.run("config", "lock", "test.Pump")
     assert console.run("config", "get", "test.Pump").data["read_only"] is True

@@ -275,3 +275,17 @@ class TestWatching:
         assert setting.look(2) == 2
         (tmp_path / "README").write_text("not ours")
         assert setting.look(3) == 2
+
+    def test_a_directory_that_goes_is_noticed_and_that_it_comes_back_empty_too(self, tmp_path: Any) -> None:
+        directory = tmp_path / "conf.d"
+        directory.mkdir()
+        setting = self.Setting(directory, FakeClock())
+        directory.rmdir()
+        assert setting.look(3) == 1
+        directory.mkdir()
+        assert setting.look(3) == 2
+
+    def test_a_file_that_cannot_be_looked_at_is_noticed(self, tmp_path: Any) -> None:
+        setting = self.Setting(tmp_path, FakeClock())
+        (tmp_path / "a.json").symlink_to(tmp_path / "nowhere")
+        assert setting.look(3) == 1

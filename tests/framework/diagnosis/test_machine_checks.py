@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -189,3 +190,17 @@ def test_a_configuration_file_that_is_none_is_told(view: MachineView) -> None:
 def test_a_configuration_directory_that_is_not_there_is_told(view: MachineView) -> None:
     absent = MachineView(view.state_directory, Path("/nowhere/conf.d"), {}, view.clock)
     assert worst(machine.check_files(absent)).severity is Severity.WARNING
+
+
+def test_a_configuration_directory_that_cannot_be_read_is_told_by_one_check(
+    view: MachineView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object = ".") -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))  # whatever the mode, root may read it
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
+    finding = worst(machine.check_files(view))
+    assert finding.severity is Severity.ERROR
+    assert f"{view.conf_directory} cannot be read: Permission denied" in finding.text
+    assert worst(machine.check_credentials(view)).severity is Severity.OK
