@@ -101,6 +101,9 @@ def see_to_former_file(
     if _is_gone(former_path):
         return _missing(keystore, former_path, move=move is not None)
     if move is None:
+        with suppress(KeystoreError):
+            if _is_all_here(keystore, Pkcs12Keystore(former_path), passwords):
+                return None
         return LeftBehind(
             former_path,
             Reason.STAY,

@@ -146,6 +146,21 @@ def test_a_file_beside_the_state_directory_is_not_taken_from_its_gateway_whether
         assert problems(started, LEFT) == "", "it is told of once"
 
 
+def test_where_entries_stay_in_a_file_beside_the_state_directory_a_copy_says_nothing_unless_they_differ(
+    live: Path,
+) -> None:
+    paths = {LEFT: "../keys/enrollment.p12"}
+    with harness(live, paths, change="STAY") as gateway:
+        service(gateway, LEFT).set("ca", trusted())
+        for name in ("same", "behind"):
+            shutil.copytree(live.parent, live.parents[1] / name)
+        with harness(live.parents[1] / "same" / "live", paths, change="STAY") as started:
+            assert problems(started, LEFT) == ""
+        service(gateway, LEFT).set("newer", trusted(1))
+        with harness(live.parents[1] / "behind" / "live", paths, change="STAY") as started:
+            assert "the entries of before stay in" in problems(started, LEFT)
+
+
 def test_a_state_directory_that_is_moved_has_its_keystores_with_it(tmp_path: Path) -> None:
     with harness(tmp_path / "old", {LEFT: "keys.p12"}) as gateway:
         service(gateway, LEFT).set("ca", trusted())
