@@ -124,6 +124,9 @@ CALLBACK_FAILED: Final = LogEvent("component.callback-failed", "%(pid)s: %(callb
 WORK_FAILED: Final = LogEvent("component.work-failed", "a callback of %(pid)s failed")
 REBINDING_FAILED: Final = LogEvent("component.rebinding-failed", "%(pid)s could not be rebound")
 REGISTRATION_FAILED: Final = LogEvent("component.registration-failed", "the service of %(pid)s could not be registered")
+SERVICE_UNAVAILABLE: Final = LogEvent(
+    "component.service-unavailable", "%(pid)s was to be bound to %(service)s, which gives no object; it is asked again"
+)
 WAITS_FOR_ASKER: Final = LogEvent(
     "component.waits-for-asker", "%(pid)s waits, perhaps through others, for whoever asks for its service now"
 )

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from framework.errors import FrameworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from framework.registry import ServiceReference
 
 
 class DeclarationError(FrameworkError, TypeError):
@@ -42,11 +49,13 @@ class ActivationError(FrameworkError):
 
     Attributes:
         pid: The component configuration's pid.
+        unavailable: The services that could not be had.
     """
 
-    def __init__(self, pid: str, message: str) -> None:
+    def __init__(self, pid: str, message: str, unavailable: Iterable[ServiceReference] = ()) -> None:
         super().__init__(f"{pid}: {message}")
         self.pid = pid
+        self.unavailable = frozenset(unavailable)
 
 
 class MailboxFullError(FrameworkError):

@@ -14,6 +14,7 @@ from framework.declarative_services.lifecycle import (
     HAVING_A_LIFE,
     Lifecycle,
     Phase,
+    available,
     configuration_missing,
     minimum_of,
     unsatisfied_references,
@@ -41,12 +42,15 @@ _UNDER_WAY: Final = {
 }
 
 
+_UNAVAILABLE: Final = "it gave no object when it was asked for one; it is asked again"
+
+
 @dataclass(frozen=True, slots=True)
 class CandidateVerdict:
     """A service of a reference's interface and whether it matches the reference's target.
 
     Attributes:
-        refusal: Why it does not match, or None.
+        refusal: Why it does not match, or why it cannot be bound though it does, or None.
     """
 
     service_id: int
@@ -60,6 +64,8 @@ class CandidateVerdict:
         name = f"service {self.service_id}" + (f" ({self.service_pid})" if self.service_pid else "")
         if self.bound:
             return f"{name} is bound"
+        if self.matches and self.refusal:
+            return f"{name} matches, but {self.refusal}"
         return f"{name} matches" if self.matches else f"{name} does not match: {self.refusal}"
 
 
@@ -399,10 +405,14 @@ class Explainer:
             minimum_error=tracker.minimum_error,
             target=None if tracker.target is None else str(tracker.target),
             target_error=tracker.target_error,
-            satisfied=len(matching) >= minimum_of(state, reference),
+            satisfied=len(available(state, reference)) >= minimum_of(state, reference),
             candidates=tuple(
                 CandidateVerdict(
-                    service.id, _service_pid(service), service in matching, service in bound, _refusal(tracker, service)
+                    service.id,
+                    _service_pid(service),
+                    service in matching,
+                    service in bound,
+                    _UNAVAILABLE if service in state.unavailable else _refusal(tracker, service),
                 )
                 for service in self._registry.find_all(reference.interface)
             ),

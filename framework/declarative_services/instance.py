@@ -31,6 +31,7 @@ class ComponentInstance:
 
     Attributes:
         component: The object.
+        unavailable: The services that it was to be bound to and that could not be had.
     """
 
     def __init__(
@@ -43,18 +44,20 @@ class ComponentInstance:
         """Make the object, bind it in the order of declaration, call `activate`.
 
         Raises:
-            BaseException: Whatever the component raised, or ActivationError if a service has gone meanwhile; all is
-                unbound again then.
+            BaseException: Whatever the component raised, or ActivationError if a service that it needs, or that is
+                better than another, could not be had; all is unbound again then.
         """
         self._description = description
         self._registry = registry
         self._context = context
         self._bound = context.bound
         self.component: Any = description.implementation()
+        self.unavailable: frozenset[ServiceReference] = frozenset()
         try:
             for reference in description.references:
-                self._bind(reference, bindings.get(reference.name, ()))
-                self._check_minimum(reference)
+                missed = self._bind(reference, bindings.get(reference.name, ()))
+                self.unavailable |= missed
+                self._check(reference, missed)
             self._call("activate", context)
         except BaseException:
             self._unbind_all()
@@ -66,11 +69,17 @@ class ComponentInstance:
         self._context.properties = change.properties
         return error
 
-    def rebind(self, bindings: Bindings) -> None:
-        """Replace what dynamic references are bound to: the new are bound before the old are unbound."""
+    def rebind(self, bindings: Bindings) -> tuple[Bindings, frozenset[ServiceReference]]:
+        """Replace what dynamic references are bound to: the new are bound before the old are unbound.
+
+        Returns:
+            What they are bound to now, and the services that could not be had.
+        """
+        unavailable: frozenset[ServiceReference] = frozenset()
         for reference in self._description.references:
             if reference.name in bindings:
-                self._bind(reference, bindings[reference.name])
+                unavailable |= self._bind(reference, bindings[reference.name])
+        return {name: tuple(self._bound[name]) for name in bindings}, unavailable
 
     def tell_updates(self, updates: Iterable[tuple[str, ServiceReference]]) -> None:
         """Call the `updated` methods of references for services whose properties have changed."""
@@ -102,7 +111,10 @@ class ComponentInstance:
         if method is not None:
             self._guarded(method, lambda: getattr(self.component, method)(found, service.properties))
 
-    def _bind(self, reference: ReferenceDescription, wanted: tuple[ServiceReference, ...]) -> None:
+    def _bind(
+        self, reference: ReferenceDescription, wanted: tuple[ServiceReference, ...]
+    ) -> frozenset[ServiceReference]:
+        """Bind to what is wanted, and tell what cannot be had; nothing is let go for a single service that cannot."""
         before = self._bound.get(reference.name, {})
         after: dict[ServiceReference, object] = {}
         for service in wanted:
@@ -111,6 +123,9 @@ class ComponentInstance:
                 found = self._registry.get(service, self._context.plugin)
             if found is not None:
                 after[service] = found
+        unavailable = frozenset(service for service in wanted if service not in after)
+        if unavailable and before and not reference.cardinality.multiple:
+            return unavailable
         self._bound[reference.name] = after
         self._set(reference, tuple(after.values()))
         for service, found in after.items():
@@ -119,6 +134,7 @@ class ComponentInstance:
         for service, found in before.items():
             if service not in after:
                 self._let_go(reference, service, found)
+        return unavailable
 
     def _let_go(self, reference: ReferenceDescription, service: ServiceReference, found: object) -> None:
         self._tell(reference.unbind, service, found)
@@ -133,9 +149,12 @@ class ComponentInstance:
         else:
             delattr(self.component, reference.attribute)
 
-    def _check_minimum(self, reference: ReferenceDescription) -> None:
-        if len(self._bound[reference.name]) < reference.cardinality.minimum:
-            raise ActivationError(self._context.pid, f"what {reference.name} was to be bound to has just gone")
+    def _check(self, reference: ReferenceDescription, missed: frozenset[ServiceReference]) -> None:
+        """Begin no life without what a reference needs, nor without a single service if another may stand in for it."""
+        single = bool(missed) and not reference.cardinality.multiple
+        if single or len(self._bound[reference.name]) < reference.cardinality.minimum:
+            message = f"what {reference.name} was to be bound to could not be had, or has just gone"
+            raise ActivationError(self._context.pid, message, self.unavailable)
 
     def _unbind_all(self) -> None:
         self._context.close()

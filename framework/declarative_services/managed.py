@@ -11,6 +11,7 @@ from framework.declarative_services import lifecycle as life
 from framework.declarative_services.context import ComponentContext, ConfigurationChange
 from framework.declarative_services.delivery import answer
 from framework.declarative_services.description import DeactivationReason
+from framework.declarative_services.errors import ActivationError
 from framework.declarative_services.instance import ComponentInstance, service_properties
 from framework.declarative_services.lazy_service import LazyService, WaitGraph
 from framework.declarative_services.lifecycle import HAVING_A_LIFE, Lifecycle, Phase
@@ -23,6 +24,7 @@ from framework.log_events import (
     COMPONENT_STILL_HELD,
     REBINDING_FAILED,
     REGISTRATION_FAILED,
+    SERVICE_UNAVAILABLE,
     WAITS_FOR_ASKER,
 )
 from framework.record import Record
@@ -222,20 +224,33 @@ class ManagedComponent:
             case life.Modify():
                 self._on_mailbox("modified", lambda: self._modify(action), life.Modified)
             case life.Rebind():
-                rebound = life.Rebound(action.bindings)
-                self._on_mailbox("rebinding", lambda: self._rebind(action, rebound), lambda _: rebound)
+                self._on_mailbox("rebinding", lambda: self._rebind(action), lambda _: life.Rebound(action.bindings))
             case life.TellUpdates():
                 self._on_mailbox("updated", lambda: self._tell_updates(action), lambda _: life.Updated())
             case life.Withdraw():
                 self._begin_withdrawal()
             case life.Deactivate():
                 self._on_mailbox("deactivate", lambda: self._deactivate(action), lambda _: life.Deactivated())
+            case life.Look():
+                nothing = life.Looked(frozenset())
+                self._on_mailbox("look for services", lambda: self._look(action), lambda _: nothing)
+            case _:
+                self._perform_at_once(action)
+
+    def _perform_at_once(self, action: life.Action) -> None:
+        """Perform what runs none of the component's code."""
+        match action:
             case life.ScheduleRetry():
                 self._schedule_retry(action)
+            case life.ScheduleLook(delay_s, misses):
+                scheduler = self._surroundings.facilities.scheduler
+                scheduler.call_later(delay_s, lambda: self.post(life.LookDue(misses)))
             case life.Answer():
                 answer(action, disposed=self.state.phase is Phase.DISPOSED)
             case life.Dispose():
                 self._dispose()
+            case _:
+                pass
 
     def _on_mailbox(
         self, callback: str, work: Callable[[], life.Event | None], failed: Callable[[str], life.Event]
@@ -288,9 +303,11 @@ class ManagedComponent:
             _log.exception(ACTIVATION_FAILED, {"pid": self.pid})
             if instance is not None:
                 instance.deactivate(DeactivationReason.UNSPECIFIED)
-            return life.ActivationFailed(in_words(error))
+            unavailable = error.unavailable if isinstance(error, ActivationError) else frozenset()
+            return life.ActivationFailed(in_words(error), unavailable)
         self._instance = instance
-        return life.Activated()
+        self._tell_of(instance.unavailable)
+        return life.Activated(instance.unavailable)
 
     def _register(self, properties: Mapping[str, Any], make: Callable[[], object]) -> None:
         provides = self.state.description.provides
@@ -308,12 +325,26 @@ class ManagedComponent:
             self._registration.set_properties(service_properties(action.properties))
         return life.Modified(error)
 
-    def _rebind(self, action: life.Rebind, rebound: life.Rebound) -> life.Rebound:
+    def _rebind(self, action: life.Rebind) -> life.Rebound:
         try:
-            self._living().rebind(action.bindings)
+            rebound = life.Rebound(*self._living().rebind(action.bindings))
         except BaseException:  # noqa: BLE001  # a component may raise anything, even try to exit
             _log.exception(REBINDING_FAILED, {"pid": self.pid})
+            return life.Rebound(action.bindings)
+        self._tell_of(rebound.unavailable)
         return rebound
+
+    def _look(self, action: life.Look) -> life.Looked:
+        registry, found = self._surroundings.registry, set()
+        for service in action.services:
+            if registry.get(service, self.plugin) is not None:
+                registry.unget(service, self.plugin)
+                found.add(service)
+        return life.Looked(frozenset(found))
+
+    def _tell_of(self, unavailable: frozenset[ServiceReference]) -> None:
+        for service in unavailable:
+            _log.warning(SERVICE_UNAVAILABLE, {"pid": self.pid, "service": service})
 
     def _tell_updates(self, action: life.TellUpdates) -> life.Updated:
         self._living().tell_updates(action.updates)

@@ -34,6 +34,9 @@ from framework.declarative_services.lifecycle.messages import (
     EnablementChanged,
     Ended,
     Event,
+    Look,
+    LookDue,
+    Looked,
     Modified,
     Modify,
     Offer,
@@ -42,6 +45,7 @@ from framework.declarative_services.lifecycle.messages import (
     Rebound,
     Released,
     RetryDue,
+    ScheduleLook,
     ScheduleRetry,
     Supply,
     TellUpdates,
@@ -53,6 +57,7 @@ from framework.declarative_services.lifecycle.state import (
     Effect,
     Lifecycle,
     Phase,
+    available,
     configuration_missing,
     minimum_of,
     satisfied,
@@ -117,7 +122,8 @@ def _record(state: Lifecycle, event: Event) -> Decision:
             return _reconsider(state), ()
         case CandidatesChanged(candidates, modified):
             before = state
-            state = state.but(candidates=candidates, updates=_updates(state, modified))
+            unavailable = _still_unavailable(state.unavailable, candidates, modified)
+            state = state.but(candidates=candidates, unavailable=unavailable, updates=_updates(state, modified))
             if before.phase is Phase.FAILED and _bindings(state) != _bindings(before):
                 state = _reconsider(state)
             return state, ()
@@ -129,6 +135,10 @@ def _record(state: Lifecycle, event: Event) -> Decision:
             return _reconsider(state.but(ending=state.ending or reason, owed=_and(state.owed, delivery))), ()
         case RetryDue(failures):
             return (_reconsider(state) if failures == state.failures else state), ()
+        case LookDue(misses):
+            return state, (Look(state.unavailable),) if state.unavailable and misses == state.misses else ()
+        case Looked(found):
+            return _after_look(state, found)
         case _:
             return _after_callback(state, event)
 
@@ -161,14 +171,19 @@ def _after_callback(state: Lifecycle, event: Event) -> Decision:
             return state.but(phase=Phase.SATISFIED, failure=None, failures=0), ()
         case Offered(str() as error), Phase.OFFERING:
             return _after_failure(state, error)
-        case Activated(), Phase.ACTIVATING:
-            return state.but(phase=Phase.ACTIVE, failure=None, failures=0), ()
-        case ActivationFailed(error), Phase.ACTIVATING:
-            return _after_refusal(state, error) if state.description.lazy else _after_failure(state, error)
+        case Activated(unavailable), Phase.ACTIVATING:
+            state, look = _after_misses(state, unavailable)
+            bound = {name: tuple(one for one in these if one not in unavailable) for name, these in state.bound.items()}
+            return state.but(phase=Phase.ACTIVE, failure=None, failures=0, bound=MappingProxyType(bound)), look
+        case ActivationFailed(error, unavailable), Phase.ACTIVATING:
+            state, look = _after_misses(state, unavailable)
+            state, then = _after_refusal(state, error) if state.description.lazy else _after_failure(state, error)
+            return state, look + then
         case Modified(failure), Phase.MODIFYING:
             return state.but(phase=Phase.ACTIVE, failure=failure), ()
-        case Rebound(bindings), Phase.REBINDING:
-            return state.but(phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings})), ()
+        case Rebound(bindings, unavailable), Phase.REBINDING:
+            state = state.but(phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings}))
+            return _after_misses(state, unavailable)
         case Updated(), Phase.UPDATING:
             return state.but(phase=Phase.ACTIVE), ()
         case Released(), Phase.WITHDRAWING:
@@ -178,6 +193,32 @@ def _after_callback(state: Lifecycle, event: Event) -> Decision:
             return state.but(phase=Phase.UNSATISFIED, bound=MappingProxyType({}), updates=()), ()
         case _:
             return state, ()
+
+
+def _after_misses(state: Lifecycle, unavailable: frozenset[ServiceReference]) -> Decision:
+    """Leave out services that could not be had, as if they were not there, until they are asked for again."""
+    if not unavailable:
+        return (state.but(misses=0) if state.misses and not state.unavailable else state), ()
+    misses = state.misses + 1
+    look = ScheduleLook(retry_delay_s(misses), misses)
+    return state.but(unavailable=state.unavailable | unavailable, misses=misses), (look,)
+
+
+def _still_unavailable(
+    unavailable: frozenset[ServiceReference], candidates: Bindings, modified: frozenset[ServiceReference]
+) -> frozenset[ServiceReference]:
+    """A service that has changed may be had now, and one that has gone is none."""
+    if not unavailable:
+        return unavailable
+    return unavailable.intersection(service for these in candidates.values() for service in these) - modified
+
+
+def _after_look(state: Lifecycle, found: frozenset[ServiceReference]) -> Decision:
+    before = state
+    state = state.but(unavailable=state.unavailable - found)
+    if before.phase is Phase.FAILED and _bindings(state) != _bindings(before):
+        state = _reconsider(state)
+    return _after_misses(state, state.unavailable) if state.unavailable else (state, ())
 
 
 def _after_failure(state: Lifecycle, error: str) -> Decision:
@@ -288,7 +329,7 @@ def _reason_to_deactivate(state: Lifecycle, policy: ChangePolicy | None) -> Deac
 
 
 def _must_end_life(state: Lifecycle, reference: ReferenceDescription) -> bool:
-    candidates, held = state.candidates.get(reference.name, ()), state.bound.get(reference.name, ())
+    candidates, held = available(state, reference), state.bound.get(reference.name, ())
     if len(candidates) < minimum_of(state, reference):
         return True
     if reference.policy is ReferencePolicy.DYNAMIC or held is candidates:
@@ -304,7 +345,7 @@ def _rebindings(state: Lifecycle) -> dict[str, tuple[ServiceReference, ...]]:
     for reference in state.description.references:
         if reference.policy is not ReferencePolicy.DYNAMIC:
             continue
-        candidates = state.candidates.get(reference.name, ())
+        candidates = available(state, reference)
         bound = state.bound.get(reference.name, ())
         wanted = chosen(reference, candidates)
         keeps = (
@@ -356,10 +397,7 @@ def _properties(state: Lifecycle) -> Mapping[str, Any]:
 
 def _bindings(state: Lifecycle) -> Bindings:
     return MappingProxyType(
-        {
-            reference.name: chosen(reference, state.candidates.get(reference.name, ()))
-            for reference in state.description.references
-        }
+        {reference.name: chosen(reference, available(state, reference)) for reference in state.description.references}
     )
 
 

@@ -52,13 +52,16 @@ class Offered(Record):
 
 
 class Activated(Record):
-    """`Activate` succeeded."""
+    """`Activate` succeeded, though these services could not be had."""
+
+    unavailable: frozenset[ServiceReference] = frozenset()
 
 
 class ActivationFailed(Record):
-    """`Activate` failed; nothing is bound and nothing registered."""
+    """`Activate` failed, perhaps since services could not be had; nothing is bound and nothing registered."""
 
     error: str
+    unavailable: frozenset[ServiceReference] = frozenset()
 
 
 class Modified(Record):
@@ -68,9 +71,10 @@ class Modified(Record):
 
 
 class Rebound(Record):
-    """`Rebind` was performed: these are bound now, and what was bound before is let go."""
+    """`Rebind` was performed as far as services could be had: these are bound now, and others are let go."""
 
     bindings: Bindings
+    unavailable: frozenset[ServiceReference] = frozenset()
 
 
 class Updated(Record):
@@ -89,6 +93,18 @@ class RetryDue(Record):
     """The time to retry after failure number `failures` has come."""
 
     failures: int
+
+
+class LookDue(Record):
+    """The time to ask again for services that could not be had, after miss number `misses`, has come."""
+
+    misses: int
+
+
+class Looked(Record):
+    """`Look` was performed: these services can be had now."""
+
+    found: frozenset[ServiceReference]
 
 
 class Ended(Record):
@@ -112,6 +128,8 @@ Event = (
     | Released
     | Deactivated
     | RetryDue
+    | LookDue
+    | Looked
     | Ended
 )
 
@@ -173,6 +191,19 @@ class ScheduleRetry(Record):
     failures: int
 
 
+class ScheduleLook(Record):
+    """Send `LookDue(misses)` in `delay_s` seconds."""
+
+    delay_s: float
+    misses: int
+
+
+class Look(Record):
+    """Ask for the objects of services that could not be had, and give them back at once."""
+
+    services: frozenset[ServiceReference]
+
+
 class Answer(Record):
     """Tell the senders of configuration what came of it."""
 
@@ -187,5 +218,17 @@ class Dispose(Record):
 
 
 Action = (
-    Offer | Activate | Supply | Modify | Rebind | TellUpdates | Withdraw | Deactivate | ScheduleRetry | Answer | Dispose
+    Offer
+    | Activate
+    | Supply
+    | Modify
+    | Rebind
+    | TellUpdates
+    | Withdraw
+    | Deactivate
+    | ScheduleRetry
+    | ScheduleLook
+    | Look
+    | Answer
+    | Dispose
 )

@@ -74,6 +74,8 @@ class Lifecycle(Record):
         applied: The properties that its instance (of a lazy component: its service) has, or had at the last attempt.
         candidates: The services that match each reference now.
         minimums: How many services a reference needs, where a property raises its minimum.
+        unavailable: Services that match and could not be had when they were to be bound; they are left out for a while.
+        misses: How often in a row some could not be had.
         bound: The services that the instance is bound to.
         updates: References and bound services whose properties have changed, which the instance is to be told.
         demands: Those who wait for the instance of a lazy component.
@@ -94,6 +96,8 @@ class Lifecycle(Record):
     applied: Mapping[str, Any] | None = None
     candidates: Bindings = _NOTHING
     minimums: Mapping[str, int] = _NOTHING
+    unavailable: frozenset[ServiceReference] = frozenset()
+    misses: int = 0
     bound: Bindings = _NOTHING
     updates: tuple[tuple[str, ServiceReference], ...] = ()
     demands: tuple[object, ...] = ()
@@ -103,6 +107,14 @@ class Lifecycle(Record):
     failures: int = 0
     ending: DeactivationReason | None = None
     reason: DeactivationReason | None = None
+
+
+def available(state: Lifecycle, reference: ReferenceDescription) -> tuple[ServiceReference, ...]:
+    """The services that match the reference now and could be had as far as is known, best first."""
+    candidates = state.candidates.get(reference.name, ())
+    if not state.unavailable:
+        return candidates
+    return tuple(service for service in candidates if service not in state.unavailable)
 
 
 def minimum_of(state: Lifecycle, reference: ReferenceDescription) -> int:
@@ -131,4 +143,4 @@ def satisfied(state: Lifecycle) -> bool:
 
 
 def _lacks(state: Lifecycle, reference: ReferenceDescription) -> bool:
-    return len(state.candidates.get(reference.name, ())) < minimum_of(state, reference)
+    return len(available(state, reference)) < minimum_of(state, reference)

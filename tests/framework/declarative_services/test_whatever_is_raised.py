@@ -208,7 +208,8 @@ def test_a_factory_that_raises_gives_no_service(raised: type[BaseException]) -> 
     with GatewayHarness(components=[Reader]) as harness:
         harness.registry.register(Store, RaisingFactory(raised))
         harness.settle()
-        assert harness.state("test.Reader") == "failed"
+        assert harness.state("test.Reader") == "unsatisfied"
+        assert "matches, but it gave no object" in " ".join(harness.explain("test.Reader").sentences)
 
 
 def test_a_configuration_is_taken_whatever_plugins_and_listeners_raise(raised: type[BaseException]) -> None:
