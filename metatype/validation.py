@@ -117,8 +117,9 @@ class _ScalarRules:
             measure, unit = len(text), " characters long"
             if attribute.format is not None and re.fullmatch(attribute.format.pattern, text) is None:
                 # What was typed is not shown: it may hold the very password that its form forbids.
-                accepted = attribute.format.accepted
-                yield Problem(attribute.id, "format", f"must be {accepted}", None, accepted)
+                accepted, meant = attribute.format.accepted, attribute.format.meant(text)
+                hint = "" if meant is None or attribute.is_password else f": {meant}"
+                yield Problem(attribute.id, "format", f"must be {accepted}{hint}", None, accepted)
         if self._least is not None and measure < self._least:
             yield _refused(attribute, "min", value, f"at least {self._least}{unit}")
         if self._most is not None and measure > self._most:

@@ -17,8 +17,10 @@ from components.scep.enrolment import State
 from components.scep.identity import ENROLLED_KEY_PAIR
 from components.scep.service import EnrollmentService, EnrollmentStatus
 from components.scep.trust import fingerprint, subject_alternative_names
+from framework import ConfigurationError
 from framework.admin import Answer, Command, CommandError, Invocation
 from framework.admin.rendering import fields, printable, table
+from framework.configuration import Origin
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +41,8 @@ WORKING: Final = 5
 _ASKED: Final = Answer({"asked": True}, "asked for; see how it goes with: gatewright cert status")
 
 _KEYSTORE: Final = "gatewright.keystore.FilesystemKeystore"
+
+CORRECT_THEM: Final = "correct these properties, together, with: gatewright config set; or in their file"
 
 WAITING_FOR_KEYSTORE: Final = "waiting-for-keystore"
 EXPIRED: Final = "expired"
@@ -87,7 +91,32 @@ def _as_it_is(invocation: Invocation) -> Answer:
     status, now = service.status(), gateway.clock.now()
     data = status_data(status, now)
     exit_status = UNKNOWN if data["state"] == EXPIRED else _EXIT_STATUSES[status.state]
+    problems = _configuration_problems(invocation) if status.state is State.DISABLED else ()
+    if problems:
+        data |= _in_the_way(State.MISCONFIGURED, "; ".join(problems), CORRECT_THEM)
+        exit_status = MISCONFIGURED
     return Answer(data, _text(data), exit_status)
+
+
+def _configuration_problems(invocation: Invocation) -> tuple[str, ...]:
+    """Why nothing of what is configured is used, by the descriptor's rules; empty if it is used."""
+    admin = invocation.gateway.configuration_admin
+    try:
+        configuration = admin.get(PID)
+    except ConfigurationError as error:
+        return tuple(str(one) for one in error.problems)
+    if Origin.FILE in configuration.origins.values():
+        return ()
+    return tuple(f"configuration file {one}" for one in admin.file_problems if one.pid == PID)
+
+
+def _in_the_way(state: str, message: str, what_to_do: str) -> dict[str, Any]:
+    """What `cert status` has of an enrolment that cannot begin."""
+    return {
+        "state": str(state),
+        "last_error": {"kind": str(state), "message": message, "what_to_do": what_to_do, "at": None},
+        "next_action": {"what": what_to_do, "at": None},
+    }
 
 
 def _enroll(invocation: Invocation) -> Answer:
@@ -245,10 +274,13 @@ def _without_service(invocation: Invocation) -> Answer:
     """Why there is no enrolment to ask, said in the same form."""
     explanation = invocation.gateway.explain(PID)
     unsatisfied = [one for one in explanation.data.get("references", ()) if not one["satisfied"]]
-    message = "; ".join(explanation.sentences)
+    message, problems = "; ".join(explanation.sentences), _configuration_problems(invocation)
     if explanation.state == State.DISABLED.value:
         state, exit_status, message = State.DISABLED.value, UNKNOWN, "the component was disabled by hand"
         what_to_do = f"enable it with: gatewright component enable {PID}"
+    elif problems:
+        state, exit_status, message = State.MISCONFIGURED.value, MISCONFIGURED, "; ".join(problems)
+        what_to_do = CORRECT_THEM
     elif unsatisfied:
         state, exit_status = WAITING_FOR_KEYSTORE, MISCONFIGURED
         what_to_do = _how_to_have_a_keystore(unsatisfied[0])
@@ -260,11 +292,9 @@ def _without_service(invocation: Invocation) -> Answer:
     else:
         state, exit_status, what_to_do = explanation.state, WORKING, "wait a moment"
     data: dict[str, Any] = {
-        "state": state,
+        **_in_the_way(state, message, what_to_do),
         "keystore": None,
         "certificate": None,
-        "last_error": {"kind": state, "message": message, "what_to_do": what_to_do, "at": None},
-        "next_action": {"what": what_to_do, "at": None},
         "warnings": [],
         "trust": [],
         "server_url": None,

@@ -241,7 +241,7 @@ class Broken:
         Broken(
             "unknown format",
             descriptor('<AD id="a" type="String" gw:format="x"/>', root=f'xmlns:gw="{OURS}"'),
-            "none of http-endpoint",
+            "none of http-endpoint, sha256-fingerprint, pem-certificate, distinguished-name",
             (3, 1),
             f"{{{OURS}}}format",
         ),

@@ -376,8 +376,8 @@ def test_a_web_page_is_told_from_a_scep_server(start: Any) -> None:
     ("changes", "told"),
     [
         ({"client.subject.dn": ""}, "client.subject.dn"),
-        ({"client.subject.dn": "no name"}, "client.subject.dn"),
-        ({"server.ca.fingerprint": "AB:CD"}, "64 lower-case hex digits"),
+        ({"client.subject.dn": "C=Italy"}, "client.subject.dn"),
+        ({"server.ca.fingerprint": ""}, "64 lower-case hex digits"),
         ({"server.url": "http://example:0"}, "server.url"),
         ({"server.ca.verification.method": "PROVIDED_CERTIFICATE"}, "server.bootstrap-certificate"),
         ({"client.subject.alternative-names": ["nonsense"]}, "alternative-names"),
