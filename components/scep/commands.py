@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from framework import Event
+    from framework.admin import GatewayView
 
 VALID: Final = 0
 UNKNOWN: Final = 1
@@ -283,7 +284,7 @@ def _without_service(invocation: Invocation) -> Answer:
         what_to_do = CORRECT_THEM
     elif unsatisfied:
         state, exit_status = WAITING_FOR_KEYSTORE, MISCONFIGURED
-        what_to_do = _how_to_have_a_keystore(unsatisfied[0])
+        what_to_do = _how_to_have_a_keystore(invocation.gateway, unsatisfied[0])
     elif explanation.state == "failed":
         state, exit_status = State.KEYSTORE_ERROR.value, MISCONFIGURED
         what_to_do = "see to the keystore; the activation is retried"
@@ -305,10 +306,23 @@ def _without_service(invocation: Invocation) -> Answer:
     return Answer(data, _text(data), exit_status)
 
 
-def _how_to_have_a_keystore(reference: Mapping[str, Any]) -> str:
-    name = re.fullmatch(r"\(kura\.service\.pid=([\w.-]+)\)", reference["target"] or "")
-    example = "" if name is None else f", such as: gatewright config set {_KEYSTORE}~{name[1]} keystore.path=keys.p12"
-    return f"configure a keystore that matches KeystoreService.target{example}; or change that filter"
+def _how_to_have_a_keystore(gateway: GatewayView, reference: Mapping[str, Any]) -> str:
+    """What to do about a keystore that is missing: another is no help in the place of one that may come back."""
+    or_else = "or change KeystoreService.target"
+    found = re.fullmatch(r"\(kura\.service\.pid=([A-Za-z0-9_.-]+)\)", reference["target"] or "")
+    if found is None:
+        return f"configure a keystore that matches KeystoreService.target; {or_else}"
+    wanted = found[1]
+    for one in gateway.components():
+        if wanted in (one.pid, one.pid.partition("~")[2]):
+            return f"see why {one.pid} is not there: gatewright explain {one.pid}; {or_else}"
+    if (gateway.state_directory / "data" / PID / f"{wanted}.json").exists():  # its journal
+        return (
+            f"bring {wanted} back, which the enrolment was into: see whether its plugin (gatewright plugin list) "
+            f"or its configuration (gatewright config history) is gone; {or_else}, which enrols anew"
+        )
+    example = f"gatewright config set {_KEYSTORE}~{wanted} keystore.path=keys.p12"
+    return f"configure a keystore that matches KeystoreService.target, such as: {example}; {or_else}"
 
 
 def status_data(status: EnrollmentStatus, now: datetime) -> dict[str, Any]:
