@@ -56,7 +56,7 @@ class CommandTable:
         if wants_help:
             raise HelpAsked(parser.format_help())
         with contextlib.redirect_stderr(io.StringIO()):
-            return command, parser.parse_args(list(argv[len(command.path) :]))
+            return command, _options(parser, list(argv[len(command.path) :]))
 
     def _unknown(self, words: Sequence[str]) -> str:
         """That there is no such command, and which could have been meant."""
@@ -112,3 +112,13 @@ class CommandTable:
         common.add_argument("--state-dir", metavar="DIR", help="the gateway's state directory (GATEWRIGHT_STATE_DIR)")
         common.add_argument("--json", action="store_true", help="answer in JSON")
         return parser
+
+
+def _options(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    try:
+        return parser.parse_args(words)
+    except UsageError:
+        # As it is, argparse takes no positionals on both sides of an option; so it does, but not of every parser.
+        with contextlib.suppress(UsageError, TypeError):
+            return parser.parse_intermixed_args(words)
+        raise

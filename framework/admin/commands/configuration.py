@@ -13,6 +13,7 @@ from framework.admin.commands.configuration_answers import (
     STATUSES,
     batch_plan_answer,
     difference_lines,
+    or_refused,
     plan_answer,
     problems_data,
     result_data,
@@ -101,8 +102,11 @@ def _place(invocation: Invocation, configuration: Configuration, name: str) -> s
 
 
 def _list(invocation: Invocation) -> Answer:
-    pids = invocation.gateway.configuration_admin.pids()
-    return Answer(list(pids), "\n".join(pids) or "no configurations")
+    admin = invocation.gateway.configuration_admin
+    known, stored = admin.pids(), admin.stored()
+    pids = sorted({*known, *stored})
+    lines = [pid if pid in known else f"{pid} (stored; no component has this pid now)" for pid in pids]
+    return Answer(pids, "\n".join(lines) or "no configurations")
 
 
 def _plan(invocation: Invocation) -> Answer:
@@ -159,7 +163,7 @@ def _changes(invocation: Invocation) -> dict[str, Any]:
             raise UsageError(f"{setting!r} is not of the form KEY=VALUE")
         secret = key.lower() in passwords
         if text == "-" or text.startswith("@"):
-            value = _input(invocation, text.removeprefix("@"), secret=secret)
+            value = _input(invocation, key, text.removeprefix("@"), secret=secret)
         elif secret and text:
             raise UsageError(
                 f"{key} is a password, and what stands in a command line can be seen by others: "
@@ -181,13 +185,17 @@ def _passwords(invocation: Invocation) -> frozenset[str]:
     return frozenset(one.id.lower() for one in attributes if one.type is AttributeType.PASSWORD)
 
 
-def _input(invocation: Invocation, path: str, *, secret: bool) -> str:
+def _input(invocation: Invocation, key: str, path: str, *, secret: bool) -> str:
     content = invocation.read_input(path, secret=secret)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise CommandError(f"{path} is not encoded in UTF-8") from None
-    return text.removesuffix("\n").removesuffix("\r") if secret else text
+    text = text.removesuffix("\n").removesuffix("\r") if secret else text
+    if not text:  # as what writes to a pipe leaves it when it fails
+        place = "what was given" if path == "-" else path
+        raise CommandError(f"{place} is empty; if {key} is to be so, give: {key}=")
+    return text
 
 
 COMMANDS = (
@@ -204,7 +212,7 @@ COMMANDS = (
     Command(
         path=("config", "set"),
         help="change properties; what is not named stays as it is",
-        run=_set,
+        run=or_refused(_set),
         arguments=_set_arguments,
         examples=(
             "gatewright config set gatewright.scep.SCEPEnrollmentService enabled=true server.url=http://ca:8080",
@@ -218,7 +226,7 @@ COMMANDS = (
     Command(
         path=("config", "plan"),
         help="what `config set` with the same arguments, or `config apply FILE`, would do, without doing it",
-        run=_plan,
+        run=or_refused(_plan),
         arguments=_settings,
         examples=(
             "gatewright config plan gatewright.scep.SCEPEnrollmentService server.url=http://other-ca:8080",

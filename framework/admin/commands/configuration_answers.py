@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from framework.admin.command import Answer, CommandError
 from framework.admin.rendering import as_json, as_text
+from framework.configuration import ConfigurationBatchError
+from framework.errors import FrameworkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from framework.admin.command import Invocation
     from framework.configuration import (
         BatchPlan,
         BatchResult,
-        ConfigurationBatchError,
         Difference,
         Plan,
         UpdateResult,
@@ -25,7 +28,9 @@ REFUSED: Final = 4
 
 FAILED: Final = 1
 
-STATUSES: Final = {REFUSED: "the configuration is not accepted; every problem is shown, nothing was changed"}
+_REFUSED_TEXT: Final = "nothing was changed: it is not accepted (every problem is shown), or cannot be read or stored"
+
+STATUSES: Final = {REFUSED: _REFUSED_TEXT}
 """Of what plans."""
 
 CHANGING_STATUSES: Final = {1: "it is stored, but a component failed to take it", **STATUSES}
@@ -39,6 +44,25 @@ _EFFECTS: Final = {
     "create": "created",
     "delete": "deleted",
 }
+
+
+def or_refused(run: Callable[[Invocation], Answer]) -> Callable[[Invocation], Answer]:
+    """A command that changes something, so that what keeps it from that ends in `REFUSED`: 1 is of what is stored."""
+
+    @functools.wraps(run)
+    def refusing(invocation: Invocation) -> Answer:
+        try:
+            return run(invocation)
+        except ConfigurationBatchError as error:
+            raise refusal(error) from None
+        except CommandError as error:
+            if error.exit_status == FAILED:
+                raise CommandError(str(error), REFUSED, error.data) from None
+            raise
+        except FrameworkError as error:
+            raise CommandError(str(error), REFUSED, {"kind": type(error).__name__}) from None
+
+    return refusing
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from framework.admin.commands.configuration_answers import (
     FAILED,
     batch_answer,
     batch_plan_answer,
-    refusal,
+    or_refused,
     result_data,
     result_text,
 )
@@ -20,7 +20,6 @@ from framework.admin.rendering import json_properties
 from framework.admin.values import configuration_pids
 from framework.configuration import (
     Change,
-    ConfigurationBatchError,
     ConfigurationError,
     FileContentError,
     read_document,
@@ -82,10 +81,7 @@ def _apply(invocation: Invocation) -> Answer:
     changes = changes_in(invocation, options.file)
     if options.dry_run:
         return batch_plan_answer(admin.plan_batch(changes))
-    try:
-        return batch_answer(admin.apply(changes, if_revision=options.if_revision))
-    except ConfigurationBatchError as error:
-        raise refusal(error) from None
+    return batch_answer(admin.apply(changes, if_revision=options.if_revision))
 
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,10 +143,7 @@ def _import(invocation: Invocation) -> Answer:
         changes = _changes_of(data, options.file, replace=True)
     if options.dry_run:
         return batch_plan_answer(admin.plan_batch(changes), extra, map(str, notes))
-    try:
-        return batch_answer(admin.apply(changes, cause=f"import of {options.file}"), extra, map(str, notes))
-    except ConfigurationBatchError as error:
-        raise refusal(error) from None
+    return batch_answer(admin.apply(changes, cause=f"import of {options.file}"), extra, map(str, notes))
 
 
 def _pid_table(invocation: Invocation) -> dict[str, str | None]:
@@ -181,7 +174,7 @@ COMMANDS = (
     Command(
         path=("config", "apply"),
         help="change many configurations at once, all or nothing; null deletes one",
-        run=_apply,
+        run=or_refused(_apply),
         arguments=_apply_arguments,
         examples=(
             "gatewright config apply changes.json",
@@ -204,7 +197,7 @@ COMMANDS = (
     Command(
         path=("config", "import"),
         help="store for each pid of a file exactly what it says, all or nothing; or take over a snapshot of Kura",
-        run=_import,
+        run=or_refused(_import),
         arguments=_import_arguments,
         examples=(
             "gatewright config import --dry-run configuration.json",

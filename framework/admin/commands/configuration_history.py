@@ -12,10 +12,10 @@ from framework.admin.commands.configuration_answers import (
     batch_plan_answer,
     difference_lines,
     differences_data,
-    refusal,
+    or_refused,
 )
 from framework.admin.rendering import table
-from framework.configuration import ConfigurationBatchError, difference
+from framework.configuration import difference
 
 if TYPE_CHECKING:
     import argparse
@@ -89,10 +89,7 @@ def _rollback(invocation: Invocation) -> Answer:
     admin = invocation.gateway.configuration_admin
     if options.dry_run:
         return batch_plan_answer(admin.plan_rollback(options.revision))
-    try:
-        return batch_answer(admin.rollback(options.revision))
-    except ConfigurationBatchError as error:
-        raise refusal(error) from None
+    return batch_answer(admin.rollback(options.revision))
 
 
 def _snapshot_arguments(parser: argparse.ArgumentParser) -> None:
@@ -152,7 +149,7 @@ COMMANDS = (
     Command(
         path=("config", "rollback"),
         help="store again what was stored at a revision; only what differs is touched",
-        run=_rollback,
+        run=or_refused(_rollback),
         arguments=_rollback_arguments,
         examples=("gatewright config rollback 12 --dry-run", "gatewright config rollback good"),
         exit_statuses=CHANGING_STATUSES,

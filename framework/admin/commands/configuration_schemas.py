@@ -130,7 +130,7 @@ def planned() -> AnswerSchema:
 
 def listed() -> AnswerSchema:
     """Of `config list`."""
-    return AnswerSchema(listing("the pids of all configurations", PID))
+    return AnswerSchema(listing("the pids of all configurations, those that no component has now among them", PID))
 
 
 def deleted() -> AnswerSchema:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +13,13 @@ from framework import component
 from framework.admin.command import Answer, CommandError, Invocation
 from framework.admin.commands import framework_commands
 from framework.admin.parsing import CommandTable
+from framework.configuration import ConfigurationStore, ConfigurationStoreError
 from framework.errors import FrameworkError
 from framework.testing import GatewayHarness
+from tests.framework.lock_watch import stands_for_framework
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 CANARY = "canary-9a41"
 DESCRIPTOR = {
@@ -47,6 +50,8 @@ class Console:
 
     def read_input(self, path: str, *, secret: bool = False) -> bytes:
         self.asked.append((path, secret))
+        if path not in self.files:
+            raise CommandError(f"{path}: No such file or directory")
         return self.files[path]
 
     def emit(self, data: Any, text: str) -> None:
@@ -130,7 +135,76 @@ def test_a_batch_that_is_not_accepted_is_refused_with_every_problem(console: Con
 )
 def test_a_file_that_is_no_batch_is_named(console: Console, content: bytes) -> None:
     console.files["batch.json"] = content
-    assert "batch.json" in str(console.refused("config", "apply", "batch.json"))
+    for argv in (("apply", "batch.json"), ("import", "batch.json"), ("plan", "batch.json")):
+        refused = console.refused("config", *argv)
+        assert ("batch.json" in str(refused), refused.exit_status) == (True, 4)
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """A change that is not made, and what the answer calls the error."""
+
+    argv: tuple[str, ...]
+    kind: str | None
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        NotDone(("set", "test.Nobody", "a=b"), "ConfigurationError"),
+        NotDone(("plan", "test.Nobody", "a=b"), "ConfigurationError"),
+        NotDone(("set", "test.Pump", "password=@nofile"), None),
+        NotDone(("set", "test.Pump", "server=@latin"), None),
+        NotDone(("apply", "nofile"), None),
+        NotDone(("import", "nofile"), None),
+        NotDone(("apply", "batch.json", "--if-revision", "5"), "ConfigurationConflictError"),
+        NotDone(("rollback", "99"), "UnknownRevisionError"),
+    ],
+    ids=lambda case: " ".join(case.argv),
+)
+def test_what_was_not_done_never_ends_as_what_is_stored_and_failed(console: Console, case: NotDone) -> None:
+    console.write("batch.json", {"test.Pump": {"rate": 6}})
+    console.files["latin"] = b"\xe9"
+    refused = console.refused("config", *case.argv)
+    assert (refused.exit_status, refused.data.get("kind")) == (4, case.kind)
+
+
+def test_a_full_disk_is_no_component_that_failed(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    @stands_for_framework
+    def full(*_: object, **__: object) -> None:
+        raise ConfigurationStoreError(Path("configuration.db"), "database or disk is full")
+
+    monkeypatch.setattr(ConfigurationStore, "commit", full)
+    assert console.refused("config", "set", "test.Pump", "rate=6").exit_status == 4
+
+
+def test_an_option_may_stand_anywhere(console: Console) -> None:
+    console.run("config", "set", "test.Pump", "--if-revision", "0", "rate=6")
+    console.run("config", "set", "test.Pump", "rate=7", "--unset", "server", "password=")
+    assert console.harness.configuration_admin.get("test.Pump").properties["rate"] == 7
+    refused = console.refused("config", "set", "test.Pump", "--nope", "rate=6")
+    assert (refused.exit_status, "--nope" in str(refused)) == (64, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n"])
+def test_a_pipe_that_nothing_came_through_clears_no_secret(console: Console, content: bytes) -> None:
+    console.files |= {"secret": CANARY.encode(), "-": content}
+    console.run("config", "set", "test.Pump", "password=@secret")
+    refused = console.refused("config", "set", "test.Pump", "password=-")
+    assert (refused.exit_status, "password=" in str(refused)) == (4, True)
+    admin = console.harness.configuration_admin
+    assert admin.get("test.Pump").properties["password"].reveal() == CANARY
+    console.run("config", "set", "test.Pump", "password=")
+    assert not admin.get("test.Pump").properties["password"]
+
+
+def test_what_is_stored_for_a_component_that_is_away_is_listed(console: Console) -> None:
+    console.run("config", "set", "test.Tank~A", "size=1")
+    (plugin,) = console.harness.gateway.plugins.plugins
+    console.harness.gateway.plugins.remove(plugin.name)
+    listed = console.run("config", "list")
+    assert listed.data == ["test.Tank~A"]
+    assert "test.Tank~A (stored; no component has this pid now)" in listed.text
 
 
 def test_changes_can_be_for_a_revision_only(console: Console) -> None:
