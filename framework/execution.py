@@ -18,7 +18,7 @@ from framework.foreign import is_interruption
 from framework.log_events import DISPATCHER_JOB_FAILED, MAILBOX_JOB_FAILED, POOL_JOB_FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _log = logging.getLogger("framework.execution")
 
@@ -264,6 +264,15 @@ class Mailbox:
     def waiting(self) -> int:
         """How many jobs have not begun."""
         return len(self._jobs)
+
+    @contextlib.contextmanager
+    def awaiting_others(self) -> Iterator[None]:
+        """A context in which the job that is under way waits for others; these find a thread of the pool meanwhile."""
+        self._pool.lend()
+        try:
+            yield
+        finally:
+            self._pool.take_back()
 
     def post(self, job: Callable[[], None]) -> None:
         """Run `job` after all that were posted before it; what it raises is logged."""

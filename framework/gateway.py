@@ -24,6 +24,7 @@ from framework.configuration import (
 )
 from framework.errors import FrameworkError
 from framework.event_admin import EventAdmin
+from framework.hang_watch import HangWatch
 from framework.installation import PluginInstallation
 from framework.kernel import Kernel
 from framework.log_events import GATEWAY_LEFT_COMPONENTS
@@ -190,7 +191,13 @@ class Gateway:
         credentials = Credentials(self._environ)
         files = None if self.conf_directory is None else ConfigurationDirectory(self.conf_directory, credentials)
         admin = ConfigurationAdmin(
-            store, files, self._catalogue, self._kernel.runtime.deliver, registry=self.registry, activity=self.activity
+            store,
+            files,
+            self._catalogue,
+            self._kernel.runtime.deliver,
+            registry=self.registry,
+            activity=self.activity,
+            watch=lambda pool: HangWatch(pool, self.scheduler, self.clock),
         )
         self._configuration_admin = admin
         self.registry.register(ConfigurationAdmin, admin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from framework.configuration.files import ConfigurationDirectory, FileProblem
     from framework.configuration.history import Revision
     from framework.configuration.store import ConfigurationStore
-    from framework.execution import Activity, WorkerPool
+    from framework.execution import Activity, MailboxWatch, Pool
     from framework.registry import ServiceRegistry
 
 _log = logging.getLogger("framework.configuration")
@@ -59,8 +59,8 @@ class ConfigurationAdmin:
         catalogue: The pids that are known.
         delivery: Hands a change to whoever runs the component; called in the order of the changes.
         registry: Where `ConfigurationPlugin` and `ConfigurationListener` services are looked for, if anywhere.
-        pool: Runs them; a small one of its own if None.
         activity: Counts what is under way, if somebody wants to know.
+        watch: Makes what gives the pool, on which they run, another thread for one that hangs, if anything does.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class ConfigurationAdmin:
         delivery: Delivery,
         *,
         registry: ServiceRegistry | None = None,
-        pool: WorkerPool | None = None,
         activity: Activity | None = None,
+        watch: Callable[[Pool], MailboxWatch] | None = None,
     ) -> None:
         self._store = store
         self._files = files
         self._catalogue = catalogue
-        self._deliveries = Deliveries(delivery, registry, pool, activity)
+        self._deliveries = Deliveries(delivery, registry, activity, watch)
         self._lock = threading.Lock()
         self._reading_lock = threading.Lock()
         self._now = Configurations(catalogue, store.load(), store.read_only())

@@ -2,7 +2,7 @@
 
 Changes are handed over in their order, under the admin's lock; foreign code runs on a pool, never under that lock.
 What concerns one pid stays in order: its plugins, its component, its listeners. A plugin or a listener that hangs
-stalls no other pid's component.
+stalls no other pid's component, however many of them do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from framework.configuration.event import ConfigurationEvent, DeliveryOutcome
 from framework.configuration.planning import ADMINS_OWN
 from framework.configuration.results import ChangeKind, ConfigurationNotice
-from framework.execution import Activity, Mailbox, WorkerPool
+from framework.execution import Activity, Mailbox, MailboxWatch, Pool, WorkerPool
 from framework.log_events import CONFIGURATION_LISTENER_FAILED, CONFIGURATION_PLUGIN_FAILED
 
 if TYPE_CHECKING:
@@ -68,23 +68,23 @@ class Deliveries:
     Args:
         target: Hands a change to whoever runs the component.
         registry: Where plugins and listeners are looked for; None: there are none.
-        pool: Runs them; a small one of its own if None.
         activity: Counts what is under way.
+        watch: Makes what gives the pool, on which they run, another thread for one that hangs, if anything does.
     """
 
     def __init__(
         self,
         target: Delivery,
         registry: ServiceRegistry | None = None,
-        pool: WorkerPool | None = None,
         activity: Activity | None = None,
+        watch: Callable[[Pool], MailboxWatch] | None = None,
     ) -> None:
         self._target = target
         self._registry = registry
-        self._activity = activity or Activity()
-        self._pool = pool or WorkerPool("gatewright-configuration", WORKERS, self._activity)
+        self._pool = WorkerPool("gatewright-configuration", WORKERS, activity or Activity())
         self._mailboxes: dict[str, Mailbox] = {}
-        self._notices = Mailbox(self._pool)
+        self._watch = None if watch is None else watch(self._pool)
+        self._notices = Mailbox(self._pool, name="configuration listeners", watch=self._watch)
         self._lock = threading.Lock()
         self._untold: dict[str, deque[tuple[ConfigurationEvent, Future[DeliveryOutcome]]]] = {}
 
@@ -96,7 +96,9 @@ class Deliveries:
             taken = self._target(event)
         else:
             # From its first plugin on a pid keeps its mailbox, so that no change overtakes another.
-            mailbox = self._mailboxes.setdefault(event.pid, Mailbox(self._pool))
+            if mailbox is None:
+                mailbox = Mailbox(self._pool, name=f"configuration plugins for {event.pid}", watch=self._watch)
+                self._mailboxes[event.pid] = mailbox
             taken = Future()
             mailbox.post(functools.partial(self._through, plugins, event, taken))
         if self._registry is not None:

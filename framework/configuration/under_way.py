@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 from typing import TYPE_CHECKING
 
 from framework.configuration.results import UpdateResult
+from framework.execution import Mailbox
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -33,17 +35,25 @@ class UnderWay:
 
 
 def answers(started: list[UnderWay], timeout: float) -> tuple[UpdateResult, ...]:
-    """What the components did, as far as they have done it within `timeout` seconds, for all together."""
-    concurrent.futures.wait([one.taken for one in started if one.taken is not None], timeout)
-    return tuple(_answer(one, timeout) for one in started)
+    """What the components did, as far as they have done it within `timeout` seconds, for all together.
+
+    A component that asks in a callback is not waited for: it takes nothing before that callback has returned.
+    """
+    asking = Mailbox.current()
+    own = None if asking is None else asking.name
+    with contextlib.nullcontext() if asking is None else asking.awaiting_others():
+        concurrent.futures.wait([one.taken for one in started if one.taken is not None and one.pid != own], timeout)
+    return tuple(_answer(one, timeout, own) for one in started)
 
 
-def _answer(one: UnderWay, timeout: float) -> UpdateResult:
+def _answer(one: UnderWay, timeout: float, own: str | None) -> UpdateResult:
     if one.taken is None:
         return UpdateResult(one.pid, one.revision, "unchanged", None)
     if not one.taken.done():
-        late = f"stored, not yet taken: the component has not taken it within {timeout:g} s; it will when it can"
-        return UpdateResult(one.pid, one.revision, "stored", late)
+        late = f"the component has not taken it within {timeout:g} s; it will when it can"
+        if one.pid == own:
+            late = "the component takes it when the callback that changed it has returned"
+        return UpdateResult(one.pid, one.revision, "stored", f"stored, not yet taken: {late}")
     taken = one.taken.result()
     outcome = "created" if one.created and taken.outcome == "activated" else taken.outcome
     return UpdateResult(one.pid, one.revision, outcome, taken.error)
