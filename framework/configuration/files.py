@@ -79,6 +79,11 @@ class ConfigurationDirectory:
         found: list[FileConfiguration] = []
         problems: list[FileProblem] = []
         for path in sorted(path for path in self.path.iterdir() if path.name.endswith(".json")):
+            shown = path.name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            if shown != path.name:
+                message = "has a name that is not encoded in UTF-8; the file is not used: rename it"
+                problems.append(FileProblem(path.with_name(shown), None, message))
+                continue
             try:
                 found.extend(_read_file(path))
             except OSError as error:

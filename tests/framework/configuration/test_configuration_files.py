@@ -152,6 +152,14 @@ class TestFaults:
         assert [problem.path.name for problem in site.admin.file_problems] == ["10.json"]
         assert site.value("rate") == 6
 
+    def test_a_name_that_is_no_text_is_a_problem_that_can_be_told(self, site: Site) -> None:
+        (site.conf / os.fsdecode(b"caf\xe9.json")).write_text('{"test.Pump": {"rate": 6}}')
+        site.file("20.json", '{"test.Pump": {"mode": "fast"}}')
+        site.admin.load_files()
+        (problem,) = site.admin.file_problems
+        assert str(problem).encode().startswith(os.fsencode(site.conf / "caf\\xe9.json"))
+        assert (site.value("rate"), site.value("mode")) == (5, "fast")
+
     def test_a_dangling_link_is_a_problem(self, site: Site) -> None:
         (site.conf / "10.json").symlink_to(site.conf / "nowhere")
         site.admin.load_files()
