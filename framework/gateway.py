@@ -208,15 +208,18 @@ class Gateway:
         if self._discover:
             self.plugins.load_entry_points()
         self.plugins.load_objects(self._extra_plugins)
+        in_background = functools.partial(self.background.submit, _OWN_WORK)
+        watch = None
+        if files is not None and self._keep_time:  # before they are read, or what comes meanwhile would be overlooked
+            watch = DirectoryWatch(files, self.scheduler, in_background, lambda: admin.reload(timeout=0))
         admin.load_files()
         self._delivered = self.clock.monotonic()
         self._first_deliveries = admin.deliver_all()
         self.plugins.start()
-        in_background = functools.partial(self.background.submit, _OWN_WORK)
         self._copies = StoreCopies(store, self.scheduler, in_background)
         self._copies.start()
-        if files is not None and self._keep_time:
-            DirectoryWatch(files, self.scheduler, in_background, lambda: admin.reload(timeout=0)).start()
+        if watch is not None:
+            watch.start()
 
     def stop(self) -> None:
         """Deactivate all components, dependents first, and close what was opened; at most 10 s."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from framework import Gateway, component, hookimpl
 from framework.configuration import ConfigurationDirectory, DirectoryWatch, Origin
 from framework.configuration.watching import PAUSE_S
 from framework.scheduler import Scheduler
 from framework.testing import FakeClock
 from metatype import Secret
 from tests.framework.lock_watch import stands_for_framework
+
+if TYPE_CHECKING:
+    from framework.plugins import PluginContext
 
 PID = "test.Pump"
 CANARY = "canary-77ab"
@@ -289,3 +294,33 @@ class TestWatching:
         setting = self.Setting(tmp_path, FakeClock())
         (tmp_path / "a.json").symlink_to(tmp_path / "nowhere")
         assert setting.look(3) == 1
+
+    def test_what_comes_while_the_gateway_starts_is_noticed(self, tmp_path: Any) -> None:
+        conf, taken = tmp_path / "conf.d", threading.Event()
+
+        @component("test.Late")
+        class Late:
+            def modified(self, _: object) -> None:
+                taken.set()
+
+        class Plugin:
+            @hookimpl
+            def gatewright_components(self) -> tuple[type, ...]:
+                return (Late,)
+
+            @hookimpl
+            def gatewright_started(self, gateway: PluginContext) -> None:
+                conf.mkdir()  # as a disk that is mounted late
+                (conf / "a.json").write_text('{"test.Late": {"a": 1}}')
+
+        clock = FakeClock()
+        gateway = Gateway(tmp_path / "state", conf, clock=clock, plugins=[Plugin()], discover=False, environ={})
+        gateway.start()
+        try:
+            for _ in range(100):  # the scheduler's thread looks again after each
+                clock.advance(PAUSE_S)
+                if taken.wait(0.05):
+                    break
+            assert taken.is_set()
+        finally:
+            gateway.stop()
