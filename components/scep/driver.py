@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from cryptography import x509
 
@@ -19,6 +21,7 @@ from components.scep.enrolment.timing import CHECK_INTERVAL
 from components.scep.errors import OverdueTryError, ScepError
 from components.scep.log_events import BACKGROUND_FAILED, ENTERED, NOT_FORESEEN
 from components.scep.trust import CaTrust
+from framework.storage import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 STATE_CHANGED: Final = "gatewright/enrollment/STATE_CHANGED"
 STEP: Final = "gatewright/enrollment/STEP"
+
+_WELL: Final = frozenset({State.ENROLLED, State.DISABLED})
+"""The states that nobody was warned of."""
 
 LONGEST_TRY_S: Final = 30 * 60.0
 """After this long, in seconds, a try that brought nothing has failed: each operation in it has a shorter deadline."""
@@ -77,7 +83,9 @@ class EnrolmentDriver:
         self._settings: EnrollmentSettings | None = None
         configured = self._configure(context.properties)
         self.enrollment = Enrollment(State.DISABLED, configured, store.look().facts(), journal)
-        self._has_warned = journal.problem is not None
+        self._told_file = context.data_directory / f"{quote(keystore_pid, safe='')}.told"
+        self._told = self._told_before()
+        self._has_warned = journal.problem is not None or self._told not in _WELL
 
     def begin(self) -> None:
         """Take up the enrolment where the journal and the keystore say that it is."""
@@ -232,10 +240,21 @@ class EnrolmentDriver:
         message = problem.message if problem is not None and led_here else status.next_step(enrollment, self.now())
         is_over = state is State.ENROLLED and self._has_warned
         level = logging.WARNING if led_here or is_over else logging.INFO
-        facts = {"state": state.value, "previous": before.value, "message": message}
+        previous, self._told = self._told, state
+        facts = {"state": state.value, "previous": previous.value, "message": message}
         self.context.logger.log(level, ENTERED[state], facts)
         self._has_warned = led_here or (self._has_warned and not is_over)
-        self._publish(STATE_CHANGED, previous=before.value, message=message)
+        self._publish(STATE_CHANGED, previous=previous.value, message=message)
+        if state not in enrolment.UNDER_WAY and self._told_before() is not state:
+            with suppress(OSError):  # whoever cannot write has the journal's trouble, too, which is told
+                replace_file(self._told_file, state.value.encode())
+
+    def _told_before(self) -> State:
+        """The last state at rest that was told, also by a component before this: a changed bootstrap makes another."""
+        try:
+            return State(self._told_file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return State.DISABLED
 
     def _publish(self, topic: str, **more: str) -> None:
         """Tell of the enrolment as it is; no secret is among the properties."""
