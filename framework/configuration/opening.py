@@ -76,7 +76,7 @@ def _opened(path: Path, keys: KeyRing, clock: Clock) -> ConfigurationStore:
     key = keys.find(_key_id_in(path))
     store = ConfigurationStore(path, key, clock)
     try:
-        store.load()
+        store.check()
         _settle_key(store, key, keys)
     except BaseException:
         store.close()
@@ -103,7 +103,7 @@ def _key_id_in(path: Path) -> str | None:
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             row = connection.execute("SELECT value FROM setting WHERE name = 'key_id'").fetchone()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the latter is what a damaged schema comes to
         return None
     return None if row is None else str(row[0])
 

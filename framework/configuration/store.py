@@ -17,6 +17,7 @@ from framework.clock import Clock, SystemClock
 from framework.configuration import encoding, history, resealing
 from framework.configuration.errors import ConfigurationStoreError, DamagedStoreError
 from framework.configuration.schema import SCHEMA_VERSION, bring_forward, checksum
+from framework.sealing import SealingError
 from framework.storage import replace_file
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from framework.sealing import MasterKey
     from metatype import Secret
 
-_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_NO_TEXT: Final = "a text in it is damaged. Move it away, or bring a copy back."
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+"""The last one is what a damaged schema comes to, such as a column without its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,31 @@ class ConfigurationStore:
             key = self._key
             rows = self._connection.execute("SELECT pid, revision, properties, checksum FROM configuration").fetchall()
         for pid, revision, text, mark in rows:
-            if checksum(pid, revision, text) != mark:
+            if not all(isinstance(one, str) for one in (pid, text)) or checksum(pid, revision, text) != mark:
                 raise DamagedStoreError(self._path, f"what is stored for {pid} is damaged")
         return {
             pid: StoredConfiguration(pid, revision, MappingProxyType(encoding.decode(key, pid, text)))
             for pid, revision, text, _ in rows
         }
+
+    def check(self) -> None:
+        """Read all that a start needs.
+
+        Raises:
+            DamagedStoreError: Something is not what was written.
+            SealingError: As for `load`.
+        """
+        reads = (self.load, self.remembered_files, self._secrets, self.read_only, self.notices, self.history)
+        for read in reads:
+            try:
+                read()
+            except SealingError as error:
+                if self.key_id() != self._key.id:
+                    raise
+                raise DamagedStoreError(self._path, f"is damaged, for its master key is there: {error}") from error
+            except (ValueError, TypeError, AttributeError) as error:
+                what = read.__name__.strip("_").replace("_", " ")
+                raise DamagedStoreError(self._path, f"has {what} that cannot be read") from error
 
     @property
     def revision(self) -> int:
@@ -157,6 +179,15 @@ class ConfigurationStore:
                 "SELECT sealed FROM taken_secret WHERE pid = ? AND name = ?", (pid, name)
             ).fetchone()
         return None if row is None else encoding.decode(key, pid, row[0])[name]
+
+    def _secrets(self) -> list[Secret]:
+        """All secrets of components, and those that were last taken over from files."""
+        with self._lock, self._told("cannot be read"):
+            key = self._key
+            own = self._connection.execute("SELECT pid, name, sealed FROM component_secret").fetchall()
+            taken = self._connection.execute("SELECT pid, name, sealed FROM taken_secret").fetchall()
+        found = [key.unseal(sealed, encoding.context("secret", pid, name)) for pid, name, sealed in own]
+        return found + [encoding.decode(key, pid, sealed)[name] for pid, name, sealed in taken]
 
     def remembered_files(self) -> dict[str, dict[str, dict[str, Any]]]:
         """What configuration files last said that could be used: by file name, by pid."""
@@ -326,7 +357,7 @@ class ConfigurationStore:
                 f"was written by a newer version (schema {version}, this one knows {SCHEMA_VERSION}). "
                 "Install that version again, or bring a copy from before the upgrade back.",
             )
-        (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        (verdict,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise DamagedStoreError(self._path, f"is damaged: {verdict}")
         if version < SCHEMA_VERSION:
@@ -354,8 +385,12 @@ class ConfigurationStore:
         """Tell SQLite's errors as ours."""
         try:
             yield
+        except UnicodeDecodeError as error:
+            raise DamagedStoreError(self._path, f"{what}: {_NO_TEXT}") from error
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
+            if code is None and str(error).startswith("Could not decode"):
+                raise DamagedStoreError(self._path, f"{what}: {_NO_TEXT}") from None  # its own words have the text
             damaged = code is not None and code & 0xFF in _DAMAGE
             advice = "Move it away, or bring a copy back." if damaged else "See to the disk, then try again."
             kind = DamagedStoreError if damaged else ConfigurationStoreError

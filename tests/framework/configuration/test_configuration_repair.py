@@ -98,6 +98,30 @@ class TestDamage:
         last.close()
         assert state_in(directory) == {"a": {"x": 3}}
 
+    @pytest.mark.parametrize("bit", range(8))
+    def test_whatever_bit_has_flipped_it_opens_with_what_was_written_or_with_the_copy(
+        self, directory: Path, bit: int
+    ) -> None:
+        store = opened(directory)
+        store.remember_files({"a.json": {"a": {"x": 1, "secret": Secret(CANARY)}}})
+        store.add_snapshot("good")
+        store.copy_to(directory / GOOD_COPY)
+        store.close()
+        whole, good = (directory / FILE).read_bytes(), state_in(directory)
+        places = [place for place in range(len(whole)) if whole[place]]
+        for place in places[bit * 97 :: 8 * 97]:
+            for left in directory.glob(f"{FILE}*"):
+                left.unlink()
+            (directory / FILE).write_bytes(whole[:place] + bytes((whole[place] ^ 1 << bit,)) + whole[place + 1 :])
+            store = opened(directory)
+            try:
+                assert {pid: dict(one.properties) for pid, one in store.load().items()} == good
+                assert store.get_secret("a", "own") == Secret(CANARY)
+                assert len(store.history()) == 3
+                assert store.remembered_files().keys() <= {"a.json"}
+            finally:
+                store.close()
+
     def test_without_a_good_copy_it_starts_with_nothing_stored_and_says_so(self, directory: Path) -> None:
         (directory / GOOD_COPY).unlink()
         (directory / FILE).write_bytes(b"x" * 5000)
