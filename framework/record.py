@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import Any, ClassVar, Final, Self, dataclass_transform
 
-_Places = namedtuple("_Places", "a b c d e f g h i j k l m n o p q r s t")  # noqa: PYI024  # for what reads its fields
+_Places = namedtuple("_Places", "a b c d e f g h i j k l m n o p q r s t u v w x")  # noqa: PYI024  # for what reads its fields
 _GETTERS: Final = [vars(_Places)[name] for name in _Places._fields]
 """What reads an element of a tuple as an attribute, in C."""
 

@@ -55,7 +55,6 @@ class Surroundings(Record):
 
     Attributes:
         dispatcher: The mailbox on which all machines are stepped; it runs no foreign code.
-        leaving: Told on any thread that a service that a component looks for goes.
         gone: Told on the dispatcher that a component configuration has gone.
         unsatisfied: Told on the dispatcher that a component waits for something.
         waits: Who waits for the activation of a lazy component.
@@ -66,7 +65,6 @@ class Surroundings(Record):
     ledger: ReleaseLedger
     dispatcher: Dispatcher
     pool: Pool
-    leaving: Callable[[ServiceReference], None]
     gone: Callable[[ManagedComponent], None]
     unsatisfied: Callable[[], None]
     waits: WaitGraph
@@ -149,8 +147,8 @@ class ManagedComponent:
             self._surroundings.ledger.forget_withdrawal(self.pid)
         before = self.state
         self.state, actions = life.step(before, event)
-        if self.state.bound is not before.bound:
-            self._surroundings.ledger.bound_changed(self.pid, before.bound, self.state.bound)
+        if self.state.bound is not before.bound or self.state.binding is not before.binding:
+            self._surroundings.ledger.held_changed(self.pid, life.held(before), life.held(self.state))
         if self.state.phase is not before.phase:
             self._announce()
         for action in actions:
@@ -180,10 +178,6 @@ class ManagedComponent:
         instance = self._instance
         return instance.component if supplied and instance is not None else None
 
-    def holds(self, service: ServiceReference) -> bool:
-        """Whether it is bound to the service."""
-        return any(service in bound for bound in self.state.bound.values())
-
     def _candidates(self) -> life.Bindings:
         return MappingProxyType({name: tracker.candidates() for name, tracker in self.trackers.items()})
 
@@ -196,8 +190,6 @@ class ManagedComponent:
                 self._modified.add(event.reference)
         if first:
             self._surroundings.dispatcher.post(self._look_again)
-        if event.kind is ServiceEventKind.UNREGISTERING:
-            self._surroundings.leaving(event.reference)
 
     def _look_again(self) -> None:
         with self._news_lock:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from framework.declarative_services.lifecycle import Bindings
     from framework.registry import ServiceReference
 
 
@@ -50,12 +49,11 @@ class ReleaseLedger:
         if service is not None:
             del self._owners[service]
 
-    def bound_changed(self, pid: str, before: Bindings, after: Bindings) -> None:
+    def held_changed(self, pid: str, before: frozenset[ServiceReference], after: frozenset[ServiceReference]) -> None:
         """`pid` holds other services than before."""
-        held = {service for bound in after.values() for service in bound}
-        for service in held:
+        for service in after:
             self._holders.setdefault(service, set()).add(pid)
-        for service in {service for bound in before.values() for service in bound} - held:
+        for service in before - after:
             holders = self._holders.get(service, set())
             holders.discard(pid)
             if not holders:

@@ -88,7 +88,6 @@ class ComponentRuntime:
         self._managed: dict[str, ManagedComponent] = {}
         self._disabled: set[str] = set()
         self._ledger = ReleaseLedger()
-        self._leaving: set[ServiceReference] = set()
         self._component_ids = itertools.count(1)
         self._circles: frozenset[tuple[str, ...]] = frozenset()
         self._search_planned = False
@@ -100,7 +99,6 @@ class ComponentRuntime:
             ledger=self._ledger,
             dispatcher=self._dispatcher,
             pool=self._pool,
-            leaving=self._leaving.add,
             gone=self._forget,
             unsatisfied=self._plan_search_for_circles,
             waits=WaitGraph(),
@@ -294,18 +292,16 @@ class ComponentRuntime:
         """Keep a service that goes alive until components have let it go (Core R8 5.2: UNREGISTERING).
 
         Called by the registry on the thread that unregisters. The runtime's own withdrawals are awaited without a
-        thread, by `ManagedComponent`.
+        thread, by `ManagedComponent`. Who holds it is asked of the ledger, whatever listeners heard: a service that has
+        just stopped matching is announced to none of its holders.
         """
-        if service not in self._leaving:
-            return
-        self._leaving.discard(service)
-        current = Mailbox.current()
         if self._ledger.is_withdrawn(service):
             return
+        current = Mailbox.current()
         released = threading.Event()
         owner = None if current is None else current.name
         self._dispatcher.post(lambda: self._ledger.when_released(service, released.set, by=owner))
-        if not self._pool.wait_for(released, RELEASE_DEADLINE_S):
+        if not released.is_set() and not self._pool.wait_for(released, RELEASE_DEADLINE_S):
             _log.warning(SERVICE_STILL_HELD, {"holders": self._ledger.holders(service), "service": service})
 
     def _forget(self, managed: ManagedComponent) -> None:

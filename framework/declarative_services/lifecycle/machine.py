@@ -182,7 +182,8 @@ def _after_callback(state: Lifecycle, event: Event) -> Decision:
         case Modified(failure), Phase.MODIFYING:
             return state.but(phase=Phase.ACTIVE, failure=failure), ()
         case Rebound(bindings, unavailable), Phase.REBINDING:
-            state = state.but(phase=Phase.ACTIVE, bound=MappingProxyType({**state.bound, **bindings}))
+            rebound = MappingProxyType({**state.bound, **bindings})
+            state = state.but(phase=Phase.ACTIVE, bound=rebound, binding=MappingProxyType({}))
             return _after_misses(state, unavailable)
         case Updated(), Phase.UPDATING:
             return state.but(phase=Phase.ACTIVE), ()
@@ -278,7 +279,8 @@ def _decide_active(state: Lifecycle) -> Decision:
         return _withdraw(state, reason, policy)
     rebindings = _rebindings(state)
     if rebindings:
-        return state.but(phase=Phase.REBINDING), (Rebind(MappingProxyType(rebindings)),)
+        binding = MappingProxyType(rebindings)
+        return state.but(phase=Phase.REBINDING, binding=binding), (Rebind(binding),)
     if changed:
         modify = Modify(state.applied or {}, _properties(state), frozenset(changed))
         effect = max(state.effect, Effect.MODIFIED)

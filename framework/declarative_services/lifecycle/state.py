@@ -77,6 +77,7 @@ class Lifecycle(Record):
         unavailable: Services that match and could not be had when they were to be bound; they are left out for a while.
         misses: How often in a row some could not be had.
         bound: The services that the instance is bound to.
+        binding: The services that it is just being bound to instead, by reference; nothing at other times.
         updates: References and bound services whose properties have changed, which the instance is to be told.
         demands: Those who wait for the instance of a lazy component.
         owed: Deliveries of configuration whose sender still waits for an answer.
@@ -99,6 +100,7 @@ class Lifecycle(Record):
     unavailable: frozenset[ServiceReference] = frozenset()
     misses: int = 0
     bound: Bindings = _NOTHING
+    binding: Bindings = _NOTHING
     updates: tuple[tuple[str, ServiceReference], ...] = ()
     demands: tuple[object, ...] = ()
     owed: tuple[object, ...] = ()
@@ -107,6 +109,13 @@ class Lifecycle(Record):
     failures: int = 0
     ending: DeactivationReason | None = None
     reason: DeactivationReason | None = None
+
+
+def held(state: Lifecycle) -> frozenset[ServiceReference]:
+    """The services that the instance uses, or may use already."""
+    return frozenset(
+        service for bindings in (state.bound, state.binding) for these in bindings.values() for service in these
+    )
 
 
 def available(state: Lifecycle, reference: ReferenceDescription) -> tuple[ServiceReference, ...]:

@@ -151,7 +151,7 @@ class World:
         if action in (0, 1):
             self.external.append(simulation.registry.register(External, External(), self._properties()))
         elif action == 2 and self.external:
-            self.external.pop(self.random.randrange(len(self.external))).unregister()
+            self._unregister(self.external.pop(self.random.randrange(len(self.external))))
         elif action == 3 and self.external:
             self.random.choice(self.external).set_properties(self._properties())
         elif action in (4, 5):
@@ -165,6 +165,15 @@ class World:
             if found is not None:
                 simulation.registry.get(found)
         simulation.let_time_pass(self.random.choice([0, 0, 1, 6]))
+
+    def _unregister(self, registration: Any) -> None:
+        """Nobody holds a service when its owner hears that it has gone, also if it has just stopped matching."""
+        service = self.simulation.registry.get(registration.reference)
+        if self.random.random() < 0.3:
+            registration.set_properties(self._properties())
+        registration.unregister()
+        holders = sorted(one.pid for one in self.instances if any(i == id(service) for _, i in +one.held))
+        self.expect(not holders, f"{holders} still hold what was unregistered")
 
     def _toggle(self, name: str) -> None:
         if name in self.disabled:

@@ -9,6 +9,7 @@ import pytest
 
 from framework import ComponentContext, ConfigurationChange, DeactivationReason, component, reference
 from framework.testing import GatewayHarness
+from tests.framework.declarative_services.simulation import simulated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,19 @@ def test_a_holder_is_deactivated_before_its_service_has_gone() -> None:
     with GatewayHarness(components=[Reader]) as harness:
         registration = harness.registry.register(Store, Store("a"), {"kura.service.pid": "A"})
         harness.settle()
+        registration.unregister()
+        assert RECORDER.entries[-1] == ("deactivate", "a", DeactivationReason.REFERENCE)
+
+
+@pytest.mark.parametrize("stops_matching_by", ["its properties", "the target"])
+def test_a_holder_ends_before_its_service_has_gone_also_if_that_stops_matching_first(stops_matching_by: str) -> None:
+    with simulated(0, Reader) as simulation:
+        registration = simulation.registry.register(Store, Store("a"), {"kura.service.pid": "A"})
+        simulation.settle()
+        if stops_matching_by == "its properties":
+            registration.set_properties({"kura.service.pid": "B"})
+        else:
+            simulation.configure("test.Reader", {"Store.target": "(kura.service.pid=B)"})
         registration.unregister()
         assert RECORDER.entries[-1] == ("deactivate", "a", DeactivationReason.REFERENCE)
 
