@@ -131,11 +131,18 @@ def _take(enrollment: Enrollment, event: Event) -> Step:
         case SupersededDropped(_, now):
             return _proceed(renewed(enrollment, superseded_until=None), now)
         case Failed(_, problem, jitter):
-            if enrollment.state is State.CHECKING_CA and problem.state not in _TO_BE_TOLD:
-                return _take_next_ca(enrollment, None, problem.message, problem.at)
-            return _settle(enrollment, requesting.fail(enrollment, problem, jitter))
+            return _take_failure(enrollment, problem, jitter)
         case _:
             return enrollment, ()
+
+
+def _take_failure(enrollment: Enrollment, problem: Problem, jitter: float) -> Step:
+    if enrollment.state is State.CHECKING_CA:
+        if problem.state not in _TO_BE_TOLD:
+            return _take_next_ca(enrollment, None, problem.message, problem.at)
+        if aim_of(enrollment, problem.at) is not None:  # what is due has its turn next, not another look
+            enrollment = with_journal(enrollment, ca_checked_at=problem.at, ca_check=problem.message)
+    return _settle(enrollment, requesting.fail(enrollment, problem, jitter))
 
 
 def _forget_what_is_forbidden(enrollment: Enrollment) -> Step:
@@ -363,6 +370,8 @@ def _take_next_ca(enrollment: Enrollment, trust: Trust | None, outcome: str, now
     problem = enrollment.journal.problem
     if trust is not None:
         staged = replace(with_experience(trust, enrollment.journal.trust), succeeds=True)
+        if problem is not None and problem.state is State.REFUSED:
+            enrollment = with_journal(enrollment, asked=None)  # the move is a renewal, and that was refused
         enrollment = successor.moved_to(enrollment, staged)
     elif problem is not None and problem.state is State.REFUSED:
         enrollment, actions = _go_on_refused(replace(enrollment, state=State.REFUSED), problem, now)

@@ -197,9 +197,11 @@ def gone_on_after_renewal(enrollment: Enrollment, moved_to: Trust | None) -> Enr
 
 def _has_failed(enrollment: Enrollment) -> bool:
     """Whether what is under way was tried, the server being reached, and has brought nothing yet."""
-    problem = enrollment.journal.problem
+    problem, request = enrollment.journal.problem, enrollment.journal.request
     if problem is None:
         return False
+    if request is not None and request.pending_since is not None:
+        return True
     return problem.kind != NOT_REACHED or enrollment.journal.successor_failures > 0
 
 

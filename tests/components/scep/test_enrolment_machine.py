@@ -32,6 +32,8 @@ from components.scep.enrolment import (
     Remember,
     Request,
     RequestUnknown,
+    RolloverAsked,
+    SeekNextCa,
     SendPoll,
     SendRequest,
     SettingsChanged,
@@ -196,7 +198,7 @@ def test_what_fails_after_somebody_asked_on_its_way_is_soon_tried_again() -> Non
 OF_BEFORE = replace(TRUST, bootstrap_identity="B", certificates=())
 
 
-@pytest.mark.requirement("mission: a change triggers a new client bootstrap with a subsequent enrollment")
+@pytest.mark.requirement("mission: [1] bootstrap")
 @pytest.mark.parametrize("purpose", [Purpose.RENEW, Purpose.REKEY])
 @pytest.mark.parametrize("asked_before", [False, True], ids=["then asked", "asked before"])
 def test_another_server_is_enrolled_with_whatever_is_asked_for(purpose: Purpose, asked_before: bool) -> None:
@@ -534,3 +536,23 @@ def test_what_an_earlier_try_brings_is_ignored() -> None:
 def test_nothing_is_done_while_it_must_not(changes: dict[str, Any], state: State) -> None:
     reached, actions = feed(enrollment(**changes), Began(NOW))
     assert (reached.state, actions) == (state, ())
+
+
+def test_a_look_for_the_successor_that_fails_does_not_take_the_turn_of_the_renewal_that_is_due() -> None:
+    state = replace(enrolled(), state=State.UNREACHABLE, configured=replace(CONFIGURED, renew=True, rollover=True))
+    state = replace(state, keystore=replace(state.keystore, ca=Validity(NOW, NOW + timedelta(days=89))))
+    waits = replace(state.journal, problem=problem(State.UNREACHABLE, DUE), attempts=3, next_attempt_at=DUE, digest="d")
+    state, actions = feed(replace(state, journal=waits), TimerDue(DUE))
+    assert actions == (SeekNextCa(state.attempt),)
+    state, actions = feed(state, Failed(state.attempt, problem(State.UNTRUSTED_CA, DUE), 1.0))
+    wake = actions[-1]
+    assert isinstance(wake, WakeAt)
+    state, actions = feed(state, TimerDue(wake.when))
+    assert (state.aim, actions) == (Purpose.RENEW, (LocateServer(state.attempt, refresh=True),))
+
+
+def test_what_was_refused_is_not_asked_again_under_a_successor_that_is_found() -> None:
+    begun = asked_for(Purpose.ENROLL, NOW)
+    state, _ = feed(begun, Failed(begun.attempt, problem(State.REFUSED), 1.0), RolloverAsked(NOW))
+    state, _ = feed(state, NextCaSought(state.attempt, NOW, SUCCESSOR, "found"))
+    assert (state.aim, state.journal.asked) == (Purpose.RENEW, None)
