@@ -31,7 +31,7 @@ from framework.record import Record
 from framework.registry import ServiceEventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from framework.declarative_services.context import Facilities
     from framework.declarative_services.description import ComponentDescription
@@ -135,7 +135,7 @@ class ManagedComponent:
         """Take a configuration, or that there is none; on the dispatcher."""
         merged = None
         if properties is not None:
-            merged = MappingProxyType({**self.state.description.properties, **properties, **self._own})
+            merged = _merged(self.state.description.properties, properties, self._own, self.state.policies)
         for tracker in self.trackers.values():
             tracker.follow(merged or self.state.defaults)
         minimums = MappingProxyType({name: tracker.minimum for name, tracker in self.trackers.items()})
@@ -400,6 +400,21 @@ class ManagedComponent:
         if self._instance is None:
             raise RuntimeError(f"{self.pid} has no instance, though its lifecycle says so")
         return self._instance
+
+
+def _merged(
+    declared: Mapping[str, Any], configured: Mapping[str, Any], own: Mapping[str, Any], described: Collection[str]
+) -> Mapping[str, Any]:
+    """All properties. Keys compare without case (Compendium R8 104.4.2), and are spelled as the component has them."""
+    known = dict.fromkeys((*declared, *described, *own))
+    spelled = {name.lower(): name for name in known}
+    return MappingProxyType(
+        {
+            name if name in known else spelled.get(name.lower(), name): value
+            for layer in (declared, configured, own)
+            for name, value in layer.items()
+        }
+    )
 
 
 def _supply(action: life.Supply) -> None:

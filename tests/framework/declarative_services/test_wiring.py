@@ -84,6 +84,24 @@ def test_a_holder_ends_before_its_service_has_gone_also_if_that_stops_matching_f
         assert RECORDER.entries[-1] == ("deactivate", "a", DeactivationReason.REFERENCE)
 
 
+@pytest.mark.parametrize(("declared", "configured"), [("Color", "color"), ("service.ranking", "Service.Ranking")])
+def test_a_configured_property_replaces_the_declared_one_whatever_the_case_of_its_name(
+    declared: str, configured: str
+) -> None:
+    @component("test.Colored", provides=Store, properties={declared: 1})
+    class Colored(Store):
+        def activate(self, context: ComponentContext) -> None:
+            RECORDER.entries.append({name: context.properties[name] for name in context.properties if name in names})
+
+    names = {declared, configured}
+    with GatewayHarness(components=[Colored]) as harness:
+        assert harness.configuration_admin.update("test.Colored", {configured: 2}).outcome == "reactivated"
+        found = harness.registry.find(Store)
+        assert found is not None
+        assert found.properties[declared] == 2
+    assert RECORDER.entries == [{declared: 1}, {declared: 2}]
+
+
 def test_a_changed_target_rewires_to_another_service() -> None:
     with GatewayHarness(components=[Reader]) as harness:
         harness.registry.register(Store, Store("a"), {"kura.service.pid": "A"})
