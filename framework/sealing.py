@@ -33,6 +33,9 @@ FILE: Final = "master.key"
 NEW_FILE: Final = "master.key.new"
 """The next key, while secrets are being sealed under it."""
 
+STORES: Final = ("configuration.db", "configuration.good.db")
+"""The files in the state directory that hold what is sealed: the store, and its last good copy."""
+
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _VERSION: Final = "v1"
@@ -59,13 +62,15 @@ class MasterKey:
         """The key from systemd's credentials directory, or from the state directory, where it is made at first run.
 
         Raises:
-            SealingError: The key is of the wrong size, or its file can be read by others.
+            SealingError: The key is of the wrong size, or its file can be read by others; or it is gone, and what is
+                sealed under it is there.
         """
         found = _credential(environ, CREDENTIAL)
         if found is not None:
             return found
         path = state_directory / FILE
         if not path.exists():
+            _refuse_if_lost(path)
             replace_file(path, AESGCM.generate_key(bit_length=8 * _KEY_BYTES))
         return _key_in(path)
 
@@ -161,6 +166,17 @@ def _credential(environ: Mapping[str, str], name: str) -> MasterKey | None:
     if directory is None or not (path := Path(directory) / name).is_file():
         return None
     return MasterKey(path.read_bytes())
+
+
+def _refuse_if_lost(path: Path) -> None:
+    """Make no key in the place of a lost one: nothing that is sealed would open, as if it were damaged."""
+    sealed = " and ".join(name for name in STORES if (path.parent / name).exists())
+    if sealed:
+        raise SealingError(
+            f"{path} is gone, and {sealed} beside it cannot be opened without it: bring it back from where it is kept, "
+            f"or give the credential {CREDENTIAL} again. If it is lost, so are the secrets and what else is stored: "
+            f"move {sealed} away, start the gateway, and set them again"
+        )
 
 
 def _key_in(path: Path) -> MasterKey:

@@ -12,6 +12,7 @@ from framework.configuration.errors import ConfigurationStoreError, DamagedStore
 from framework.configuration.history import timestamp
 from framework.configuration.store import ConfigurationStore
 from framework.log_events import COPY_DAMAGED, COPY_FAILED, STORE_DAMAGED
+from framework.sealing import STORES
 from framework.storage import replace_file, sync_directory
 
 if TYPE_CHECKING:
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("framework.configuration")
 
-FILE: Final = "configuration.db"
-"""The store's file in the state directory."""
-
-GOOD_COPY: Final = "configuration.good.db"
-"""The last good copy of it."""
+FILE, GOOD_COPY = STORES
+"""The store's file in the state directory, and the last good copy of it."""
 
 PAUSE_S: Final = 60.0
 """After a change, so long is waited for more before a copy is made, in seconds."""

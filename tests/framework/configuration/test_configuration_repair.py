@@ -289,3 +289,12 @@ class TestMasterKeyRotation:
         assert (tmp_path / KEY_FILE).read_bytes() != before
         with GatewayHarness(state_directory=tmp_path):
             pass
+
+    def test_none_is_made_in_the_place_of_one_that_is_lost(self, directory: Path) -> None:
+        before, kept = state_in(directory), directory / "kept"
+        (directory / KEY_FILE).rename(kept)
+        with pytest.raises(SealingError, match=r"master.key is gone.*bring it back"):
+            opened(directory)
+        assert not (directory / KEY_FILE).exists()
+        kept.rename(directory / KEY_FILE)
+        assert state_in(directory) == before
