@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import threading
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,15 @@ from framework.filter import Filter
 
 if TYPE_CHECKING:
     import pytest
+
+
+class Word(enum.StrEnum):
+    ONE = "one"
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
 
 TOPICS = ("a", "a/b", "a/b/c", "b")
 PATTERNS = (*TOPICS, "a/*", "a/b/*", "*")
@@ -31,7 +41,7 @@ FILTERS = (
 )
 PROPERTIES = st.dictionaries(
     st.sampled_from(["x", "X", "y", "event.topics"]),
-    st.sampled_from([1, 1.0, True, "1", "one", 2, [1, "one"], None]),
+    st.sampled_from([1, 1.0, True, "1", "one", 2, [1, "one"], None, Word.ONE, Number.ONE, [2, Word.ONE]]),
     max_size=3,
 )
 
