@@ -58,8 +58,9 @@ _TYPE_AND_VALUE: Final = rf"{_TYPE}=(?:#(?:[0-9A-Fa-f]{{2}})+|{_STRING})?"
 
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 _END: Final = "-----END CERTIFICATE-----"
-_DER_IN_BASE64: Final = r"\s+MI[I-L][A-Za-z0-9+/\s]+=?\s*=?\s*"
-"""A SEQUENCE with a length of two bytes, which every certificate is."""
+_DER_IN_BASE64: Final = r"\s+MI[I-L][A-Za-z0-9+/\s]+(?:=\s*)?(?:=\s*)?"
+"""A SEQUENCE with a length of two bytes, which every certificate is. No two parts match the same blank, or a text that
+is mostly of these would be looked at in all ways to divide them."""
 
 _PATTERNS: Final[Mapping[TextFormat, str]] = {
     TextFormat.HTTP_ENDPOINT: rf"\s*[hH][tT][tT][pP][sS]?:(?://)?{_HOST}(?::[0-9]{{1,5}})?(?:/[^\s?#]*)?\s*",

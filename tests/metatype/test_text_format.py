@@ -90,7 +90,15 @@ def test_a_fingerprint_as_other_programs_write_it_is_refused_with_how_it_is_to_b
     assert DIGEST not in problem.message
 
 
-@pytest.mark.parametrize("text", ["CN=a" + " " * 50_000 + ",", "CN=" + "a+" * 50_000, PEM[:40] + "A\n" * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CN=a" + " " * 50_000 + ",",
+        "CN=" + "a+" * 50_000,
+        *(PEM[:40] + much for much in ("A\n" * 50_000, " " * 50_000 + "!", "= " * 50_000)),
+    ],
+    ids=["blanks", "signs", "lines", "blanks in PEM", "padding in PEM"],
+)
 @pytest.mark.parametrize("form", TextFormat)
 def test_a_long_text_is_judged_at_once(form: TextFormat, text: str) -> None:
     assert not is_accepted(text, form)
