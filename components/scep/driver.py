@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from cryptography import x509
 
@@ -16,12 +14,11 @@ from components.keystore import KeystoreError
 from components.scep import enrolment, status, wording
 from components.scep.client import ScepClient
 from components.scep.configured import read_configuration
-from components.scep.enrolment import Enrollment, JournalFile, State, Trust
+from components.scep.enrolment import Enrollment, JournalFile, State, ToldState, Trust
 from components.scep.enrolment.timing import CHECK_INTERVAL
 from components.scep.errors import OverdueTryError, ScepError
 from components.scep.log_events import BACKGROUND_FAILED, ENTERED, NOT_FORESEEN
 from components.scep.trust import CaTrust
-from framework.storage import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,8 +80,8 @@ class EnrolmentDriver:
         self._settings: EnrollmentSettings | None = None
         configured = self._configure(context.properties)
         self.enrollment = Enrollment(State.DISABLED, configured, store.look().facts(), journal)
-        self._told_file = context.data_directory / f"{quote(keystore_pid, safe='')}.told"
-        self._told = self._told_before()
+        self._told_state = ToldState(context.data_directory, keystore_pid)
+        self._told = self._told_state.load()
         self._has_warned = journal.problem is not None or self._told not in _WELL
 
     def begin(self) -> None:
@@ -245,16 +242,8 @@ class EnrolmentDriver:
         self.context.logger.log(level, ENTERED[state], facts)
         self._has_warned = led_here or (self._has_warned and not is_over)
         self._publish(STATE_CHANGED, previous=previous.value, message=message)
-        if state not in enrolment.UNDER_WAY and self._told_before() is not state:
-            with suppress(OSError):  # whoever cannot write has the journal's trouble, too, which is told
-                replace_file(self._told_file, state.value.encode())
-
-    def _told_before(self) -> State:
-        """The last state at rest that was told, also by a component before this: a changed bootstrap makes another."""
-        try:
-            return State(self._told_file.read_text("utf-8"))
-        except (OSError, ValueError):
-            return State.DISABLED
+        if state not in enrolment.UNDER_WAY:
+            self._told_state.save(state)
 
     def _publish(self, topic: str, **more: str) -> None:
         """Tell of the enrolment as it is; no secret is among the properties."""

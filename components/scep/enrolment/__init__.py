@@ -52,6 +52,7 @@ from components.scep.enrolment.facts import (
 )
 from components.scep.enrolment.journal import (
     JournalFile,
+    ToldState,
 )
 from components.scep.enrolment.knowledge import (
     challenge_used_at,
@@ -117,6 +118,7 @@ __all__ = [
     "SupersededDropped",
     "TakeEnrolledKey",
     "TimerDue",
+    "ToldState",
     "Trust",
     "TrustStored",
     "Validity",

@@ -1,8 +1,9 @@
-"""The journal on disk: one JSON file for each keystore, replaced as a whole."""
+"""What an enrolment keeps on disk, for each keystore: its journal, replaced as a whole, and the last state told of."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -29,7 +30,7 @@ class JournalFile:
     """
 
     def __init__(self, directory: Path, keystore_pid: str) -> None:
-        self._path = directory / f"{quote(keystore_pid, safe='')}.json"
+        self._path = _path(directory, keystore_pid, "json")
 
     def load(self) -> tuple[Journal, str | None]:
         """The journal, empty if there is none; and, if it could not be read and was set aside, what to know of that."""
@@ -48,6 +49,35 @@ class JournalFile:
     def save(self, journal: Journal) -> None:
         """Make the journal durable; OSError if that fails."""
         replace_file(self._path, json.dumps(_encode(journal)).encode())
+
+
+class ToldState:
+    """The last state at rest that was told, also by a component before this: a changed bootstrap makes another.
+
+    Args:
+        directory: The component's data directory.
+        keystore_pid: The keystore's `kura.service.pid`.
+    """
+
+    def __init__(self, directory: Path, keystore_pid: str) -> None:
+        self._path = _path(directory, keystore_pid, "told")
+
+    def load(self) -> State:
+        """That state; DISABLED if none is known."""
+        try:
+            return State(self._path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return State.DISABLED
+
+    def save(self, state: State) -> None:
+        """Make another one durable."""
+        if self.load() is not state:
+            with suppress(OSError):  # whoever cannot write has the journal's trouble, too, which is told
+                replace_file(self._path, state.value.encode())
+
+
+def _path(directory: Path, keystore_pid: str, ending: str) -> Path:
+    return directory / f"{quote(keystore_pid, safe='')}.{ending}"
 
 
 def _encode(journal: Journal) -> dict[str, Any]:
