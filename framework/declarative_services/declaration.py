@@ -249,15 +249,12 @@ def component(
         interfaces = _interfaces(provides, wrong)
         if lazy and not interfaces:
             raise wrong("a lazy component must provide a service, since only asking for it makes an instance")
-        given = sorted(name for name in properties or {} if str(name).lower() in _IDENTITIES)
-        if given:
-            raise wrong(f"{given[0]} is given by the gateway, from the pid or the configuration: leave it out")
         description = ComponentDescription(
             name=name,
             implementation=cls,
             provides=interfaces,
             references=_references(cls),
-            properties=MappingProxyType(dict(properties or {})),
+            properties=_declared(properties or {}, wrong),
             configuration_policy=_member(ConfigurationPolicy, configuration_policy, wrong),
             factory=factory,
             descriptor=None if descriptor is None else _beside(cls, descriptor),
@@ -277,6 +274,14 @@ def description_of(cls: type) -> ComponentDescription:
     if not isinstance(description, ComponentDescription):
         raise DeclarationError(cls.__name__, None, "is not a component: decorate the class with @component(...)")
     return description
+
+
+def _declared(properties: Mapping[str, Any], wrong: Callable[[str], DeclarationError]) -> Mapping[str, Any]:
+    """Properties of a declaration, none of which the gateway gives."""
+    for name in properties:
+        if str(name).lower() in _IDENTITIES:
+            raise wrong(f"{name} is given by the gateway, from the pid or the configuration: leave it out")
+    return MappingProxyType(dict(properties))
 
 
 def _interfaces(
