@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import stat
@@ -292,7 +293,7 @@ def command(line: str, gateway: Any, **environ: str) -> subprocess.CompletedProc
     """A line of the shell, in which `gatewright` stands for the command with this gateway."""
     words = f"{sys.executable} -m framework --state-dir {gateway.state_dir}"
     return subprocess.run(
-        ["sh", "-c", line.replace("gatewright", words)],
+        ["sh", "-c", re.sub(r"(?<![\w/.-])gatewright(?![\w/.-])", lambda _: words, line)],  # not in a path of that name
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
