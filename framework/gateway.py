@@ -226,6 +226,8 @@ class Gateway:
         self.plugins.stop()
         if not self._kernel.stop():
             _log.error(GATEWAY_LEFT_COMPONENTS)
+        if self._configuration_admin is not None:
+            self._configuration_admin.close()
         if self._copies is not None:
             self._copies.make()
         if self._store is not None:

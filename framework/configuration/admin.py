@@ -86,6 +86,10 @@ class ConfigurationAdmin:
         self._file_problems: tuple[FileProblem, ...] = ()
         self._remembered: Remembered = store.remembered_files() if files is not None else {}
 
+    def close(self) -> None:
+        """Let go of the threads for configuration plugins and listeners."""
+        self._deliveries.close()
+
     @property
     def file_problems(self) -> tuple[FileProblem, ...]:
         """What is wrong with configuration files; each names the file and what to do."""

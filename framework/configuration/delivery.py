@@ -88,6 +88,10 @@ class Deliveries:
         self._lock = threading.Lock()
         self._untold: dict[str, deque[tuple[ConfigurationEvent, Future[DeliveryOutcome]]]] = {}
 
+    def close(self) -> None:
+        """Call no plugin and no listener any more; those that are under way end on their own."""
+        self._pool.close()
+
     def hand_over(self, event: ConfigurationEvent) -> Future[DeliveryOutcome]:
         """Have the component take a change; called in the order of the changes, one at a time."""
         mailbox = self._mailboxes.get(event.pid)

@@ -1,4 +1,4 @@
-"""Who waits for a configuration to be taken, or hangs over one, holds up nobody else."""
+"""Who waits for a configuration to be taken, or hangs over one, holds up nobody else; no thread outlives its gateway."""
 
 from __future__ import annotations
 
@@ -86,3 +86,16 @@ def test_plugins_that_hang_keep_no_other_pid_from_its_own() -> None:
             assert seen == [True]
         finally:
             go_on.set()
+
+
+def test_a_gateway_that_has_stopped_leaves_no_thread_behind() -> None:
+    @component("test.Plain")
+    class Plain:
+        pass
+
+    before = set(threading.enumerate())
+    with GatewayHarness(components=[Plain]) as harness:
+        harness.configuration_admin.update("test.Plain", {"x": 1})
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive(), thread.name
