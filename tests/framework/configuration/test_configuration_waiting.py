@@ -1,4 +1,4 @@
-"""Who waits for a configuration to be taken, or hangs over one, holds up nobody else; no thread outlives its gateway."""
+"""Who waits for a configuration to be taken, or hangs over one, holds up nobody else; a gateway leaves no thread."""
 
 from __future__ import annotations
 
