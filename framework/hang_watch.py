@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from framework.log_events import JOB_HANGS
 from framework.record import Record
+from framework.stacks import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,9 +129,3 @@ class HangWatch(Generic[W]):
             self._changed(watched)
         if others:
             self._arm()
-
-
-def stack_of(thread: threading.Thread | None) -> str:
-    """Where a thread is, as Python prints a stack."""
-    frame = None if thread is None or thread.ident is None else sys._current_frames().get(thread.ident)  # noqa: SLF001  # the documented way to another thread's stack
-    return "(it is at nothing)" if frame is None else "".join(traceback.format_stack(frame))

@@ -10,8 +10,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from framework.hang_watch import stack_of
 from framework.log_events import GATEWAY_STOPPING, PROCESS_NOT_ENDED, START_NOT_ENDED
+from framework.stacks import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

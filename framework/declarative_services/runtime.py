@@ -24,9 +24,10 @@ from framework.declarative_services.lazy_service import WaitGraph
 from framework.declarative_services.managed import RELEASE_DEADLINE_S, ManagedComponent, Surroundings
 from framework.declarative_services.release import ReleaseLedger
 from framework.execution import Dispatcher, Mailbox, WorkerPool
-from framework.hang_watch import HUNG_AFTER_S, HangWatch, stack_of
+from framework.hang_watch import HUNG_AFTER_S, HangWatch
 from framework.log_events import CIRCLE_FOUND, COMPONENT_NOT_ENDED, SERVICE_STILL_HELD
 from framework.record import Record
+from framework.stacks import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

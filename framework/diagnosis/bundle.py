@@ -15,9 +15,9 @@ import stat
 import sys
 import tarfile
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+from framework import stacks
 from framework._version import __version__
 from metatype.secret import without_secrets
 
@@ -113,10 +113,9 @@ def files_of(directory: Path) -> list[dict[str, Any]]:
 
 def threads() -> str:
     """Where each thread is, as Python prints a stack: lines of code, no values."""
-    frames = sys._current_frames()  # noqa: SLF001  # the documented way to other threads' stacks
+    frames = stacks.frames()
     pieces = []
     for thread in sorted(threading.enumerate(), key=lambda one: one.name):
-        frame = frames.get(thread.ident or 0)
-        stack = "" if frame is None else "".join(traceback.format_stack(frame))
+        stack = stacks.stack_at(frames.get(thread.ident or 0))
         pieces.append(f"{thread.name}{' (daemon)' if thread.daemon else ''}\n{stack}")
     return "\n".join(pieces)

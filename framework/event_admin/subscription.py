@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import traceback
 from collections import deque
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from framework.foreign import in_words
 from framework.log_events import HANDLER_DENIED, HANDLER_SLOW
+from framework.stacks import stack_of
 from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -223,8 +223,7 @@ class EventSubscription:
             if call not in self._calls:
                 return
             call.given_up = not self.waits_for_mailbox  # a mailbox's threads are its own runtime's concern
-        frame = sys._current_frames().get(thread)  # noqa: SLF001  # the documented way to another thread's stack
-        stack = None if frame is None else "".join(traceback.format_stack(frame))
+        stack = stack_of(thread)
         if call.given_up:
             self._workshop.lend_thread()
         seconds = self._workshop.deadline_s

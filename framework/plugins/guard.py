@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import traceback
 import weakref
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from framework.errors import FrameworkError
 from framework.foreign import in_words
+from framework.stacks import stack_of
 from metatype.secret import without_secrets
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class GuardedCall(Generic[T]):
                 wanted.check()
                 self._clock.wait(self._changed, left)
             if not self._done:
-                frame = sys._current_frames().get(self.thread.ident or 0)  # noqa: SLF001  # the documented way to another thread's stack
-                stack = "" if frame is None else "".join(traceback.format_stack(frame))
+                stack = stack_of(self.thread)
                 raise GuardError(self.what, f"did not end within {seconds:g} s; it is at:\n{stack}", stack, hung=True)
         if self._failure is not None:
             raise GuardError(self.what, f"failed: {self._failure[0]}", self._failure[1], hung=False)

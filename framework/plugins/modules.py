@@ -6,8 +6,9 @@ import importlib
 import importlib.util
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING, Final
+
+from framework import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -59,14 +60,14 @@ def forget(names: Iterable[str]) -> None:
 
 def threads_in(names: Collection[str], suspects: Collection[threading.Thread]) -> tuple[str, ...]:
     """Threads that are in one of these modules, or are suspects that are still alive, each with its stack."""
-    frames = sys._current_frames()  # noqa: SLF001  # the documented way to another thread's stack
+    frames = stacks.frames()
     found = []
     for thread in threading.enumerate():
         frame = frames.get(thread.ident or 0)
         if thread is threading.current_thread() or frame is None:
             continue
         if thread in suspects or _is_in(frame, names):
-            found.append(f"the thread {thread.name} still runs; it is at:\n{''.join(traceback.format_stack(frame))}")
+            found.append(f"the thread {thread.name} still runs; it is at:\n{stacks.stack_at(frame)}")
     return tuple(found)
 
 
