@@ -121,12 +121,9 @@ def _record(state: Lifecycle, event: Event) -> Decision:
             )
             return _reconsider(state), ()
         case CandidatesChanged(candidates, modified):
-            before = state
             unavailable = _still_unavailable(state.unavailable, candidates, modified)
-            state = state.but(candidates=candidates, unavailable=unavailable, updates=_updates(state, modified))
-            if before.phase is Phase.FAILED and _bindings(state) != _bindings(before):
-                state = _reconsider(state)
-            return state, ()
+            after = state.but(candidates=candidates, unavailable=unavailable, updates=_updates(state, modified))
+            return _reconsider_bindings(state, after), ()
         case EnablementChanged(enabled):
             return _reconsider(state.but(enabled=enabled)), ()
         case Demanded(token):
@@ -150,6 +147,13 @@ def _and(owed: tuple[object, ...], delivery: object | None) -> tuple[object, ...
 def _reconsider(state: Lifecycle) -> Lifecycle:
     """A failed component gets another try, now that something has changed."""
     return state.but(phase=Phase.UNSATISFIED) if state.phase is Phase.FAILED else state
+
+
+def _reconsider_bindings(before: Lifecycle, state: Lifecycle) -> Lifecycle:
+    """The same for one that would be bound to something else now."""
+    if before.phase is Phase.FAILED and _bindings(state) != _bindings(before):
+        return _reconsider(state)
+    return state
 
 
 def _updates(state: Lifecycle, modified: frozenset[ServiceReference]) -> tuple[tuple[str, ServiceReference], ...]:
@@ -215,10 +219,7 @@ def _still_unavailable(
 
 
 def _after_look(state: Lifecycle, found: frozenset[ServiceReference]) -> Decision:
-    before = state
-    state = state.but(unavailable=state.unavailable - found)
-    if before.phase is Phase.FAILED and _bindings(state) != _bindings(before):
-        state = _reconsider(state)
+    state = _reconsider_bindings(state, state.but(unavailable=state.unavailable - found))
     return _after_misses(state, state.unavailable) if state.unavailable else (state, ())
 
 

@@ -195,16 +195,21 @@ def test_another_name_of_the_same_file_is_the_same_keystore(tmp_path: Path) -> N
     assert (tmp_path / "a.p12").exists()
 
 
-@pytest.mark.usefixtures("_remembering")
-def test_entries_that_move_are_told_of_in_the_log_with_both_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def change_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, change: str) -> None:
+    """Give a keystore with an entry another path, and have the log as text lines."""
     caplog.handler.setFormatter(TextLines())
     with harness(tmp_path, {LEFT: "old.p12"}) as gateway:
         service(gateway, LEFT).set("ca", trusted())
     monkeypatch.undo()
-    with harness(tmp_path, {LEFT: "new.p12"}):
+    with harness(tmp_path, {LEFT: "new.p12"}, change=change):
         pass
+
+
+@pytest.mark.usefixtures("_remembering")
+def test_entries_that_move_are_told_of_in_the_log_with_both_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    change_path(tmp_path, monkeypatch, caplog, "MOVE")
     assert moves(caplog) == [(1, "old.p12", "new.p12")]
     assert f"moved 1 entries from {tmp_path}/old.p12 to {tmp_path}/new.p12" in caplog.text
 
@@ -213,12 +218,7 @@ def test_entries_that_move_are_told_of_in_the_log_with_both_paths(
 def test_a_path_before_is_no_secret_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.handler.setFormatter(TextLines())
-    with harness(tmp_path, {LEFT: "old.p12"}) as gateway:
-        service(gateway, LEFT).set("ca", trusted())
-    monkeypatch.undo()
-    with harness(tmp_path, {LEFT: "new.p12"}, change="STAY"):
-        pass
+    change_path(tmp_path, monkeypatch, caplog, "STAY")
     assert f"the entries of before stay in {tmp_path}/old.p12;" in caplog.text
 
 
